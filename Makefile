@@ -1,0 +1,51 @@
+# Thin: each target is one line over a tool. `make install` is quick when nothing changed.
+PYTHON ?= python3
+BIN := .venv/bin
+MEMBERS := libs/common libs/client libs/embedded services/coordinator services/fetcher services/clickhouse-sink services/status-api
+PYTEST := $(BIN)/python -m pytest
+
+.PHONY: install demo up test lint typecheck test-unit test-connected test-faults bench fmt lock clean
+
+install: .venv/.installed
+.venv/.installed: requirements.lock pyproject.toml $(addsuffix /pyproject.toml,$(MEMBERS))
+	$(PYTHON) -m venv .venv && $(BIN)/pip install --quiet 'uv==0.13.9'
+	$(BIN)/uv pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/uv pip install --quiet --no-deps $(addprefix -e ,$(MEMBERS))
+	$(BIN)/python -m candlelog_embedded.install
+	touch $@
+
+demo: install
+	$(BIN)/python -m candlelog_client.demo
+
+up: install
+	$(BIN)/candlelog up --sandbox --data-dir .candlelog
+
+test: lint typecheck
+	$(PYTEST)
+
+lint: install
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+typecheck: install
+	$(BIN)/basedpyright
+
+test-unit: install
+	$(PYTEST) libs/*/tests/unit services/*/tests/unit tests/architecture tests/contract
+
+test-connected: install
+	$(PYTEST) -m 'connected or end_to_end'
+
+test-faults: install
+	CANDLELOG_FAULT_SEEDS=10 $(PYTEST) -m faults
+
+bench: install
+	$(BIN)/python -m bench
+
+fmt: install
+	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+lock: install
+	$(BIN)/uv lock --upgrade && $(BIN)/uv export --quiet --format requirements-txt --all-packages --no-emit-workspace -o requirements.lock
+
+clean:
+	rm -rf .venv .candlelog .pytest_cache .ruff_cache

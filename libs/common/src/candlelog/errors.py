@@ -1,0 +1,23 @@
+"""The errors of Candlelog, drawn once.
+
+CandlelogError
+├── Unavailable      the log or a store is away: retried with back-off, holds the partition
+├── Invalid          input that breaks a rule; the message says which and what to do
+└── Misconfigured    settings that cannot work: the process says so and does not start
+"""
+
+
+class CandlelogError(Exception):
+    """Base of every error of ours; its text is fit to show to a user."""
+
+
+class Unavailable(CandlelogError):
+    """The log or a store cannot be reached now; the same call may work later."""
+
+
+class Invalid(CandlelogError):
+    """Input that breaks a rule."""
+
+
+class Misconfigured(CandlelogError):
+    """Settings that cannot work."""

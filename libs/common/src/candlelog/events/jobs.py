@@ -1,0 +1,90 @@
+"""Commands about jobs, and the control state that fences their work."""
+
+from typing import ClassVar, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, Field
+
+from candlelog.events.event import Event
+
+JobKind = Literal["backfill", "refresh", "gap_repair", "replay"]
+Source = Literal["auto", "rest", "archive"]
+
+
+class SubmitJobV1(Event):
+    """Fetch these symbols × timeframes over `[start, end)`."""
+
+    ce_type: ClassVar[str] = "candlelog.jobs.submit.v1"
+    topic: ClassVar[str] = "jobs.commands"
+
+    job_id: UUID
+    kind: JobKind = "backfill"
+    exchange: str
+    symbols: tuple[str, ...] = Field(min_length=1, max_length=1000)
+    timeframes: tuple[str, ...] = Field(min_length=1, max_length=20)
+    start: AwareDatetime
+    end: AwareDatetime
+    source: Source = "auto"
+    features: bool = False
+    incremental: bool = True
+    priority: int = Field(default=5, ge=0, le=9)
+    max_attempts: int = Field(default=3, ge=1, le=10)
+    label: str | None = Field(default=None, max_length=200)
+    submitted_by: str
+    submitted_at: AwareDatetime
+
+    @property
+    def key(self) -> str:
+        """The job id."""
+        return str(self.job_id)
+
+
+class CancelJobV1(Event):
+    """Stop a job for good; answered by `CommandAnsweredV1` with the same correlation id."""
+
+    ce_type: ClassVar[str] = "candlelog.jobs.cancel.v1"
+    topic: ClassVar[str] = "jobs.commands"
+
+    job_id: UUID
+    correlation_id: UUID
+    requested_by: str
+    requested_at: AwareDatetime
+
+    @property
+    def key(self) -> str:
+        """The job id."""
+        return str(self.job_id)
+
+
+class ListMarketsV1(Event):
+    """Read the market list of an exchange anew; the answer is a `MarketsListedV1`."""
+
+    ce_type: ClassVar[str] = "candlelog.jobs.list_markets.v1"
+    topic: ClassVar[str] = "jobs.commands"
+
+    exchange: str
+    requested_at: AwareDatetime
+
+    @property
+    def key(self) -> str:
+        """The exchange."""
+        return self.exchange
+
+
+class JobControlV1(Event):
+    """The state that workers compare against right before they spend a request.
+
+    The highest `generation` wins, whatever the order of arrival.
+    """
+
+    ce_type: ClassVar[str] = "candlelog.jobs.control.v1"
+    topic: ClassVar[str] = "jobs.control"
+
+    job_id: UUID
+    generation: int = Field(ge=0)
+    state: Literal["running", "paused", "cancelled"]
+
+    @property
+    def key(self) -> str:
+        """The job id."""
+        return str(self.job_id)

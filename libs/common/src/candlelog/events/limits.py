@@ -1,0 +1,136 @@
+"""Demand for budget, and the ledger of what may be spent. A budget is `exchange|egress|limit`."""
+
+from typing import ClassVar
+from uuid import UUID
+
+from pydantic import AwareDatetime, Field
+
+from candlelog.events.event import Event
+
+
+class _BudgetEvent(Event):
+    budget: str
+
+    @property
+    def key(self) -> str:
+        """The budget."""
+        return self.budget
+
+
+class BudgetRequestedV1(_BudgetEvent):
+    """A worker wants `weight` more than it was granted so far; the newest sequence replaces."""
+
+    ce_type: ClassVar[str] = "candlelog.limits.budget_requested.v1"
+    topic: ClassVar[str] = "limits.demand"
+
+    incarnation: UUID
+    sequence: int = Field(ge=1)
+    weight: float = Field(ge=0)
+    requested_at: AwareDatetime
+
+
+class UsageObservedV1(_BudgetEvent):
+    """What the venue says was used of a window, by everybody behind this address."""
+
+    ce_type: ClassVar[str] = "candlelog.limits.usage_observed.v1"
+    topic: ClassVar[str] = "limits.demand"
+
+    incarnation: UUID
+    window_id: int
+    used: float = Field(ge=0)
+    spent_by_us: float = Field(ge=0)
+    """Weight this incarnation has spent in the window so far."""
+    capacity: float | None = Field(default=None, gt=0)
+    """The venue's own figure for the limit, where it states one."""
+    observed_at: AwareDatetime
+
+
+class BackoffObservedV1(_BudgetEvent):
+    """The venue told a worker to stop; every reader stops at once."""
+
+    ce_type: ClassVar[str] = "candlelog.limits.backoff_observed.v1"
+    topic: ClassVar[str] = "limits.demand"
+
+    incarnation: UUID
+    until: AwareDatetime
+    reason: str
+    observed_at: AwareDatetime
+
+
+class AllocatorStartedV1(Event):
+    """A new allocator has fenced the one before it; grants of older epochs stay valid."""
+
+    ce_type: ClassVar[str] = "candlelog.limits.allocator_started.v1"
+    topic: ClassVar[str] = "limits.ledger"
+
+    allocator: UUID
+    started_at: AwareDatetime
+
+    @property
+    def key(self) -> str:
+        """One allocator for all budgets."""
+        return "allocator"
+
+
+class AllocatorAliveV1(Event):
+    """Written while there is demand but nothing to grant."""
+
+    ce_type: ClassVar[str] = "candlelog.limits.allocator_alive.v1"
+    topic: ClassVar[str] = "limits.ledger"
+
+    allocator: UUID
+    alive_at: AwareDatetime
+
+    @property
+    def key(self) -> str:
+        """One allocator for all budgets."""
+        return "allocator"
+
+
+class WindowOpenedV1(_BudgetEvent):
+    """A window (a calendar minute in exchange time) begins; nothing granted before it counts."""
+
+    ce_type: ClassVar[str] = "candlelog.limits.window_opened.v1"
+    topic: ClassVar[str] = "limits.ledger"
+
+    allocator: UUID
+    window_id: int
+    start: AwareDatetime
+    end: AwareDatetime
+    capacity: float = Field(gt=0)
+    foreign: float = Field(ge=0)
+    """Weight others behind this address are taken to use in the window."""
+    last_granted: float = Field(ge=0)
+    last_used: float = Field(ge=0)
+    backoff_until: AwareDatetime | None = None
+    demand_offset: int = Field(ge=0)
+
+
+class BudgetGrantedV1(_BudgetEvent):
+    """`incarnation` may spend `weight` in the window, until `expires_at`."""
+
+    ce_type: ClassVar[str] = "candlelog.limits.budget_granted.v1"
+    topic: ClassVar[str] = "limits.ledger"
+
+    allocator: UUID
+    window_id: int
+    incarnation: UUID
+    sequence: int = Field(ge=1)
+    weight: float = Field(gt=0)
+    not_before: AwareDatetime
+    expires_at: AwareDatetime
+    demand_offset: int = Field(ge=0)
+    """Offset in `limits.demand` up to which the allocator had read; a grant at or past a
+    worker's backoff observation is what starts it again."""
+
+
+class BackoffDeclaredV1(_BudgetEvent):
+    """The allocator grants nothing before `until`."""
+
+    ce_type: ClassVar[str] = "candlelog.limits.backoff_declared.v1"
+    topic: ClassVar[str] = "limits.ledger"
+
+    allocator: UUID
+    until: AwareDatetime
+    reason: str
+    demand_offset: int = Field(ge=0)

@@ -1,0 +1,23 @@
+"""How far the sink has stored."""
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from candlelog.events.event import Event
+
+
+class SinkWatermarkV1(Event):
+    """Everything of a partition below `offset` is readable in ClickHouse; the highest wins."""
+
+    ce_type: ClassVar[str] = "candlelog.sink.watermark.v1"
+    topic: ClassVar[str] = "sink.watermarks"
+
+    source_topic: str
+    partition: int = Field(ge=0)
+    offset: int = Field(ge=0)
+
+    @property
+    def key(self) -> str:
+        """The partition that was stored."""
+        return f"{self.source_topic}|{self.partition}"

@@ -1,0 +1,47 @@
+"""The table of topics: the only place that spells a topic's name."""
+
+from dataclasses import dataclass
+
+_DAY = 86_400_000
+_HOUR = 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One topic of the log. `retention_ms` is None where records are kept without limit."""
+
+    name: str
+    keyed_by: str
+    partitions: int
+    retention_ms: int | None
+    compacted: bool = False
+    dead_letters: bool = False
+
+    def full_name(self, prefix: str = "candlelog.") -> str:
+        """The name on the broker."""
+        return prefix + self.name
+
+    def configuration(self) -> dict[str, str]:
+        """The topic's settings in Kafka's words."""
+        return {
+            "cleanup.policy": "compact" if self.compacted else "delete",
+            "retention.ms": str(-1 if self.retention_ms is None else self.retention_ms),
+        }
+
+
+JOBS_COMMANDS = Topic("jobs.commands", "job id", 6, None, dead_letters=True)
+JOBS_CONTROL = Topic("jobs.control", "job id", 1, None, compacted=True)
+FETCH_REQUESTED = Topic("fetch.requested", "chunk id", 12, 3 * _DAY, dead_letters=True)
+CANDLES = Topic("candles", "series", 12, 30 * _DAY, dead_letters=True)
+PROGRESS = Topic("progress", "job id", 6, None, dead_letters=True)
+LIMITS_DEMAND = Topic("limits.demand", "budget", 1, _HOUR)
+LIMITS_LEDGER = Topic("limits.ledger", "budget", 1, 7 * _DAY)
+SINK_WATERMARKS = Topic("sink.watermarks", "topic-partition", 1, None, compacted=True)
+MARKETS = Topic("markets", "exchange", 1, None, compacted=True)
+SERVICES = Topic("services", "service instance", 1, None, compacted=True)
+DEAD_LETTERS = Topic("dead-letters", "key of the original", 3, 30 * _DAY)
+
+TOPICS: tuple[Topic, ...] = (
+    JOBS_COMMANDS, JOBS_CONTROL, FETCH_REQUESTED, CANDLES, PROGRESS, LIMITS_DEMAND,
+    LIMITS_LEDGER, SINK_WATERMARKS, MARKETS, SERVICES, DEAD_LETTERS,
+)  # fmt: skip

@@ -1,0 +1,1 @@
+"""The runtime over the log: consume, publish, retry, dead letters."""

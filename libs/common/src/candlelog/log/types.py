@@ -1,0 +1,50 @@
+"""Positions, records and received events.
+
+An *offset* names one record of a partition. A *position* is the offset a reader would read next;
+committing position `n` says that everything below `n` is done.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from candlelog.events.codec import Message
+from candlelog.events.envelope import Envelope, Headers
+
+
+class Partition(NamedTuple):
+    """One partition of a topic; `topic` is the name on the broker, with the prefix."""
+
+    topic: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What stands on the log: bytes and headers at an offset; `appended_at` is aware UTC."""
+
+    partition: Partition
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+    appended_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A record whose envelope and event were decoded."""
+
+    record: Record
+    envelope: Envelope
+    event: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A record to be appended; the partition is chosen by the key as Kafka's default does."""
+
+    topic: str
+    key: bytes
+    value: bytes
+    headers: Headers
