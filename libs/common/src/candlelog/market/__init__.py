@@ -1,0 +1,1 @@
+"""Series, timeframes, candles, exchange profiles: pure, no I/O."""

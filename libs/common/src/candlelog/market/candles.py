@@ -1,0 +1,128 @@
+"""The rules a candle must keep, over whole columns at once."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from candlelog.events.candles import CANDLE_SCHEMA
+from candlelog.market.ranges import TimeRange
+from candlelog.market.timeframe import Timeframe, milliseconds
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+_MAX_TRADES: Final = np.iinfo(np.uint32).max
+_ONE_MS: Final = timedelta(milliseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Candles as columns of one length: open times in milliseconds since the epoch, prices and
+    `quote_volume` in quote currency, `volume` in base currency. The last two are None where the
+    venue does not give them.
+    """
+
+    open_time: NDArray[np.int64]
+    open: Floats
+    high: Floats
+    low: Floats
+    close: Floats
+    volume: Floats
+    quote_volume: Floats | None = None
+    trades: NDArray[np.int64] | None = None
+
+    @classmethod
+    def from_batch(cls, batch: pa.RecordBatch) -> "Columns":
+        """The columns of a record batch of `CANDLE_SCHEMA`; a missing value becomes NaN or 0."""
+        time, *prices, quote_volume, trades = batch.columns
+        return cls(
+            time.cast(pa.int64()).to_numpy(),
+            *(column.to_numpy(zero_copy_only=False) for column in prices),
+            quote_volume=_given(quote_volume, np.nan),
+            trades=_given(trades, 0),
+        )
+
+    def to_batch(self, keep: Mask) -> pa.RecordBatch:
+        """The rows where `keep` is true, as a record batch of `CANDLE_SCHEMA`."""
+        size = int(keep.sum())
+        optional = (self.quote_volume, self.trades)
+        return pa.RecordBatch.from_arrays(
+            [
+                pa.array(self.open_time[keep], CANDLE_SCHEMA.field("open_time").type),
+                *(
+                    pa.array(column[keep], pa.float64())
+                    for column in (self.open, self.high, self.low, self.close, self.volume)
+                ),
+                *(
+                    pa.nulls(size, kind) if column is None else pa.array(column[keep]).cast(kind)
+                    for column, kind in zip(optional, (pa.float64(), pa.uint32()), strict=True)
+                ),
+            ],
+            schema=CANDLE_SCHEMA,
+        )
+
+
+def _given(column: pa.Array, instead: float) -> NDArray[np.generic] | None:
+    """The values of a nullable column, or None where it holds no value at all."""
+    if column.null_count == len(column):
+        return None
+    return column.fill_null(instead).to_numpy(zero_copy_only=False)
+
+
+def faults(columns: Columns, window: TimeRange, timeframe: Timeframe) -> NDArray[np.object_]:
+    """The first rule each row breaks, or None: shape (rows,).
+
+    Rules, in order: `not_finite`, `not_positive`, `low_or_high_wrong`, `off_grid`,
+    `outside_window`, `not_increasing` (among the rows that keep all others).
+    """
+    reasons = np.full(len(columns.open_time), None, dtype=object)
+    for reason, broken in (
+        ("not_finite", ~_finite(columns)),
+        ("not_positive", ~_positive(columns)),
+        ("low_or_high_wrong", ~_ordered(columns)),
+        ("off_grid", ~_on_grid(columns.open_time, window, timeframe)),
+        ("outside_window", ~_inside(columns.open_time, window)),
+    ):
+        reasons[broken & (reasons == None)] = reason  # noqa: E711 -- elementwise comparison
+    fine = np.flatnonzero(reasons == None)  # noqa: E711 -- elementwise comparison
+    times = columns.open_time[fine]
+    newest_before = np.maximum.accumulate(times)[:-1]
+    reasons[fine[1:][times[1:] <= newest_before]] = "not_increasing"
+    return reasons
+
+
+def _finite(columns: Columns) -> Mask:
+    values = (columns.open, columns.high, columns.low, columns.close, columns.volume)
+    return np.logical_and.reduce([np.isfinite(value) for value in values])
+
+
+def _positive(columns: Columns) -> Mask:
+    prices = (columns.open, columns.high, columns.low, columns.close)
+    fine = np.logical_and.reduce([price > 0 for price in prices]) & (columns.volume >= 0)
+    if columns.quote_volume is not None:
+        fine &= ~(columns.quote_volume < 0) & ~np.isinf(columns.quote_volume)
+    if columns.trades is not None:
+        fine &= (columns.trades >= 0) & (columns.trades <= _MAX_TRADES)
+    return fine
+
+
+def _ordered(columns: Columns) -> Mask:
+    lower = np.minimum(columns.open, columns.close)
+    upper = np.maximum(columns.open, columns.close)
+    return (columns.low <= lower) & (upper <= columns.high)
+
+
+def _on_grid(open_time: NDArray[np.int64], window: TimeRange, timeframe: Timeframe) -> Mask:
+    if timeframe.duration is None:
+        return np.isin(open_time, timeframe.open_times_ms(window.start, window.end)) | ~_inside(
+            open_time, window
+        )
+    return (open_time - milliseconds(timeframe.anchor)) % (timeframe.duration // _ONE_MS) == 0
+
+
+def _inside(open_time: NDArray[np.int64], window: TimeRange) -> Mask:
+    return (open_time >= milliseconds(window.start)) & (open_time < milliseconds(window.end))

@@ -1,0 +1,104 @@
+"""From a venue's page, as its JSON was parsed, to valid columns and quarantined rows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, cast
+
+import numpy as np
+import orjson
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from candlelog.events.candles import QuarantinedRow
+from candlelog.market.candles import Columns, faults
+from candlelog.market.ranges import TimeRange
+from candlelog.market.timeframe import Timeframe, from_milliseconds, milliseconds
+
+_RAW_LIMIT: Final = 1000
+_YEAR_10000_MS: Final = 253_402_300_800_000
+Row = Sequence[object]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where a venue's row holds what; open times are in milliseconds."""
+
+    width: int
+    open_time: int = 0
+    prices: tuple[int, int, int, int, int] = (1, 2, 3, 4, 5)
+    """Open, high, low, close, volume."""
+    quote_volume: int | None = None
+    trades: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The valid rows of a page, and those that were refused."""
+
+    rows: pa.RecordBatch
+    quarantined: tuple[QuarantinedRow, ...]
+
+
+def read_page(
+    rows: Sequence[Row], layout: Layout, window: TimeRange, timeframe: Timeframe
+) -> Page:
+    """Validate a page whose rows should lie in `window`.
+
+    Rows that open at or after `window.end` are not judged but dropped: the caller ends the window
+    at the candle that is still open, and venues answer that one too.
+    """
+    columns = _columns(rows, layout)
+    malformed: list[Row] = []
+    if columns is None:
+        malformed = [row for row in rows if _columns([row], layout) is None]
+        rows = [row for row in rows if _columns([row], layout) is not None]
+        columns = _columns(rows, layout) or _columns([], layout)
+    assert columns is not None
+    reasons = faults(columns, window, timeframe)
+    still_open = columns.open_time >= milliseconds(window.end)
+    keep = (reasons == None) & ~still_open  # noqa: E711 -- elementwise comparison
+    refused = [
+        QuarantinedRow(raw=_raw(row), reason="malformed", open_time=None) for row in malformed
+    ]
+    refused += [
+        _refused(rows[index], int(columns.open_time[index]), cast("str", reasons[index]))
+        for index in np.flatnonzero(~keep & ~still_open)
+    ]
+    return Page(columns.to_batch(keep), tuple(refused))
+
+
+def _columns(rows: Sequence[Row], layout: Layout) -> Columns | None:
+    """The rows as columns, or None where one of them is not of the layout."""
+    try:
+        fields = list(zip(*rows, strict=True)) or [()] * layout.width
+        if len(fields) != layout.width:
+            return None
+        return Columns(
+            _integers(fields[layout.open_time]),
+            *(_floats(fields[index]) for index in layout.prices),
+            quote_volume=None if layout.quote_volume is None else _floats(fields[layout.quote_volume]),
+            trades=None if layout.trades is None else _integers(fields[layout.trades]),
+        )
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _floats(values: Sequence[object]) -> NDArray[np.float64]:
+    return np.fromiter(map(float, cast("Sequence[str]", values)), np.float64, len(values))
+
+
+def _integers(values: Sequence[object]) -> NDArray[np.int64]:
+    if not all(type(value) is int for value in values):
+        raise TypeError("an integer is expected")
+    return np.fromiter(cast("Sequence[int]", values), np.int64, len(values))
+
+
+def _refused(row: Row, open_time: int, reason: str) -> QuarantinedRow:
+    known = 0 <= open_time < _YEAR_10000_MS
+    return QuarantinedRow(
+        raw=_raw(row), reason=reason, open_time=from_milliseconds(open_time) if known else None
+    )
+
+
+def _raw(row: Row) -> str:
+    return orjson.dumps(row, default=str).decode()[:_RAW_LIMIT]

@@ -1,0 +1,56 @@
+"""Exchange profiles: what is true of a venue, as data, one file per exchange."""
+
+from difflib import get_close_matches
+from functools import cache
+from importlib.resources import files
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from candlelog.errors import Invalid
+
+Call = Literal["klines", "exchange_info", "time"]
+
+
+class BudgetProfile(BaseModel):
+    """A limit of the venue: `capacity` weight in each window."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    capacity: float = Field(gt=0)
+    window_seconds: int = Field(gt=0)
+
+
+class ExchangeProfile(BaseModel):
+    """What planning and fetching need to know of a venue."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    title: str
+    ccxt_id: str
+    page_size: int = Field(gt=0)
+    """Candles the venue answers at most for one request."""
+    timeframes: tuple[str, ...]
+    sparse: bool
+    """True where the venue has no row for a slot in which nothing was traded."""
+    settle_delay_seconds: int = Field(ge=0)
+    """How long after its close a candle may still change."""
+    budgets: tuple[BudgetProfile, ...]
+    weights: dict[Call, float]
+    in_flight_chunks: int = Field(gt=0)
+    """Chunks released and not yet stored, at most."""
+
+
+EXCHANGES: tuple[str, ...] = ("binance",)
+
+
+@cache
+def profile(exchange: str) -> ExchangeProfile:
+    """The profile of an exchange; `Invalid` names the nearest ones there are."""
+    if exchange not in EXCHANGES:
+        near = get_close_matches(exchange, EXCHANGES, n=3, cutoff=0.5) or EXCHANGES
+        raise Invalid(f"unknown exchange {exchange!r}; did you mean {', '.join(near)}?")
+    text = files("candlelog.market").joinpath("exchanges", f"{exchange}.json").read_text()
+    return ExchangeProfile.model_validate_json(text)

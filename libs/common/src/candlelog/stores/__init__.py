@@ -1,0 +1,1 @@
+"""Access to Postgres and ClickHouse."""
