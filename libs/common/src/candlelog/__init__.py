@@ -1,0 +1,1 @@
+"""What every Candlelog service shares: contracts, market rules, the log, the stores."""

@@ -48,7 +48,7 @@ class ServiceSettings(BaseSettings):
     def load(cls) -> Self:
         """Read the environment; `Misconfigured` says in one line which setting is wrong."""
         try:
-            return cls()
+            return cls()  # pyright: ignore[reportCallIssue] -- the environment gives the fields
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             name = ".".join(str(part) for part in first["loc"])

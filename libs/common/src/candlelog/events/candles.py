@@ -70,7 +70,7 @@ class CandleBatchHeaderV1(Event):
 
 @dataclass(frozen=True, slots=True)
 class CandleBatchV1:
-    """A header with its rows (`CANDLE_SCHEMA`, open times strictly increasing in `[start, end)`)."""
+    """A header with its rows: `CANDLE_SCHEMA`, open times increasing within `[start, end)`."""
 
     header: CandleBatchHeaderV1
     rows: pa.RecordBatch

@@ -128,7 +128,7 @@ class BatchStoredV1(_ChunkEvent):
     last_part: bool
     candles: int = Field(ge=0)
     slots_explained: int = Field(ge=0)
-    """Slots of the range that now hold a candle or an answer of the venue (not quarantined ones)."""
+    """Slots that now hold a candle or an answer of the venue; quarantined ones do not count."""
     quarantined: int = Field(ge=0)
     start: AwareDatetime
     end: AwareDatetime

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -58,7 +58,9 @@ class Columns:
                     for column in (self.open, self.high, self.low, self.close, self.volume)
                 ),
                 *(
-                    pa.nulls(size, kind) if column is None else pa.array(column[keep]).cast(kind)
+                    pa.nulls(size, kind)
+                    if column is None
+                    else pa.array(column[keep], from_pandas=True).cast(kind)
                     for column, kind in zip(optional, (pa.float64(), pa.uint32()), strict=True)
                 ),
             ],
@@ -66,7 +68,7 @@ class Columns:
         )
 
 
-def _given(column: pa.Array, instead: float) -> NDArray[np.generic] | None:
+def _given(column: pa.Array, instead: float) -> Any:
     """The values of a nullable column, or None where it holds no value at all."""
     if column.null_count == len(column):
         return None

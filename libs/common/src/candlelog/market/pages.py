@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, cast
 
 import numpy as np
@@ -40,12 +41,17 @@ class Page:
 
 
 def read_page(
-    rows: Sequence[Row], layout: Layout, window: TimeRange, timeframe: Timeframe
+    rows: Sequence[Row],
+    layout: Layout,
+    window: TimeRange,
+    timeframe: Timeframe,
+    *,
+    open_from: datetime,
 ) -> Page:
     """Validate a page whose rows should lie in `window`.
 
-    Rows that open at or after `window.end` are not judged but dropped: the caller ends the window
-    at the candle that is still open, and venues answer that one too.
+    Rows that open at or after `open_from`, the open time of the candle that is still open by
+    exchange time, are dropped: venues answer that one too, and it is no candle yet.
     """
     columns = _columns(rows, layout)
     malformed: list[Row] = []
@@ -55,14 +61,14 @@ def read_page(
         columns = _columns(rows, layout) or _columns([], layout)
     assert columns is not None
     reasons = faults(columns, window, timeframe)
-    still_open = columns.open_time >= milliseconds(window.end)
+    still_open = columns.open_time >= milliseconds(open_from)
     keep = (reasons == None) & ~still_open  # noqa: E711 -- elementwise comparison
     refused = [
         QuarantinedRow(raw=_raw(row), reason="malformed", open_time=None) for row in malformed
     ]
     refused += [
         _refused(rows[index], int(columns.open_time[index]), cast("str", reasons[index]))
-        for index in np.flatnonzero(~keep & ~still_open)
+        for index in np.flatnonzero(~keep & ~still_open).tolist()
     ]
     return Page(columns.to_batch(keep), tuple(refused))
 
@@ -76,7 +82,9 @@ def _columns(rows: Sequence[Row], layout: Layout) -> Columns | None:
         return Columns(
             _integers(fields[layout.open_time]),
             *(_floats(fields[index]) for index in layout.prices),
-            quote_volume=None if layout.quote_volume is None else _floats(fields[layout.quote_volume]),
+            quote_volume=None
+            if layout.quote_volume is None
+            else _floats(fields[layout.quote_volume]),
             trades=None if layout.trades is None else _integers(fields[layout.trades]),
         )
     except (TypeError, ValueError, OverflowError):

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import cast
 
 import portion
 
@@ -36,4 +37,5 @@ def _interval(ranges: Iterable[TimeRange]) -> portion.Interval:
 
 
 def _ranges(interval: portion.Interval) -> list[TimeRange]:
-    return [TimeRange(part.lower, part.upper) for part in interval if not part.empty]
+    bounds = ((cast("datetime", part.lower), cast("datetime", part.upper)) for part in interval)
+    return [] if interval.empty else [TimeRange(start, end) for start, end in bounds]

@@ -1,6 +1,6 @@
 """Postgres: a pool, outages mapped once, and consumed offsets beside the rows they produced."""
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Generator, Iterable, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
 
@@ -11,8 +11,8 @@ from asyncpg.pool import PoolConnectionProxy
 from candlelog.errors import Unavailable
 from candlelog.log.types import Partition
 
-Connection = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
-Pool = asyncpg.Pool[asyncpg.Record]
+Connection = asyncpg.Connection | PoolConnectionProxy
+Pool = asyncpg.Pool
 
 _OUTAGES: Final = (
     OSError,
@@ -26,7 +26,7 @@ _OUTAGES: Final = (
 
 
 @contextmanager
-def outages() -> Iterator[None]:
+def outages() -> Generator[None]:
     """Map what means "Postgres is away, or try again" to `Unavailable`."""
     try:
         yield
@@ -37,7 +37,7 @@ def outages() -> Iterator[None]:
 @asynccontextmanager
 async def connect(
     dsn: str, *, schema: str, min_size: int = 1, max_size: int = 4
-) -> AsyncIterator[Pool]:
+) -> AsyncGenerator[Pool]:
     """A pool whose connections look names up in `schema`; JSON columns hold Python values."""
     with outages():
         pool = await asyncpg.create_pool(

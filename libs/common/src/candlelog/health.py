@@ -1,0 +1,93 @@
+"""What a process says of itself: alive, ready, metrics, and its heartbeat on the log."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+Check = Callable[[], Awaitable[None]]
+"""Returns when the part is well, raises when it is not."""
+
+_CHECK_SECONDS: Final = 2.0
+
+
+class Health:
+    """Collects the checks of a process; ready once it has started and every check passes."""
+
+    def __init__(self) -> None:
+        self._started = False
+        self._checks: dict[str, Check] = {}
+        self._troubles: dict[str, str] = {}
+        self._lags: list[Callable[[], int]] = []
+
+    def started(self) -> None:
+        """The process has begun its work."""
+        self._started = True
+
+    def check(self, name: str, check: Check) -> None:
+        """Ask `check` whenever somebody asks whether the process is ready."""
+        self._checks[name] = check
+
+    def trouble(self, name: str, detail: str | None) -> None:
+        """Degraded for this reason until it is cleared with None."""
+        if detail is None:
+            self._troubles.pop(name, None)
+        else:
+            self._troubles[name] = detail
+
+    def watch_lag(self, lag: Callable[[], int]) -> None:
+        """Add a reading of records not yet handled."""
+        self._lags.append(lag)
+
+    @property
+    def lag(self) -> int:
+        """Records not yet handled, over all readings."""
+        return sum(lag() for lag in self._lags)
+
+    @property
+    def detail(self) -> str | None:
+        """The troubles in one line, or None."""
+        return "; ".join(f"{name}: {text}" for name, text in sorted(self._troubles.items())) or None
+
+    async def failing(self) -> dict[str, str]:
+        """The checks that do not pass now, with the reason."""
+        names = list(self._checks)
+        failures = await asyncio.gather(*(self._failure(self._checks[name]) for name in names))
+        found = {name: text for name, text in zip(names, failures, strict=True) if text}
+        return found if self._started else {"process": "starting", **found}
+
+    async def _failure(self, check: Check) -> str | None:
+        try:
+            await asyncio.wait_for(check(), _CHECK_SECONDS)
+        except Exception as error:  # noqa: BLE001 -- whatever a check raises is its finding
+            return str(error) or type(error).__name__
+        return None
+
+
+def health_app(health: Health) -> Starlette:
+    """`/livez`, `/readyz` and `/metrics`; a service with more to say mounts it beside them."""
+
+    async def livez(_: Request) -> Response:
+        return PlainTextResponse("alive")
+
+    async def readyz(_: Request) -> Response:
+        failing = await health.failing()
+        return JSONResponse(
+            {"ready": not failing, "failing": failing}, status_code=503 if failing else 200
+        )
+
+    async def metrics(_: Request) -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    return Starlette(
+        routes=[
+            Route("/livez", livez),
+            Route("/readyz", readyz),
+            Route("/metrics", metrics),
+        ]
+    )
