@@ -32,6 +32,9 @@ class SubmitJobV1(Event):
     label: str | None = Field(default=None, max_length=200)
     submitted_by: str
     submitted_at: AwareDatetime
+    request_digest: str | None = Field(default=None, max_length=64)
+    """SHA-256 of the request as its author wrote it, so that a repeated idempotency key can be told
+    from a new request also where the request left times to the server ("now", "30d")."""
 
     @property
     def key(self) -> str:
