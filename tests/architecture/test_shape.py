@@ -1,0 +1,193 @@
+"""The architecture, held by tests: shape of the services, purity, sizes, no I/O at import."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SERVICES = {
+    "coordinator": "coordinator",
+    "fetcher": "fetcher",
+    "clickhouse-sink": "clickhouse_sink",
+    "status-api": "status_api",
+}
+PACKAGES = {
+    "candlelog": ROOT / "libs/common/src/candlelog",
+    "candlelog_client": ROOT / "libs/client/src/candlelog_client",
+    "candlelog_embedded": ROOT / "libs/embedded/src/candlelog_embedded",
+    **{package: ROOT / f"services/{name}/src/{package}" for name, package in SERVICES.items()},
+}
+MODULE_LINES = 400
+FUNCTION_LINES = 50
+MAIN_LINES = 40
+
+# I/O and ambient state that a pure module has no business with.
+IMPURE = {
+    "asyncio", "socket", "time", "random", "os", "subprocess", "threading", "logging", "structlog",
+    "aiohttp", "aiokafka", "asyncpg", "ccxt", "clickhouse_connect", "fastapi", "httpx", "starlette",
+    "candlelog.clock", "candlelog.log.kafka", "candlelog.log.memory", "candlelog.lifecycle",
+    "candlelog.stores", "candlelog.telemetry", "candlelog.settings", "candlelog.health",
+}  # fmt: skip
+
+
+def modules(*folders: Path) -> list[Path]:
+    return sorted(file for folder in folders for file in folder.rglob("*.py"))
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def names_one_of(imported: str, wanted: set[str]) -> bool:
+    return any(imported == name or imported.startswith(f"{name}.") for name in wanted)
+
+
+def relative(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def impurities(source: str) -> list[str]:
+    tree = ast.parse(source)
+    found = [name for name in imports(tree) if names_one_of(name, IMPURE)]
+    waiting = (ast.AsyncFunctionDef, ast.Await, ast.AsyncFor, ast.AsyncWith)
+    return found + [type(node).__name__ for node in ast.walk(tree) if isinstance(node, waiting)]
+
+
+def long_functions(source: str) -> list[str]:
+    return [
+        f"{node.name}: {length} lines"
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (length := (node.end_lineno or 0) - node.lineno + 1) > FUNCTION_LINES
+    ]
+
+
+every_module = pytest.mark.parametrize("path", modules(*PACKAGES.values()), ids=relative)
+pure_module = pytest.mark.parametrize(
+    "path",
+    modules(
+        *(PACKAGES[package] / "domain" for package in SERVICES.values()),
+        PACKAGES["candlelog"] / "market",
+        PACKAGES["candlelog"] / "events",
+    ),
+    ids=relative,
+)
+
+
+@pytest.mark.parametrize(("name", "package"), SERVICES.items())
+def test_a_service_has_the_shape_of_all_services(name: str, package: str):
+    folder = PACKAGES[package]
+    expected = {"__main__.py", "settings.py", "ports.py", "domain", "adapters"}
+    present = {path.name for path in folder.iterdir()}
+    assert expected <= present
+    assert {"handlers", "handlers.py"} & present
+    beside = {path.name for path in (ROOT / "services" / name).iterdir()}
+    assert {"pyproject.toml", "README.md", "src", "tests"} <= beside
+
+
+@pytest.mark.parametrize("package", SERVICES.values())
+def test_the_entry_of_a_service_is_read_at_a_glance(package: str):
+    lines = (PACKAGES[package] / "__main__.py").read_text().splitlines()
+    assert len(lines) <= MAIN_LINES
+
+
+@pure_module
+def test_a_domain_module_is_pure(path: Path):
+    assert impurities(path.read_text()) == []
+
+
+def test_the_purity_rule_sees_an_await_and_an_import():
+    assert impurities("import asyncio\nasync def f():\n    await g()") == [
+        "asyncio", "AsyncFunctionDef", "Await",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("package", SERVICES.values())
+def test_a_service_imports_no_other_service(package: str):
+    others = set(SERVICES.values()) - {package} | {"candlelog_client", "candlelog_embedded"}
+    found = {
+        (relative(path), name)
+        for path in modules(PACKAGES[package])
+        for name in imports(ast.parse(path.read_text()))
+        if names_one_of(name, others)
+    }
+    assert found == set()
+
+
+@pytest.mark.parametrize("path", modules(PACKAGES["candlelog"] / "events"), ids=relative)
+def test_the_contracts_import_nothing_else_of_ours(path: Path):
+    ours = {
+        name for name in imports(ast.parse(path.read_text())) if names_one_of(name, set(PACKAGES))
+    }
+    assert {name for name in ours if not name.startswith("candlelog.events.")} == set()
+
+
+@pytest.mark.parametrize(
+    ("library", "only"),
+    [
+        ("aiokafka", "libs/common/src/candlelog/log/"),
+        ("ccxt", "services/fetcher/src/fetcher/adapters/exchange.py"),
+        ("chdb", "libs/embedded/src/candlelog_embedded/clickhouse_front/"),
+        ("clickhouse_connect", "libs/common/src/candlelog/stores/"),
+    ],
+)
+def test_a_foreign_library_is_met_in_one_place(library: str, only: str):
+    users = {
+        relative(path)
+        for path in modules(*PACKAGES.values())
+        if any(names_one_of(name, {library}) for name in imports(ast.parse(path.read_text())))
+    }
+    assert users
+    assert {user for user in users if not user.startswith(only)} == set()
+
+
+@every_module
+def test_a_module_is_read_in_one_sitting(path: Path):
+    assert len(path.read_text().splitlines()) <= MODULE_LINES
+
+
+@every_module
+def test_a_function_fits_on_a_page(path: Path):
+    assert long_functions(path.read_text()) == []
+
+
+def test_the_length_rule_sees_a_long_function():
+    source = "def f():\n" + "    x = 1\n" * FUNCTION_LINES
+    assert long_functions(source) == [f"f: {FUNCTION_LINES + 1} lines"]
+
+
+@every_module
+def test_a_module_is_not_named_for_nothing(path: Path):
+    assert path.stem not in {"utils", "util", "helpers", "manager", "base", "misc", "common"}
+
+
+IMPORT_EVERYTHING = """
+import importlib, pkgutil, socket, subprocess, sys, threading
+import ccxt.async_support, chdb, jgo  # foreign imports may do as they like
+def refuse(*args, **kwargs):
+    raise AssertionError("I/O at import")
+socket.socket.connect = subprocess.Popen.__init__ = refuse
+before = threading.active_count()
+package = importlib.import_module(sys.argv[1])
+for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+assert threading.active_count() == before, "a thread was started at import"
+"""
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_importing_a_package_does_nothing(package: str):
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORT_EVERYTHING, package],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
