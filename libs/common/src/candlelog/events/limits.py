@@ -18,14 +18,18 @@ class _BudgetEvent(Event):
 
 
 class BudgetRequestedV1(_BudgetEvent):
-    """A worker wants `weight` more than it was granted so far; the newest sequence replaces."""
+    """A worker wants `weight` beyond the grants it had read; its newest request replaces.
+
+    `ledger_position` is how far it had read: grants at or past it are on their way to the worker
+    and count against the wish, so a wish and a grant that cross on the log are not granted twice.
+    """
 
     ce_type: ClassVar[str] = "candlelog.limits.budget_requested.v1"
     topic: ClassVar[str] = "limits.demand"
 
     incarnation: UUID
-    sequence: int = Field(ge=1)
     weight: float = Field(ge=0)
+    ledger_position: int = Field(ge=0)
     requested_at: AwareDatetime
 
 
@@ -46,7 +50,7 @@ class UsageObservedV1(_BudgetEvent):
 
 
 class BackoffObservedV1(_BudgetEvent):
-    """The venue told a worker to stop; every reader stops at once."""
+    """The venue told a worker to stop; every reader stops at once. `until` is exchange time."""
 
     ce_type: ClassVar[str] = "candlelog.limits.backoff_observed.v1"
     topic: ClassVar[str] = "limits.demand"
@@ -88,7 +92,10 @@ class AllocatorAliveV1(Event):
 
 
 class WindowOpenedV1(_BudgetEvent):
-    """A window (a calendar minute in exchange time) begins; nothing granted before it counts."""
+    """A window (a calendar minute in exchange time) begins; nothing granted before it counts.
+
+    All times are exchange time; `window_id` is the number of the window since the epoch.
+    """
 
     ce_type: ClassVar[str] = "candlelog.limits.window_opened.v1"
     topic: ClassVar[str] = "limits.ledger"
@@ -107,7 +114,10 @@ class WindowOpenedV1(_BudgetEvent):
 
 
 class BudgetGrantedV1(_BudgetEvent):
-    """`incarnation` may spend `weight` in the window, until `expires_at`."""
+    """`incarnation` may spend `weight` in the window, until `expires_at` (exchange time).
+
+    Window 0 is a probe: enough to ask the venue for its time, given where that is not yet known.
+    """
 
     ce_type: ClassVar[str] = "candlelog.limits.budget_granted.v1"
     topic: ClassVar[str] = "limits.ledger"
