@@ -2,6 +2,8 @@
 
 CandlelogError
 ├── Unavailable      the log or a store is away: retried with back-off, holds the partition
+├── Fenced           a newer writer has taken over: step down
+├── Fatal            this process cannot go on; its supervisor starts it anew
 ├── Invalid          input that breaks a rule; the message says which and what to do
 └── Misconfigured    settings that cannot work: the process says so and does not start
 """
@@ -13,6 +15,14 @@ class CandlelogError(Exception):
 
 class Unavailable(CandlelogError):
     """The log or a store cannot be reached now; the same call may work later."""
+
+
+class Fenced(CandlelogError):
+    """A newer writer holds what this one held; it must step down and not come back at once."""
+
+
+class Fatal(CandlelogError):
+    """This process cannot do its work any more and must end; a fresh one may."""
 
 
 class Invalid(CandlelogError):

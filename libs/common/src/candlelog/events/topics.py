@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass
 
+MAX_MESSAGE_BYTES = 8 * 1024 * 1024
+"""Largest record: a market list or a batch of candles stays far below; topics allow it by their
+own setting, so that brokers may keep their default."""
+
 _DAY = 86_400_000
 _HOUR = 3_600_000
 
@@ -26,6 +30,7 @@ class Topic:
         return {
             "cleanup.policy": "compact" if self.compacted else "delete",
             "retention.ms": str(-1 if self.retention_ms is None else self.retention_ms),
+            "max.message.bytes": str(MAX_MESSAGE_BYTES),
         }
 
 

@@ -77,7 +77,7 @@ class Tail(Protocol):
         """The end positions now; they count everything committed so far."""
         ...
 
-    def positions(self) -> Mapping[Partition, int]:
+    async def positions(self) -> Mapping[Partition, int]:
         """The next offset to read, of every partition.
 
         Compare these with `end()`, never offsets of records: markers of transactions and

@@ -1,0 +1,94 @@
+"""Where records go whose data is bad for ever."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from candlelog.events.candles import CandleBatchV1
+from candlelog.events.codec import Message
+from candlelog.events.envelope import Headers
+from candlelog.events.fetch import FetchRequestedV1
+from candlelog.events.progress import ChunkFailedV1
+from candlelog.events.topics import DEAD_LETTERS
+from candlelog.log.publish import Publisher
+from candlelog.log.types import Outgoing, Record
+from candlelog.telemetry import DEAD_LETTERS as DEAD_LETTERS_COUNT
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A record that is given up: why, the stack where an error said so, its event if it has one."""
+
+    record: Record
+    reason: str
+    stack: str = ""
+    event: Message | None = None
+
+
+class DeadLetters:
+    """Keeps the original bytes and headers, says who gave up and why, and fails the chunk.
+
+    Added headers: `reason`, `service`, `version`, `stack`, `origin_topic`, `origin_partition`,
+    `origin_offset`. A key or value that was absent is kept as empty bytes.
+    """
+
+    def __init__(self, publisher: Publisher, *, service: str, version: str) -> None:
+        self.service: Final = service
+        self._version = version
+        self._publisher = publisher
+
+    async def bury(self, letters: Sequence[DeadLetter]) -> None:
+        """Append the letters, and a ChunkFailed for each that carried a chunk.
+
+        May raise `Unavailable`; then it may be called again with the same letters.
+        """
+        messages = [self._outgoing(letter) for letter in letters]
+        failures = (self._failure(letter) for letter in letters)
+        messages += [self._publisher.outgoing(failure) for failure in failures if failure]
+        await self._publisher.send(messages)
+        for letter in letters:
+            DEAD_LETTERS_COUNT.labels(letter.record.partition.topic).inc()
+
+    def _outgoing(self, letter: DeadLetter) -> Outgoing:
+        record = letter.record
+        return Outgoing(
+            topic=DEAD_LETTERS.full_name(self._publisher.topic_prefix),
+            key=record.key or b"",
+            value=record.value or b"",
+            headers=record.headers + self._postmark(letter),
+        )
+
+    def _postmark(self, letter: DeadLetter) -> Headers:
+        topic, number = letter.record.partition
+        pairs = {
+            "reason": letter.reason,
+            "service": self.service,
+            "version": self._version,
+            "stack": letter.stack,
+            "origin_topic": topic,
+            "origin_partition": str(number),
+            "origin_offset": str(letter.record.offset),
+        }
+        return tuple((name, text.encode()) for name, text in pairs.items())
+
+    def _failure(self, letter: DeadLetter) -> ChunkFailedV1 | None:
+        event = letter.event
+        if isinstance(event, CandleBatchV1):
+            chunk, attempt, max_attempts = event.header, 1, 1
+        elif isinstance(event, FetchRequestedV1):
+            chunk, attempt, max_attempts = event, event.attempt, event.max_attempts
+        else:
+            return None
+        return ChunkFailedV1(
+            job_id=chunk.job_id,
+            task_id=chunk.task_id,
+            chunk_id=chunk.chunk_id,
+            generation=chunk.generation,
+            release=chunk.release,
+            code="rejected",
+            message=f"{self.service}: {letter.reason}",
+            transient=False,
+            attempt=attempt,
+            max_attempts=max_attempts,
+            failed_at=self._publisher.clock.now(),
+        )
