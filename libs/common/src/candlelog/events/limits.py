@@ -104,6 +104,7 @@ class WindowOpenedV1(_BudgetEvent):
     window_id: int
     start: AwareDatetime
     end: AwareDatetime
+    opened_at: AwareDatetime
     capacity: float = Field(gt=0)
     foreign: float = Field(ge=0)
     """Weight others behind this address are taken to use in the window."""
