@@ -1,0 +1,101 @@
+"""Looking at topics, creating them, and setting their configuration."""
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import for_code
+
+from candlelog.log.kafka.errors import mapped
+
+_BROKER_DEFAULT: Final = -1
+
+
+@dataclass(frozen=True, slots=True)
+class TopicState:
+    """A topic as the broker has it."""
+
+    name: str
+    partitions: int
+    configuration: Mapping[str, str]
+
+
+class KafkaAdmin:
+    """What the broker lets an administrator do; raises `Unavailable` when it is away."""
+
+    def __init__(self, client: AIOKafkaAdminClient) -> None:
+        self._client = client
+
+    async def topics(self, prefix: str) -> Sequence[TopicState]:
+        """All topics whose name begins with `prefix`, by name."""
+        with mapped("listing topics"):
+            found = await self._client.describe_topics()
+            counts = {
+                topic["topic"]: len(topic["partitions"])
+                for topic in found
+                if topic["topic"].startswith(prefix)
+            }
+            configurations = await self._configurations(sorted(counts))
+        return [
+            TopicState(name, counts[name], configuration)
+            for name, configuration in configurations.items()
+        ]
+
+    async def create(self, topics: Sequence[TopicState]) -> None:
+        """Create topics with the broker's default of replicas; one that is there is left alone."""
+        with mapped("creating topics"):
+            response = await self._client.create_topics(
+                [
+                    NewTopic(
+                        name=topic.name,
+                        num_partitions=topic.partitions,
+                        replication_factor=_BROKER_DEFAULT,
+                        topic_configs=dict(topic.configuration),
+                    )
+                    for topic in topics
+                ]
+            )
+            for name, code, *text in response.topic_errors:
+                _raise_for(code, f"topic {name}: {text}")
+
+    async def configure(self, topics: Sequence[TopicState]) -> None:
+        """Set the configuration of topics; settings that are not named go back to defaults."""
+        with mapped("configuring topics"):
+            responses = await self._client.alter_configs(
+                [
+                    ConfigResource(ConfigResourceType.TOPIC, topic.name, dict(topic.configuration))
+                    for topic in topics
+                ]
+            )
+            for response in responses:
+                for code, text, _, name in response.resources:
+                    _raise_for(code, f"topic {name}: {text}")
+
+    async def _configurations(self, names: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
+        resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+        found: dict[str, Mapping[str, str]] = {}
+        for response in await self._client.describe_configs(resources) if resources else ():
+            for _code, _text, _kind, name, entries in response.resources:
+                found[name] = {entry[0]: entry[1] for entry in entries}
+        return found
+
+
+@asynccontextmanager
+async def administration(bootstrap: str) -> AsyncGenerator[KafkaAdmin]:
+    """Connect to the broker at `bootstrap`."""
+    client = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    try:
+        with mapped("connecting to the log"):
+            await client.start()
+        yield KafkaAdmin(client)
+    finally:
+        await client.close()
+
+
+def _raise_for(code: int, text: str) -> None:
+    error = for_code(code)
+    if code not in {0, 36}:  # 36: the topic exists already
+        raise error(text)

@@ -1,0 +1,53 @@
+"""Starting and stopping a client of the broker, both bounded in time."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Final, Protocol, TypeVar
+
+import structlog
+from aiokafka.errors import KafkaError
+
+from candlelog.log.kafka.errors import mapped
+
+OPEN_SECONDS: Final = 60.0
+"""Longer than a rebalance that waits for a member which has died."""
+
+CLOSE_SECONDS: Final = 5.0
+
+_LOGGER: Final = structlog.get_logger()
+
+
+class _Client(Protocol):
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+
+ClientT = TypeVar("ClientT", bound=_Client)
+
+
+@asynccontextmanager
+async def running(client: ClientT) -> AsyncGenerator[ClientT]:
+    """`client`, started; stopped when left. Raises `Unavailable` when it cannot start."""
+    try:
+        await start(client)
+        yield client
+    finally:
+        await stop(client)
+
+
+async def start(client: _Client) -> None:
+    """Connect, and join the group where there is one."""
+    with mapped("connecting to the log"):
+        async with asyncio.timeout(OPEN_SECONDS):
+            await client.start()
+
+
+async def stop(client: _Client) -> None:
+    """Say goodbye to the broker; a broker that does not answer is left without."""
+    try:
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await client.stop()
+    except (KafkaError, TimeoutError) as error:
+        _LOGGER.warning("log_left_without_goodbye", reason=repr(error))
