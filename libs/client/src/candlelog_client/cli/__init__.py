@@ -1,0 +1,1 @@
+"""The `candlelog` command: one module per noun, rendering apart from commands."""

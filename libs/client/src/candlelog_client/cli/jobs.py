@@ -1,0 +1,156 @@
+"""`candlelog jobs`: submit, list, show, watch, cancel."""
+
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from candlelog_client.cli import job_tables, output
+from candlelog_client.cli.exits import of_status
+from candlelog_client.cli.follow import follow
+from candlelog_client.cli.options import (
+    DEFAULT_DATA_DIR,
+    DEFAULT_EXCHANGE,
+    DataDir,
+    End,
+    Exchange,
+    Json,
+    Limit,
+    Start,
+    split,
+)
+from candlelog_client.cli.session import collect, run
+
+if TYPE_CHECKING:
+    from candlelog_client.client import Candlelog
+    from candlelog_client.jobs import JobRequest
+    from candlelog_client.results import Job
+
+app = typer.Typer(no_args_is_help=True, help="Submit, follow and cancel jobs.")
+
+JobId = Annotated[str, typer.Argument(help="Id of the job.", show_default=False)]
+
+
+@app.command()
+def submit(  # noqa: PLR0913 - one parameter per field of the REST body
+    *,
+    symbols: Annotated[
+        list[str], typer.Option("--symbols", "--symbol", help="BTC/USDT; repeat or use commas.")
+    ],
+    timeframes: Annotated[
+        list[str], typer.Option("--timeframes", "--timeframe", help="1m, 1h, …; repeat or commas.")
+    ],
+    exchange: Exchange = DEFAULT_EXCHANGE,
+    start: Start = None,
+    end: End = None,
+    lookback: Annotated[
+        str | None, typer.Option("--lookback", "--since", help="Instead of --start: 30d, 12h.")
+    ] = None,
+    source: Annotated[str | None, typer.Option(help="auto, rest or archive.")] = None,
+    features: Annotated[bool | None, typer.Option(help="Compute features too.")] = None,
+    incremental: Annotated[
+        bool | None, typer.Option(help="Ask only for what is not known yet.")
+    ] = None,
+    priority: Annotated[int | None, typer.Option(help="0 to 9; more is sooner.")] = None,
+    max_attempts: Annotated[int | None, typer.Option(help="Attempts per chunk.")] = None,
+    label: Annotated[str | None, typer.Option(help="A name of your own.")] = None,
+    idempotency_key: Annotated[
+        str | None, typer.Option(help="The same key and request give the same job.")
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Follow the job to its end.")] = False,
+    json: Json = False,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+) -> None:
+    """Ask for candles. Exit code with --wait: 0 only if the job completed."""
+    given = {
+        "exchange": exchange,
+        "symbols": split(symbols),
+        "timeframes": split(timeframes),
+        "start": start,
+        "end": end,
+        "lookback": lookback,
+        "source": source,
+        "features": features,
+        "incremental": incremental,
+        "priority": priority,
+        "max_attempts": max_attempts,
+        "label": label,
+    }
+    request = cast(
+        "JobRequest", {name: value for name, value in given.items() if value is not None}
+    )
+    job = run(data_dir, lambda c: c.jobs.submit(idempotency_key=idempotency_key, **request))
+    if wait:
+        output.say(f"job {job.id} submitted")
+        job = _followed(data_dir, job.id)
+    _show(job, json=json)
+    if wait:
+        raise typer.Exit(of_status(job.status))
+
+
+@app.command("list")
+def list_jobs(
+    *,
+    status: Annotated[str | None, typer.Option(help="Only jobs with this status.")] = None,
+    symbol: Annotated[str | None, typer.Option(help="Only jobs with this symbol.")] = None,
+    since: Annotated[str | None, typer.Option(help="Only jobs created since.")] = None,
+    limit: Limit = 50,
+    json: Json = False,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+) -> None:
+    """Jobs, newest first."""
+    jobs = run(
+        data_dir,
+        lambda c: collect(c.jobs.list(status=status, symbol=symbol, since=since, limit=limit)),
+    )
+    if json:
+        output.show_json(output.plain(jobs))
+    else:
+        output.show(job_tables.jobs(jobs))
+
+
+@app.command()
+def show(job_id: JobId, json: Json = False, data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
+    """One job with its tasks."""
+    _show(run(data_dir, lambda c: c.jobs.get(job_id)), json=json)
+
+
+@app.command()
+def watch(job_id: JobId, json: Json = False, data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
+    """Follow a job to its end; with --json one line of JSON per change.
+
+    The exit code tells how the job ended: 0 completed, 3 with errors, 4 failed, 5 cancelled.
+    """
+    if json:
+        job = run(data_dir, lambda c: _lines(c, job_id))
+    else:
+        job = _followed(data_dir, job_id)
+        _show(job, json=False)
+    raise typer.Exit(of_status(job.status))
+
+
+@app.command()
+def cancel(job_id: JobId, json: Json = False, data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
+    """Stop a job for good."""
+    _show(run(data_dir, lambda c: c.jobs.cancel(job_id)), json=json)
+
+
+def _followed(data_dir: DataDir, job_id: str) -> "Job":
+    return run(
+        data_dir,
+        lambda c: follow(c, job_id, output.stderr()),
+        interrupted=f"stopped watching; the job goes on: candlelog jobs watch {job_id}",
+    )
+
+
+async def _lines(client: "Candlelog", job_id: str) -> "Job":
+    job = await client.jobs.get(job_id)
+    async for job in client.jobs.watch(job_id):
+        output.show_json_line(job.model_dump(mode="json"))
+    return job
+
+
+def _show(job: "Job", *, json: bool) -> None:
+    if json:
+        output.show_json(job.model_dump(mode="json"))
+    else:
+        output.show(job_tables.job(job))

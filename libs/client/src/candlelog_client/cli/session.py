@@ -1,0 +1,44 @@
+"""A command's talk with the server: find it, do the work, turn errors into sentences."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from candlelog_client.cli.exits import Exit, of_error
+from candlelog_client.cli.output import fail
+from candlelog_client.connection import discover
+from candlelog_client.errors import ClientError
+
+if TYPE_CHECKING:
+    from candlelog_client.client import Candlelog
+
+T = TypeVar("T")
+Work = Callable[["Candlelog"], Awaitable[T]]
+
+
+def run(data_dir: Path, work: Work[T], *, interrupted: str = "interrupted") -> T:
+    """The result of `work` on the system that the environment or `data_dir` names.
+
+    An error of the client ends the command with one sentence and its exit code; Ctrl-C ends it
+    with the sentence `interrupted`.
+    """
+    try:
+        return asyncio.run(_work(data_dir, work))
+    except ClientError as error:
+        fail(str(error), of_error(error))
+    except KeyboardInterrupt:
+        fail(interrupted, Exit.INTERRUPTED)
+
+
+async def collect(items: AsyncIterator[T]) -> list[T]:
+    """Every item of an async iterator."""
+    return [item async for item in items]
+
+
+async def _work(data_dir: Path, work: Work[T]) -> T:
+    connection = discover(data_dir)
+    from candlelog_client.client import Candlelog  # noqa: PLC0415 - heavy: `--help` stays quick
+
+    async with Candlelog(connection.url, connection.token) as client:
+        return await work(client)

@@ -1,0 +1,114 @@
+"""The client: `async with Candlelog() as c`."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Self
+
+import httpx
+
+from candlelog_client.candles import CandleQuery, CandleRange
+from candlelog_client.connection import Connection, from_environment
+from candlelog_client.http import Http, Retry
+from candlelog_client.jobs import Jobs
+from candlelog_client.paging import items
+from candlelog_client.results import CoverageRun, Health, Limit, QuarantinedRow, StoredSeries
+from candlelog_client.streams import Feed, WebSocketFeed
+from candlelog_client.times import as_text
+
+
+class Candlelog:
+    """A running Candlelog; an async context manager.
+
+    Without arguments it is the one that `CANDLELOG_API_URL` and `CANDLELOG_API_TOKEN` name;
+    raises `NotConfigured` when they do not. Every method raises the errors drawn in
+    `candlelog_client.errors`.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        token: str | None = None,
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
+        feed: Feed | None = None,
+        retry: Retry | None = None,
+    ) -> None:
+        connection = Connection(url.rstrip("/"), token) if url else from_environment()
+        self._http = Http(connection, transport=transport, retry=retry)
+        self.jobs = Jobs(self._http, feed or WebSocketFeed(connection))
+
+    async def __aenter__(self) -> Self:
+        """Open the connection pool."""
+        await self._http.__aenter__()
+        return self
+
+    async def __aexit__(self, *failure: object) -> None:
+        """Close every connection."""
+        await self._http.__aexit__(*failure)
+
+    def candles(
+        self,
+        exchange: str,
+        symbol: str,
+        timeframe: str,
+        *,
+        start: datetime | str | None = None,
+        end: datetime | str | None = None,
+    ) -> CandleQuery:
+        """Candles of a series with open times in `[start, end)`; nothing is read yet."""
+        wanted = CandleRange(
+            exchange=exchange, symbol=symbol, timeframe=timeframe, start=start, end=end
+        )
+        return CandleQuery(self._http, wanted)
+
+    def series(
+        self,
+        *,
+        exchange: str | None = None,
+        symbol: str | None = None,
+        timeframe: str | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[StoredSeries]:
+        """The series that hold candles."""
+        wanted = {"exchange": exchange, "symbol": symbol, "timeframe": timeframe}
+        return items(self._http, "/series", StoredSeries, wanted, limit=limit)
+
+    def coverage(
+        self,
+        exchange: str,
+        symbol: str,
+        timeframe: str,
+        *,
+        start: datetime | str | None = None,
+        end: datetime | str | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[CoverageRun]:
+        """What of a series was asked for and how the venue answered, in time order."""
+        wanted = {
+            "exchange": exchange,
+            "symbol": symbol,
+            "timeframe": timeframe,
+            "start": as_text(start),
+            "end": as_text(end),
+        }
+        return items(self._http, "/coverage", CoverageRun, wanted, limit=limit)
+
+    def limits(self) -> AsyncIterator[Limit]:
+        """Every budget: how much there is, how much is used."""
+        return items(self._http, "/limits", Limit, {}, limit=None)
+
+    def quarantine(
+        self,
+        *,
+        exchange: str | None = None,
+        symbol: str | None = None,
+        timeframe: str | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[QuarantinedRow]:
+        """Rows that broke a rule, with their raw text and the reason."""
+        wanted = {"exchange": exchange, "symbol": symbol, "timeframe": timeframe}
+        return items(self._http, "/quarantine", QuarantinedRow, wanted, limit=limit)
+
+    async def health(self) -> Health:
+        """How the components are."""
+        return Health.model_validate(await self._http.get("/health"))

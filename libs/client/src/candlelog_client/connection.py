@@ -1,0 +1,59 @@
+"""Where Candlelog is and with which token: from the environment or a data directory."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from candlelog_client.errors import NotConfigured
+
+API_URL = "CANDLELOG_API_URL"
+API_TOKEN = "CANDLELOG_API_TOKEN"  # noqa: S105 - the name of a variable, not a token
+ENVIRONMENT_FILE = "candlelog.env"
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """Origin of the API (without `/api/v1`) and the bearer token, if any."""
+
+    url: str
+    token: str | None = field(default=None, repr=False)
+
+
+def from_environment(environ: Mapping[str, str] | None = None) -> Connection:
+    """The connection that `CANDLELOG_API_URL` and `CANDLELOG_API_TOKEN` describe.
+
+    Raises `NotConfigured` without an address.
+    """
+    environ = os.environ if environ is None else environ
+    url = environ.get(API_URL)
+    if not url:
+        raise NotConfigured(f"no address of Candlelog is known: set {API_URL}")
+    return Connection(url.rstrip("/"), environ.get(API_TOKEN) or None)
+
+
+def discover(data_dir: Path, environ: Mapping[str, str] | None = None) -> Connection:
+    """The connection of the environment, else of the system that runs on `data_dir`.
+
+    Raises `NotConfigured`, saying both ways, when there is neither.
+    """
+    environ = os.environ if environ is None else environ
+    if environ.get(API_URL):
+        return from_environment(environ)
+    written = data_dir / ENVIRONMENT_FILE
+    if not written.is_file():
+        raise NotConfigured(
+            f"no running Candlelog found: {API_URL} is not set and {written} does not exist. "
+            f"Start one with `candlelog up --data-dir {data_dir}`, or set {API_URL} and {API_TOKEN}"
+        )
+    return from_environment(read_environment_file(written))
+
+
+def read_environment_file(path: Path) -> dict[str, str]:
+    """The variables of a `candlelog.env`: one `KEY=value` a line, `#` begins a comment line."""
+    variables: dict[str, str] = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        key, separator, value = line.strip().partition("=")
+        if separator and not key.startswith("#"):
+            variables[key] = value
+    return variables

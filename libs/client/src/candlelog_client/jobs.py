@@ -1,0 +1,100 @@
+"""Jobs: submit, read, follow, cancel."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from typing import Any, Literal, Required, TypedDict, Unpack
+from uuid import uuid4
+
+from candlelog_client.http import Http, path_part
+from candlelog_client.paging import items
+from candlelog_client.results import Job, Task
+from candlelog_client.streams import Feed
+from candlelog_client.times import as_text
+from candlelog_client.watching import Reconnect, Watch
+
+
+class JobRequest(TypedDict, total=False):
+    """The body of `POST /jobs`; what is left out gets the server's default.
+
+    Give `start` or `lookback` (a text such as "30d"), not both; `end` defaults to now; ranges
+    are half-open. Times without an offset are UTC.
+    """
+
+    exchange: Required[str]
+    symbols: Required[Sequence[str]]
+    timeframes: Required[Sequence[str]]
+    start: datetime | str
+    end: datetime | str
+    lookback: str
+    source: Literal["auto", "rest", "archive"]
+    features: bool
+    incremental: bool
+    priority: int
+    max_attempts: int
+    label: str
+
+
+class Jobs:
+    """The jobs of a server."""
+
+    def __init__(self, http: Http, feed: Feed, reconnect: Reconnect | None = None) -> None:
+        self._http = http
+        self._feed = feed
+        self._reconnect = reconnect or Reconnect()
+
+    async def submit(
+        self, *, idempotency_key: str | None = None, **request: Unpack[JobRequest]
+    ) -> Job:
+        """Ask for candles; returns as soon as the server has the job.
+
+        The key (a fresh one unless given) makes a repeated submission the same job. Raises
+        `Refused` with the reason when the request breaks a rule, `Conflict` when the key was
+        used for another request.
+        """
+        key = idempotency_key or str(uuid4())
+        answer = await self._http.post("/jobs", _body(request), idempotency_key=key)
+        return Job.model_validate(answer)
+
+    async def get(self, job_id: str) -> Job:
+        """The job as it stands. Raises `NotFound`."""
+        return Job.model_validate(await self._http.get(f"/jobs/{path_part(job_id)}"))
+
+    def list(
+        self,
+        *,
+        status: str | None = None,
+        symbol: str | None = None,
+        since: datetime | str | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[Job]:
+        """Jobs, newest first, at most `limit` of them."""
+        wanted = {"status": status, "symbol": symbol, "since": as_text(since)}
+        return items(self._http, "/jobs", Job, wanted, limit=limit)
+
+    def tasks(self, job_id: str, *, limit: int | None = None) -> AsyncIterator[Task]:
+        """Every task of a job, at most `limit` of them. Raises `NotFound`."""
+        return items(self._http, f"/jobs/{path_part(job_id)}/tasks", Task, {}, limit=limit)
+
+    async def cancel(self, job_id: str) -> Job:
+        """Stop a job for good. Raises `NotFound`, or `Conflict` when it has already ended."""
+        return Job.model_validate(await self._http.post(f"/jobs/{path_part(job_id)}/cancel", {}))
+
+    def watch(self, job_id: str) -> AsyncIterator[Job]:
+        """The job as it is now and at every change, until it has ended.
+
+        Survives lost connections without missing the end. Raises `NotFound`, and `Unreachable`
+        when the server stays away.
+        """
+        return Watch(self._feed, job_id, self._reconnect).states(self.get)
+
+
+def _body(request: JobRequest) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        **request,
+        "symbols": list(request["symbols"]),
+        "timeframes": list(request["timeframes"]),
+    }
+    for name in ("start", "end"):
+        if name in body:
+            body[name] = as_text(body[name])
+    return body

@@ -1,0 +1,177 @@
+"""What the server answers, typed and frozen. Fields the client does not know are ignored."""
+
+from datetime import datetime
+from typing import Annotated, Any, Generic, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+T = TypeVar("T")
+
+FINISHED = frozenset({"completed", "completed_with_errors", "failed", "cancelled"})
+"""Statuses a job does not leave by itself."""
+
+
+def _none_is_empty(value: Any) -> Any:
+    return () if value is None else value
+
+
+class Result(BaseModel):
+    """Base of every answer."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Fault(Result):
+    """Why a job or task failed; `transient` says whether trying again may help."""
+
+    code: str
+    message: str
+    transient: bool = False
+
+
+class Figures(Result):
+    """Progress, the same for a job and for each of its tasks.
+
+    `progress_pct` counts slots stored or explained over slots expected (0–100; 100 only when
+    done); durations and `eta_seconds` are in seconds.
+    """
+
+    status: str
+    reason: str | None = None
+    progress_pct: float = 0.0
+    candles_expected: int = 0
+    candles_covered: int = 0
+    candles_explained: int = 0
+    candles_fetched: int = 0
+    candles_stored: int = 0
+    candles_quarantined: int = 0
+    features_stored: int = 0
+    chunks_total: int = 0
+    chunks_done: int = 0
+    chunks_failed: int = 0
+    eta_seconds: float | None = None
+    candles_per_second: float | None = None
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    duration_seconds: float | None = None
+    attempts: int = 0
+    error: Fault | None = None
+    data_quality_score: float | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing more will happen unless somebody asks."""
+        return self.status in FINISHED
+
+
+class Task(Figures):
+    """One series of a job."""
+
+    id: str
+    exchange: str
+    symbol: str
+    timeframe: str
+    start: datetime | None = None
+    end: datetime | None = None
+    route: str | None = None
+    route_reason: str | None = None
+    current_open_time: datetime | None = None
+
+
+class Step(Result):
+    """One step of a job: waiting, running, completed or stopped."""
+
+    name: str
+    status: str
+
+
+class Job(Figures):
+    """What was asked for, and how far it is. `tasks` holds the first page of them."""
+
+    id: str
+    kind: str = "backfill"
+    label: str | None = None
+    exchange: str = ""
+    symbols: tuple[str, ...] | None = None
+    timeframes: tuple[str, ...] | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+    source: str = "auto"
+    features: bool = False
+    incremental: bool = True
+    priority: int = 5
+    max_attempts: int = 3
+    submitted_by: str | None = None
+    created_at: datetime | None = None
+    current_step: str | None = None
+    steps: tuple[Step, ...] = ()
+    missing_periods: tuple[Any, ...] = ()
+    tasks_total: int = 0
+    tasks_done: int = 0
+    tasks_failed: int = 0
+    tasks: Annotated[tuple[Task, ...], BeforeValidator(_none_is_empty)] = ()
+
+
+class Page(Result, Generic[T]):
+    """One keyset page; `next` is the cursor of the page after it, None at the end."""
+
+    items: tuple[T, ...]
+    next: str | None = None
+
+
+class StoredSeries(Result):
+    """A series that holds candles."""
+
+    exchange: str
+    symbol: str
+    timeframe: str
+    candles: int = 0
+    first_open_time: datetime | None = None
+    last_open_time: datetime | None = None
+    updated_at: datetime | None = None
+
+
+class CoverageRun(Result):
+    """A stretch `[start, end)` of a series that was asked for, and how the venue answered."""
+
+    exchange: str
+    symbol: str
+    timeframe: str
+    start: datetime
+    end: datetime
+    source: str | None = None
+    outcome: str | None = None
+    observed_at: datetime | None = None
+
+
+class Limit(Result):
+    """One budget: weights per window, in the venue's unit; `utilisation` is 0–1."""
+
+    budget: str
+    capacity: float | None = None
+    window_seconds: float | None = None
+    granted: float = 0.0
+    used: float = 0.0
+    utilisation: float | None = None
+    backoff_until: datetime | None = None
+    allocator: str | None = None
+
+
+class QuarantinedRow(Result):
+    """A row of a venue's answer that broke a rule, kept as it came."""
+
+    exchange: str
+    symbol: str
+    timeframe: str
+    reason: str
+    raw: str
+    open_time: datetime | None = None
+    observed_at: datetime | None = None
+
+
+class Health(Result):
+    """`healthy`, `degraded` or `down`, with each component."""
+
+    status: str
+    sandbox: bool | None = None
+    components: Any = None
