@@ -1,0 +1,1 @@
+"""The sandbox exchange: a Binance-shaped venue on this machine, with limits, delays and faults."""

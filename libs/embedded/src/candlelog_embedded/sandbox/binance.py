@@ -1,0 +1,177 @@
+"""The REST interface of Binance spot, as far as Candlelog uses it."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Final, cast
+
+import orjson
+
+from candlelog_embedded.sandbox.answers import Answer
+from candlelog_embedded.sandbox.intervals import INTERVALS
+from candlelog_embedded.sandbox.limiter import Limiter
+from candlelog_embedded.sandbox.listing import listing_entry
+from candlelog_embedded.sandbox.markets import Markets
+from candlelog_embedded.sandbox.paging import Question, page
+from candlelog_embedded.sandbox.rendering import kline_rows
+
+KLINES: Final = "/api/v3/klines"
+PREFIX: Final = "/api/"
+
+_WEIGHTS: Final = {
+    "/api/v3/ping": 1,
+    "/api/v3/time": 1,
+    "/api/v3/exchangeInfo": 20,
+    KLINES: 2,
+}
+_DEFAULT_LIMIT: Final = 500
+_LARGEST_LIMIT: Final = 1000
+_LARGEST_NUMBER: Final = 10**15  # as a time it is past the year 30000
+_NUMBER: Final = re.compile(r"[0-9]{1,20}")
+_SYMBOL: Final = re.compile(r"[A-Z0-9-_.]{1,20}")
+
+Query = Mapping[str, str]
+
+
+class Refused(Exception):
+    """A question the venue declines, with Binance's code and words."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.answer = failure(400, code, message)
+
+
+def failure(status: int, code: int, message: str) -> Answer:
+    """An answer of the shape all of Binance's errors have."""
+    return Answer(orjson.dumps({"code": code, "msg": message}), status)
+
+
+def weight(path: str) -> int:
+    """What a request to this path costs."""
+    return _WEIGHTS.get(path, 1)
+
+
+def known_path(path: str) -> bool:
+    """Whether the venue has something there."""
+    return path in _WEIGHTS
+
+
+class Binance:
+    """Answers questions about the listed markets; stateless but for what the switches change."""
+
+    def __init__(self, markets: Markets, limiter: Limiter) -> None:
+        self._markets = markets
+        self._limiter = limiter
+        self._entries = {
+            symbol: orjson.Fragment(orjson.dumps(listing_entry(listing)))
+            for symbol, listing in markets.listings.items()
+        }
+        self._calls: dict[str, Callable[[Query, int], bytes]] = {
+            "/api/v3/ping": lambda _query, _now: b"{}",
+            "/api/v3/time": lambda _query, now: orjson.dumps({"serverTime": now}),
+            "/api/v3/exchangeInfo": self._exchange_info,
+            KLINES: self._klines,
+        }
+
+    def answer(self, path: str, query: Query, now: int) -> Answer:
+        """The answer at venue time `now`, in milliseconds since the epoch."""
+        call = self._calls.get(path)
+        if call is None:
+            return Answer(b"<html><body>404 Not found</body></html>", 404, content_type="text/html")
+        try:
+            return Answer(call(query, now))
+        except Refused as refused:
+            return refused.answer
+
+    def minutes_to_fold(self, path: str, query: Query) -> int:
+        """About how many minutes an answer is made from: whether it is a matter of seconds."""
+        interval = INTERVALS.get(query.get("interval", ""))
+        if path != KLINES or interval is None:
+            return 0
+        limit = query.get("limit", "")
+        rows = min(int(limit), _LARGEST_LIMIT) if _NUMBER.fullmatch(limit) else _DEFAULT_LIMIT
+        return rows * interval.minutes
+
+    def _klines(self, query: Query, now: int) -> bytes:
+        symbol = _required(query, "symbol", _SYMBOL)
+        name = _required(query, "interval")
+        source = self._markets.source(symbol)
+        if source is None:
+            raise Refused(-1121, "Invalid symbol.")
+        interval = INTERVALS.get(name)
+        if interval is None:
+            raise Refused(-1120, "Invalid interval.")
+        limit = _optional_number(query, "limit")
+        if limit == 0:
+            raise Refused(-1130, "Data sent for parameter 'limit' is not valid.")
+        question = Question(
+            interval,
+            _optional_number(query, "startTime"),
+            _optional_number(query, "endTime"),
+            min(limit or _DEFAULT_LIMIT, _LARGEST_LIMIT),
+        )
+        return kline_rows(page(source, question, now), interval)
+
+    def _exchange_info(self, query: Query, now: int) -> bytes:
+        entries = [self._entries[symbol] for symbol in self._asked_symbols(query)]
+        capacity = self._limiter.rules.capacity
+        limits = [
+            {
+                "rateLimitType": "REQUEST_WEIGHT",
+                "interval": "MINUTE",
+                "intervalNum": 1,
+                "limit": capacity,
+            }
+        ]
+        return orjson.dumps(
+            {
+                "timezone": "UTC",
+                "serverTime": now,
+                "rateLimits": [] if capacity is None else limits,
+                "exchangeFilters": [],
+                "symbols": entries,
+            }
+        )
+
+    def _asked_symbols(self, query: Query) -> list[str]:
+        symbols = list(self._entries)
+        if "symbol" in query:
+            symbols = [query["symbol"]]
+        elif "symbols" in query:
+            symbols = _symbol_list(query["symbols"])
+        if any(symbol not in self._entries for symbol in symbols):
+            raise Refused(-1121, "Invalid symbol.")
+        return symbols
+
+
+def _required(query: Query, name: str, pattern: re.Pattern[str] | None = None) -> str:
+    value = query.get(name, "")
+    if not value:
+        message = f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed."
+        raise Refused(-1102, message)
+    if pattern is not None:
+        _check_characters(name, value, pattern)
+    return value
+
+
+def _optional_number(query: Query, name: str) -> int | None:
+    value = query.get(name)
+    if value is None:
+        return None
+    _check_characters(name, value, _NUMBER)
+    return min(int(value), _LARGEST_NUMBER)
+
+
+def _check_characters(name: str, value: str, pattern: re.Pattern[str]) -> None:
+    if not pattern.fullmatch(value):
+        legal = f"legal range is '^{pattern.pattern}$'."
+        raise Refused(-1100, f"Illegal characters found in parameter '{name}'; {legal}")
+
+
+def _symbol_list(text: str) -> list[str]:
+    try:
+        symbols = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        symbols = None
+    if not isinstance(symbols, list) or not all(isinstance(symbol, str) for symbol in symbols):
+        raise Refused(-1100, "Illegal characters found in parameter 'symbols'; a JSON list is due.")
+    return cast("list[str]", symbols)

@@ -1,0 +1,194 @@
+"""Faults: what a venue does wrong on demand, one entry of the table each.
+
+A fault is a function from the right answer to the wrong one; a rule says how often and to which
+requests it happens. A new fault is one function and one line in `FAULTS`.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from random import Random
+from typing import Annotated, Any, Final
+
+import orjson
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from candlelog_embedded.sandbox.answers import Answer, Delivery
+from candlelog_embedded.sandbox.binance import KLINES
+from candlelog_embedded.sandbox.limiter import Limiter
+from candlelog_embedded.sandbox.refusals import banned, limited
+
+Row = list[Any]
+
+_HTML: Final = b"<!DOCTYPE html><html><body>We are under maintenance.</body></html>"
+_LOW = 3
+_OPEN = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What a fault may need besides the answer."""
+
+    seconds: float | None
+    limiter: Limiter
+    random: Random
+    now: int
+
+
+Apply = Callable[[Answer, Circumstances], Answer]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """`pages_only`: it changes rows of a klines answer, and leaves every other request alone."""
+
+    apply: Apply
+    pages_only: bool = False
+
+
+def _limited(_answer: Answer, around: Circumstances) -> Answer:
+    seconds = around.seconds
+    return limited(around.limiter.retry_after(around.now) if seconds is None else seconds)
+
+
+def _limited_bare(_answer: Answer, _around: Circumstances) -> Answer:
+    return limited(None)
+
+
+def _banned(_answer: Answer, around: Circumstances) -> Answer:
+    seconds = around.limiter.rules.ban_seconds if around.seconds is None else around.seconds
+    around.limiter.ban(seconds, around.now)
+    return banned(around.limiter, around.now)
+
+
+def _failed(_answer: Answer, _around: Circumstances, *, status: int) -> Answer:
+    text = f"<html><body><h1>{status}</h1></body></html>".encode()
+    return Answer(text, status, content_type="text/html")
+
+
+def _reset(answer: Answer, _around: Circumstances) -> Answer:
+    return replace(answer, delivery=Delivery.RESET)
+
+
+def _cut(answer: Answer, _around: Circumstances) -> Answer:
+    return replace(answer, delivery=Delivery.CUT)
+
+
+def _stalled(answer: Answer, around: Circumstances) -> Answer:
+    return replace(answer, wait_seconds=15.0 if around.seconds is None else around.seconds)
+
+
+def _html(_answer: Answer, _around: Circumstances) -> Answer:
+    return Answer(_HTML, content_type="text/html")
+
+
+def _empty(answer: Answer, _around: Circumstances) -> Answer:
+    return replace(answer, body=b"[]")
+
+
+def _not_a_number(row: Row) -> None:
+    row[_OPEN] = "NaN"
+
+
+def _negative(row: Row) -> None:
+    row[_LOW] = "-" + row[_LOW]
+
+
+def _zero(row: Row) -> None:
+    row[_OPEN] = "0.00000000"
+
+
+def _low_above_open(row: Row) -> None:
+    row[_LOW] = f"{float(row[_OPEN]) * 2:.8f}"
+
+
+_SPOILERS: Final[dict[str, Callable[[Row], None]]] = {
+    "row-nan": _not_a_number,
+    "row-negative": _negative,
+    "row-zero": _zero,
+    "row-low-above-open": _low_above_open,
+}
+
+
+def _spoilt(
+    answer: Answer, around: Circumstances, *, spoilers: Sequence[Callable[[Row], None]]
+) -> Answer:
+    """One row of the page, drawn at random, is made bad."""
+    rows = orjson.loads(answer.body)
+    if not isinstance(rows, list) or not rows:
+        return answer
+    around.random.choice(spoilers)(around.random.choice(rows))
+    return replace(answer, body=orjson.dumps(rows))
+
+
+FAULTS: Final[dict[str, Fault]] = {
+    "429": Fault(_limited),
+    "429-bare": Fault(_limited_bare),
+    "418": Fault(_banned),
+    **{str(status): Fault(partial(_failed, status=status)) for status in (500, 502, 503, 504)},
+    "reset": Fault(_reset),
+    "stall": Fault(_stalled),
+    "cut": Fault(_cut),
+    "html": Fault(_html),
+    "empty": Fault(_empty, pages_only=True),
+    "bad-row": Fault(partial(_spoilt, spoilers=tuple(_SPOILERS.values())), pages_only=True),
+    **{
+        name: Fault(partial(_spoilt, spoilers=(spoil,)), pages_only=True)
+        for name, spoil in _SPOILERS.items()
+    },
+}
+
+
+def _known(kind: str) -> str:
+    if kind not in FAULTS:
+        raise ValueError(f"unknown fault {kind!r}; known: {', '.join(FAULTS)}")
+    return kind
+
+
+class FaultRule(BaseModel):
+    """When a fault strikes. `count` ends it after that many; `seconds` is the fault's own time."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Annotated[str, AfterValidator(_known)]
+    probability: float = Field(default=1.0, gt=0.0, le=1.0)
+    count: int | None = Field(default=None, ge=1)
+    path: str | None = None
+    symbol: str | None = None
+    seconds: float | None = Field(default=None, ge=0.0)
+
+    def concerns(self, path: str, symbol: str | None) -> bool:
+        """Whether a request to this path for this symbol is one the rule speaks of."""
+        if FAULTS[self.kind].pages_only and path != KLINES:
+            return False
+        return self.path in (None, path) and self.symbol in (None, symbol)
+
+
+class FaultPlan:
+    """The rules in force; the first one that strikes decides the answer."""
+
+    def __init__(self, random: Random) -> None:
+        self.random = random
+        self.rules: Sequence[FaultRule] = ()
+        self.struck: Counter[str] = Counter()
+        self._left: list[int | None] = []
+
+    def replace(self, rules: Sequence[FaultRule]) -> None:
+        """From now on exactly these rules, each with its full count."""
+        self.rules = rules
+        self._left = [rule.count for rule in rules]
+
+    def draw(self, path: str, symbol: str | None) -> FaultRule | None:
+        """The rule that strikes this request, None when it is spared."""
+        for number, rule in enumerate(self.rules):
+            left = self._left[number]
+            if left == 0 or not rule.concerns(path, symbol):
+                continue
+            if rule.probability < 1.0 and self.random.random() >= rule.probability:
+                continue
+            if left is not None:
+                self._left[number] = left - 1
+            self.struck[rule.kind] += 1
+            return rule
+        return None

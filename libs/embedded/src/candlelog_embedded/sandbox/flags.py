@@ -1,0 +1,109 @@
+"""The command line of the sandbox."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from candlelog_embedded.sandbox.control import milliseconds, rules_from
+from candlelog_embedded.sandbox.faults import FaultRule
+from candlelog_embedded.sandbox.limiter import Rules
+from candlelog_embedded.sandbox.venue import Venue
+
+Hole = tuple[str, tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """What the sandbox was started with."""
+
+    host: str
+    port: int
+    market: tuple[Path, ...]
+    generated: int
+    rules: Rules
+    latency_seconds: float
+    clock_offset_seconds: float
+    faults: tuple[FaultRule, ...]
+    holes: tuple[Hole, ...]
+    seed: int
+
+    def turn(self, venue: Venue) -> None:
+        """Put every switch of the venue where the command line has it."""
+        venue.limiter.rules = self.rules
+        venue.latency_seconds = self.latency_seconds
+        venue.clock.offset_seconds = self.clock_offset_seconds
+        venue.faults.random.seed(self.seed)
+        venue.faults.replace(self.faults)
+        venue.markets.fill_holes()
+        for symbol in {symbol for symbol, _ in self.holes}:
+            venue.markets.set_holes(symbol, [hole for name, hole in self.holes if name == symbol])
+
+
+def parse(arguments: Sequence[str]) -> Flags:
+    """The flags; wrong ones end the program with a message, as argparse does."""
+    given = _parser().parse_args(arguments)
+    capacity = None if given.capacity == "none" else int(given.capacity)
+    return Flags(
+        host=given.host,
+        port=given.port,
+        market=tuple(given.market),
+        generated=given.generated,
+        rules=Rules(capacity, given.ban_after, given.ban_seconds),
+        latency_seconds=given.latency_ms / 1000,
+        clock_offset_seconds=given.clock_offset,
+        faults=tuple(given.fault),
+        holes=tuple(given.hole),
+        seed=given.seed,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m candlelog_embedded.sandbox",
+        description="A Binance-shaped exchange on this machine.",
+    )
+    add = parser.add_argument
+    add("--host", default="127.0.0.1")
+    add("--port", type=int, default=0, help="0, the default, takes a free one")
+    add("--market", type=Path, action="append", default=[], metavar="DIR", help="archive folder")
+    add("--generated", type=int, default=10, metavar="N", help="GEN symbols beside SYNA and SYNB")
+    add("--capacity", type=_capacity, default="6000", help="weight a minute, or none")
+    add("--ban-after", type=int, default=10, metavar="N", help="429s in one minute before a 418")
+    add("--ban-seconds", type=float, default=120.0)
+    add("--latency-ms", type=float, default=0.0)
+    add("--clock-offset", type=float, default=0.0, metavar="SECONDS")
+    add(
+        "--fault",
+        type=_fault,
+        action="append",
+        default=[],
+        metavar="RULE",
+        help='name of a fault, or JSON such as {"kind": "500", "probability": 0.1}',
+    )
+    add("--hole", type=_hole, action="append", default=[], metavar="SYMBOL=START/END")
+    add("--seed", type=int, default=0, help="of what the faults draw")
+    return parser
+
+
+def _capacity(text: str) -> str:
+    if text != "none" and not (text.isdecimal() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a positive number nor none")
+    return text
+
+
+def _fault(text: str) -> FaultRule:
+    try:
+        return rules_from(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _hole(text: str) -> Hole:
+    symbol, _, bounds = text.partition("=")
+    try:
+        start, end = (datetime.fromisoformat(bound) for bound in bounds.split("/"))
+        return symbol, (milliseconds(start), milliseconds(end))
+    except (ValueError, TypeError) as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not SYMBOL=START/END in UTC") from error

@@ -1,0 +1,52 @@
+"""A symbol's entry in `exchangeInfo`."""
+
+from typing import Any
+
+from candlelog_embedded.sandbox.markets import Listing
+
+
+def listing_entry(listing: Listing) -> dict[str, Any]:
+    """The entry as Binance words it; prices and volumes move in the steps of the listing."""
+    tick, step = _step(listing.price_decimals), _step(listing.volume_decimals)
+    precisions = dict.fromkeys(
+        (
+            *("baseAssetPrecision", "quotePrecision", "quoteAssetPrecision"),
+            *("baseCommissionPrecision", "quoteCommissionPrecision"),
+        ),
+        8,
+    )
+    return {
+        "symbol": listing.symbol,
+        "status": "TRADING",
+        "baseAsset": listing.base,
+        "quoteAsset": listing.quote,
+        **precisions,
+        "orderTypes": ["LIMIT", "MARKET"],
+        "icebergAllowed": False,
+        "ocoAllowed": False,
+        "isSpotTradingAllowed": True,
+        "isMarginTradingAllowed": False,
+        "filters": [
+            {
+                "filterType": "PRICE_FILTER",
+                "minPrice": tick,
+                "maxPrice": "1000000.00000000",
+                "tickSize": tick,
+            },
+            {
+                "filterType": "LOT_SIZE",
+                "minQty": step,
+                "maxQty": "9000000000.00000000",
+                "stepSize": step,
+            },
+            {"filterType": "NOTIONAL", "minNotional": "1.00000000", "maxNotional": "9000000.0000"},
+        ],
+        "permissions": [],
+        "permissionSets": [["SPOT"]],
+        "defaultSelfTradePreventionMode": "NONE",
+        "allowedSelfTradePreventionModes": ["NONE"],
+    }
+
+
+def _step(decimals: int) -> str:
+    return f"{10.0**-decimals:.8f}"

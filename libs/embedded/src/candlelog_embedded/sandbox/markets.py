@@ -1,0 +1,92 @@
+"""What is listed at the sandbox, and the outages of each symbol."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from candlelog.errors import Invalid
+from candlelog_embedded.sandbox.archived import ArchivedMarket, Files, archived_symbols
+from candlelog_embedded.sandbox.generator import GeneratedMarket
+from candlelog_embedded.sandbox.sources import Source, WithHoles
+
+_QUOTES: Final = ("USDT", "USDC", "FDUSD", "TUSD", "BUSD", "TRY", "EUR", "BTC", "ETH", "BNB")
+_NAMED: Final = ("SYNA", "SYNB")
+_ARCHIVE_DECIMALS: Final = 8
+
+Holes = Sequence[tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One symbol of the venue; decimals are the finest steps its prices and volumes make."""
+
+    symbol: str
+    base: str
+    quote: str
+    source: Source
+    price_decimals: int
+    volume_decimals: int
+
+
+class Markets:
+    """The listed symbols by name. Holes are ranges of milliseconds without rows."""
+
+    def __init__(self, listings: Iterable[Listing]) -> None:
+        self.listings = {listing.symbol: listing for listing in listings}
+        self._holes: dict[str, Holes] = {}
+
+    def source(self, symbol: str) -> Source | None:
+        """The minutes of a symbol, its holes left out; None for a symbol that is not listed."""
+        listing = self.listings.get(symbol)
+        if listing is None:
+            return None
+        holes = self._holes.get(symbol)
+        return WithHoles(listing.source, holes) if holes else listing.source
+
+    def set_holes(self, symbol: str, holes: Iterable[tuple[int, int]]) -> None:
+        """Let the symbol have exactly these holes: half-open `(start, end)` in any order."""
+        if symbol not in self.listings:
+            raise Invalid(f"unknown symbol {symbol!r}")
+        merged: list[tuple[int, int]] = []
+        for start, end in sorted(holes):
+            if start >= end:
+                raise Invalid(f"a hole of {symbol} ends before it starts")
+            if merged and start <= merged[-1][1]:
+                merged[-1] = (merged[-1][0], max(merged[-1][1], end))
+            else:
+                merged.append((start, end))
+        self._holes[symbol] = merged
+
+    def holes(self) -> dict[str, Holes]:
+        """The holes of each symbol that has some."""
+        return {symbol: holes for symbol, holes in self._holes.items() if holes}
+
+    def fill_holes(self) -> None:
+        """No outages any more."""
+        self._holes.clear()
+
+
+def archived(folder: Path) -> list[Listing]:
+    """A listing for each symbol of an archive folder; futures appear under the spot symbol."""
+    files = Files()
+    listings: list[Listing] = []
+    for symbol, paths in archived_symbols(folder).items():
+        quote = next((name for name in _QUOTES if symbol.endswith(name) and symbol != name), None)
+        if quote is None:
+            raise Invalid(f"{symbol}: not a pair of a known quote asset ({', '.join(_QUOTES)})")
+        source = ArchivedMarket(paths, files)
+        base, decimals = symbol.removesuffix(quote), _ARCHIVE_DECIMALS
+        listings.append(Listing(symbol, base, quote, source, decimals, decimals))
+    return listings
+
+
+def generated(count: int) -> list[Listing]:
+    """`SYNAUSDT`, `SYNBUSDT` and then `GEN001USDT` to that count."""
+    bases = (*_NAMED, *(f"GEN{number:03d}" for number in range(1, count + 1)))
+    listings: list[Listing] = []
+    for base in bases:
+        source = GeneratedMarket(f"{base}USDT")
+        decimals = source.price_decimals, source.volume_decimals
+        listings.append(Listing(f"{base}USDT", base, "USDT", source, *decimals))
+    return listings

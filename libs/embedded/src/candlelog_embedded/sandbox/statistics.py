@@ -1,0 +1,41 @@
+"""What arrived at the sandbox, counted as it arrives."""
+
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+KEPT_ARRIVALS: Final = 50_000
+
+
+class Arrival(NamedTuple):
+    """One request: venue time in milliseconds, what it asked for, and the gate's verdict."""
+
+    at: int
+    path: str
+    symbol: str | None
+    interval: str | None
+    start: str | None
+    weight: int
+    verdict: int
+
+
+@dataclass(slots=True)
+class Statistics:
+    """Counters since the start or the last reset, and the newest arrivals."""
+
+    paths: Counter[str] = field(default_factory=Counter[str])
+    symbols: Counter[str] = field(default_factory=Counter[str])
+    arrivals: deque[Arrival] = field(default_factory=lambda: deque(maxlen=KEPT_ARRIVALS))
+
+    def count(self, arrival: Arrival, *, listed: bool) -> None:
+        """Count one arrival; symbols that are not listed share one counter."""
+        self.paths[arrival.path] += 1
+        if arrival.symbol is not None:
+            self.symbols[arrival.symbol if listed else "unknown"] += 1
+        self.arrivals.append(arrival)
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self.paths.clear()
+        self.symbols.clear()
+        self.arrivals.clear()
