@@ -69,7 +69,7 @@ class Http:
     async def get(self, path: str, parameters: Parameters | None = None) -> Any:
         """The parsed answer of a GET, asked again after a passing fault."""
         request = self._client.build_request("GET", path, params=_given(parameters))
-        return await self._retried(lambda: self._answer(request))
+        return await self._retried(self._answer, request)
 
     async def post(
         self, path: str, body: Mapping[str, Any], *, idempotency_key: str | None = None
@@ -83,7 +83,7 @@ class Http:
         )
         if idempotency_key is None:
             return await self._answer(request)
-        return await self._retried(lambda: self._answer(request))
+        return await self._retried(self._answer, request)
 
     @asynccontextmanager
     async def stream(
@@ -93,20 +93,22 @@ class Http:
         request = self._client.build_request(
             "GET", path, params=_given(parameters), headers={"Accept": accept}
         )
-        response = await self._retried(lambda: self._opened(request))
+        response = await self._retried(self._opened, request)
         try:
             yield self._body(response)
         finally:
             await response.aclose()
 
-    async def _retried(self, send: Callable[[], Awaitable[_T]]) -> _T:
+    async def _retried(
+        self, send: Callable[[httpx.Request], Awaitable[_T]], request: httpx.Request
+    ) -> _T:
         retrying = AsyncRetrying(
             retry=retry_if_exception(_passing),
             stop=stop_after_attempt(self._retry.attempts),
             wait=wait_random_exponential(self._retry.first, self._retry.longest),
             reraise=True,
         )
-        return await retrying(send)
+        return await retrying(send, request)
 
     async def _answer(self, request: httpx.Request) -> Any:
         response = await self._sent(request, stream=False)
