@@ -1,0 +1,113 @@
+"""Fixtures of the whole workspace: the embedded stores, and the guard against sockets.
+
+Only tests marked `connected`, `end_to_end` or `faults` may open a socket; unix sockets, with which
+asyncio wakes itself, are free to all. The stores are started once a session, when first asked for.
+"""
+
+import itertools
+import urllib.request
+import uuid
+from collections.abc import AsyncGenerator, Generator
+from random import Random
+
+import asyncpg
+import pytest
+import pytest_socket
+from aiokafka.admin import AIOKafkaAdminClient
+
+from candlelog.log.topics_admin import apply_topics
+from candlelog_embedded.stack import Stack
+
+_MAY_USE_SOCKETS = ("connected", "end_to_end", "faults")
+_numbers = itertools.count(1)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Forbid sockets to tests that are not marked for them."""
+    if any(item.get_closest_marker(name) for name in _MAY_USE_SOCKETS):
+        pytest_socket.enable_socket()
+    else:
+        pytest_socket.disable_socket(allow_unix_socket=True)
+
+
+@pytest.fixture(scope="session")
+def stack() -> Generator[Stack]:
+    """The stores of this session; each starts when its address is first asked for."""
+    stores = Stack(Random())
+    yield stores
+    pytest_socket.enable_socket()
+    stores.stop()
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap(stack: Stack) -> str:
+    """`host:port` of the broker."""
+    return stack.kafka_bootstrap
+
+
+@pytest.fixture(scope="session")
+def postgres_server_dsn(stack: Stack) -> str:
+    """The DSN of the server's own database."""
+    return stack.postgres_dsn
+
+
+@pytest.fixture(scope="session")
+def clickhouse_server_url(stack: Stack) -> str:
+    """The URL of the engine's own database."""
+    return stack.clickhouse_url
+
+
+@pytest.fixture
+def fresh_name() -> str:
+    """A name no other test of any session has, fit for a topic, a database and a schema."""
+    return f"t{next(_numbers)}_{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture
+def topic_prefix(fresh_name: str) -> str:
+    """A prefix of topics and groups of this test alone."""
+    return f"{fresh_name}."
+
+
+@pytest.fixture
+async def topics(kafka_bootstrap: str, topic_prefix: str) -> AsyncGenerator[str]:
+    """All topics of Candlelog under the prefix of this test, which is the value."""
+    await apply_topics(kafka_bootstrap, topic_prefix)
+    yield topic_prefix
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka_bootstrap)
+    await admin.start()
+    try:
+        # A broker of this size would not carry the partitions of hundreds of tests.
+        mine = [name for name in await admin.list_topics() if name.startswith(topic_prefix)]
+        await admin.delete_topics(mine)
+    finally:
+        await admin.close()
+
+
+@pytest.fixture
+async def postgres_dsn(postgres_server_dsn: str, fresh_name: str) -> AsyncGenerator[str]:
+    """The DSN of an empty database of this test alone."""
+    await _postgres(postgres_server_dsn, f"CREATE DATABASE {fresh_name}")
+    yield postgres_server_dsn.removesuffix("/postgres") + f"/{fresh_name}"
+    await _postgres(postgres_server_dsn, f"DROP DATABASE {fresh_name} WITH (FORCE)")
+
+
+@pytest.fixture
+def clickhouse_url(clickhouse_server_url: str, fresh_name: str) -> Generator[str]:
+    """The URL of an empty database of this test alone."""
+    _clickhouse(clickhouse_server_url, f"CREATE DATABASE {fresh_name}")
+    yield clickhouse_server_url.removesuffix("/default") + f"/{fresh_name}"
+    _clickhouse(clickhouse_server_url, f"DROP DATABASE {fresh_name} SYNC")
+
+
+async def _postgres(dsn: str, statement: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+def _clickhouse(url: str, statement: str) -> None:
+    address = url.replace("default:@", "").removesuffix("default")
+    urllib.request.build_opener(urllib.request.ProxyHandler({})).open(address, statement.encode())

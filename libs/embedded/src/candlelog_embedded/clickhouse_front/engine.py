@@ -1,0 +1,141 @@
+"""The one chDB engine of this process, and how a statement runs on it.
+
+Every statement gets a handle of its own, which costs a quarter of a millisecond: settings, the
+current database and temporary tables of one request are never seen by another.
+"""
+
+import re
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import chdb
+import tenacity
+from chdb.state.sqlitelike import Connection
+
+from candlelog_embedded.clickhouse_front.statement import Statement
+
+_CODE = re.compile(r"Code: (?P<code>\d+)\.")
+_UNKNOWN_ERROR = 1000
+_PATH_IS_IN_USE = 76
+_TAKE_OVER_SECONDS = 15.0
+
+
+class EngineError(Exception):
+    """The engine refused a statement: ClickHouse's error `code` and its text."""
+
+    def __init__(self, text: str) -> None:
+        found = _CODE.search(text)
+        self.code = int(found["code"]) if found else _UNKNOWN_ERROR
+        # chDB puts words of its own before the engine's.
+        super().__init__(text[found.start() :] if found else text)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """An answer in the format asked for, and what it took."""
+
+    body: bytes
+    read_rows: int
+    written_rows: int
+    written_bytes: int
+    elapsed_seconds: float
+
+
+class Engine:
+    """chDB on a data directory. Statements may run in several threads at once."""
+
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self._path = str(directory)
+        # The engine lives as long as one handle does.
+        self._keeper = _connect_when_free(self._path)
+        self.version = self._ask("SELECT version()")
+        self.timezone = self._ask("SELECT timezone()")
+
+    def run(self, statement: Statement) -> Result:
+        """Run one statement to its end; raises EngineError."""
+        with _engine_errors(), self._handle(statement) as handle:
+            if statement.data is not None:
+                return _insert(handle, statement, statement.data)
+            answer = handle.query(
+                statement.sql, statement.format, params=dict(statement.parameters)
+            )
+            return Result(
+                body=answer.bytes() or b"",
+                read_rows=answer.storage_rows_read(),
+                written_rows=answer.rows_written(),
+                written_bytes=answer.bytes_written(),
+                elapsed_seconds=answer.elapsed(),
+            )
+
+    def close(self) -> None:
+        """Shut the engine down in order."""
+        self._keeper.close()
+
+    def _ask(self, sql: str) -> str:
+        return self._keeper.query(sql, "TabSeparatedRaw").bytes().decode().strip()
+
+    @contextmanager
+    def _handle(self, statement: Statement) -> Generator[Connection]:
+        handle = chdb.connect(self._path)
+        try:
+            if statement.database:
+                handle.query(f"USE {_identifier(statement.database)}", "Null")
+            if statement.settings:
+                settings = ", ".join(
+                    f"{_identifier(name)} = {_literal(value)}"
+                    for name, value in statement.settings.items()
+                )
+                handle.query(f"SET {settings}", "Null")
+            yield handle
+        finally:
+            handle.close()
+
+
+def _insert(handle: Connection, statement: Statement, data: bytes) -> Result:
+    with handle.send_insert(statement.sql, statement.format) as inserter:
+        if data:
+            inserter.append(data)
+        done = inserter.finish()
+    return Result(
+        body=b"",
+        read_rows=0,
+        written_rows=done.rows_written,
+        written_bytes=done.bytes_written,
+        elapsed_seconds=done.elapsed,
+    )
+
+
+@contextmanager
+def _engine_errors() -> Generator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        raise EngineError(str(error)) from None
+
+
+def _connect_when_free(path: str) -> Connection:
+    """Open the engine; a killed predecessor may hold the directory for a moment longer."""
+    for attempt in tenacity.Retrying(
+        retry=tenacity.retry_if_exception(_is_in_use),
+        wait=tenacity.wait_fixed(0.1),
+        stop=tenacity.stop_after_delay(_TAKE_OVER_SECONDS),
+        reraise=True,
+    ):
+        with attempt, _engine_errors():
+            return chdb.connect(path)
+    raise AssertionError("Retrying ends with a result or an exception")
+
+
+def _is_in_use(error: BaseException) -> bool:
+    return isinstance(error, EngineError) and error.code == _PATH_IS_IN_USE
+
+
+def _identifier(name: str) -> str:
+    return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
+
+
+def _literal(value: str) -> str:
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
