@@ -1,0 +1,1 @@
+"""Writes candle batches to ClickHouse."""

@@ -1,7 +1,7 @@
 """ClickHouse over HTTP: clickhouse-connect in threads, and outages mapped once."""
 
 import asyncio
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Lock
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 _THREADS: Final = 8
 _CONNECT_SECONDS: Final = 5
-_ANSWER_SECONDS: Final = 60
+_ANSWER_SECONDS: Final = 30
 
 _OUTAGES: Final = frozenset(
     {
@@ -79,14 +79,20 @@ class ClickHouse:
         )
 
     async def insert_arrow(
-        self, table: str, rows: pa.Table, *, settings: dict[str, object] | None = None
+        self, table: str, rows: pa.Table, *, settings: Mapping[str, object] | None = None
     ) -> None:
         """Append rows by the names of their columns; done means durable in the table."""
-        await self._run(lambda: self._client().insert_arrow(table, rows, settings=settings))
+        await self._run(
+            lambda: self._client().insert_arrow(table, rows, settings=dict(settings or {}))
+        )
 
     async def command(self, sql: str, **params: object) -> None:
         """Run one statement that returns no rows."""
         await self._run(lambda: self._client().command(sql, params or None))
+
+    async def ping(self) -> None:
+        """Return when the server answers."""
+        await self.query("SELECT 1")
 
     async def close(self) -> None:
         """Wait for what is running and close the connections."""

@@ -1,0 +1,129 @@
+"""The tables in ClickHouse: reads by ranges of series, appends as Arrow."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+from typing import Final, Literal
+
+import numpy as np
+import pyarrow as pa
+
+from candlelog.market.series import Series
+from candlelog.stores.clickhouse import ClickHouse
+from clickhouse_sink.domain.batches import Window
+from clickhouse_sink.domain.restatement import Asked
+from clickhouse_sink.domain.tables import CANDLE_ROWS, TableName
+
+_ASKED: Final = """
+SELECT DISTINCT
+    exchange, symbol, timeframe,
+    toUnixTimestamp64Milli(start) AS start, toUnixTimestamp64Milli(end) AS end,
+    toUnixTimestamp64Milli(observed_at) AS observed_at
+FROM coverage WHERE {wanted}
+ORDER BY exchange, symbol, timeframe
+"""
+_HELD: Final = """
+SELECT {columns} FROM {table} FINAL WHERE {wanted}
+ORDER BY exchange, symbol, timeframe, open_time, observed_at
+"""
+_SERIES_IS: Final = (
+    "exchange = {{exchange{n}:String}} AND timeframe = {{timeframe{n}:String}}"
+    " AND symbol IN {{symbols{n}:Array(String)}}"
+)
+_AFTER: Final = "fromUnixTimestamp64Milli({{start{n}:Int64}})"
+_BEFORE: Final = "fromUnixTimestamp64Milli({{end{n}:Int64}})"
+_OVERLAPS: Final = f"({_SERIES_IS} AND end > {_AFTER} AND start < {_BEFORE})"
+_INSIDE: Final = f"({_SERIES_IS} AND open_time >= {_AFTER} AND open_time < {_BEFORE})"
+
+_PARTITIONS_AN_INSERT: Final = {"max_partitions_per_insert_block": 1000}
+
+
+class ClickHouseTables:
+    """`Tables` over a ClickHouse database that was migrated."""
+
+    def __init__(self, clickhouse: ClickHouse) -> None:
+        self._clickhouse = clickhouse
+
+    async def asked(self, windows: Sequence[Window]) -> Mapping[Series, Asked]:
+        """Coverage that overlaps any of the windows."""
+        found = await self._read(_ASKED, _OVERLAPS, windows)
+        return {series: _asked(rows) for series, rows in found.items()}
+
+    async def held(
+        self, table: Literal["candles", "candle_revisions"], windows: Sequence[Window]
+    ) -> Mapping[Series, pa.RecordBatch]:
+        """Rows whose open time lies in any of the windows."""
+        columns = ", ".join(CANDLE_ROWS.names)
+        sql = _HELD.replace("{table}", table).replace("{columns}", columns)
+        found = await self._read(sql, _INSIDE, windows)
+        return {series: rows.cast(CANDLE_ROWS) for series, rows in found.items()}
+
+    async def append(self, table: TableName, rows: pa.Table) -> None:
+        """Add rows."""
+        await self._clickhouse.insert_arrow(table, rows, settings=_PARTITIONS_AN_INSERT)
+
+    async def _read(
+        self, sql: str, condition: str, windows: Sequence[Window]
+    ) -> dict[Series, pa.RecordBatch]:
+        groups = _grouped(_merged(windows))
+        if not groups:
+            return {}
+        wanted = " OR ".join(condition.format(n=number) for number in range(len(groups)))
+        sql = sql.replace("{wanted}", wanted)
+        return _by_series(await self._clickhouse.query_arrow(sql, **_parameters(groups)))
+
+
+Group = tuple[tuple[str, str, int, int], list[str]]
+"""Exchange, timeframe, start and end, with the symbols for which that range is wanted."""
+
+
+def _merged(windows: Iterable[Window]) -> list[Window]:
+    merged: list[Window] = []
+    for window in sorted(windows, key=lambda item: (item.series, item.start)):
+        last = merged[-1] if merged else None
+        if last is not None and last.series == window.series and window.start <= last.end:
+            merged[-1] = Window(last.series, last.start, max(last.end, window.end))
+        else:
+            merged.append(window)
+    return merged
+
+
+def _grouped(windows: Sequence[Window]) -> list[Group]:
+    groups: dict[tuple[str, str, int, int], list[str]] = defaultdict(list)
+    for window in windows:
+        series = window.series
+        groups[series.exchange, series.timeframe, window.start, window.end].append(series.symbol)
+    return list(groups.items())
+
+
+def _parameters(groups: Sequence[Group]) -> dict[str, object]:
+    parameters: dict[str, object] = {}
+    for number, ((exchange, timeframe, start, end), symbols) in enumerate(groups):
+        parameters |= {
+            f"exchange{number}": exchange,
+            f"timeframe{number}": timeframe,
+            f"symbols{number}": symbols,
+            f"start{number}": start,
+            f"end{number}": end,
+        }
+    return parameters
+
+
+def _asked(rows: pa.RecordBatch) -> Asked:
+    return Asked(*(rows.column(name).to_numpy() for name in ("start", "end", "observed_at")))
+
+
+def _by_series(table: pa.Table) -> dict[Series, pa.RecordBatch]:
+    """Cut rows that are ordered by series into one batch for each."""
+    found: dict[Series, pa.RecordBatch] = {}
+    if not table.num_rows:
+        return found
+    (rows,) = table.combine_chunks().to_batches()
+    names = [rows.column(name) for name in ("exchange", "symbol", "timeframe")]
+    codes = np.stack([name.dictionary_encode().indices.to_numpy() for name in names])
+    differs = (codes[:, 1:] != codes[:, :-1]).any(axis=0)
+    cuts = [0, *(np.flatnonzero(differs) + 1).tolist(), rows.num_rows]
+    for start, end in pairwise(cuts):
+        series = Series(*(name[start].as_py() for name in names))
+        found[series] = rows.slice(start, end - start)
+    return found

@@ -1,0 +1,76 @@
+"""The tables in memory: what `ClickHouseTables` does, as small as it can be said."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Literal
+
+import numpy as np
+import pyarrow as pa
+
+from candlelog.market.series import Series
+from candlelog.market.timeframe import milliseconds
+from clickhouse_sink.domain.batches import Window
+from clickhouse_sink.domain.restatement import Asked
+from clickhouse_sink.domain.tables import CANDLE_ROWS, TableName
+
+Row = dict[str, Any]
+
+_SLOT: Final = ("exchange", "symbol", "timeframe", "open_time")
+_KEYS: Final[dict[TableName, tuple[str, ...]]] = {
+    "candles": _SLOT,
+    "candle_revisions": (*_SLOT, "observed_at"),
+    "coverage": ("exchange", "symbol", "timeframe", "start", "end", "observed_at", "chunk_id"),
+    "quarantine": (
+        "exchange", "symbol", "timeframe", "chunk_id", "observed_at", "reason", "raw",
+    ),
+}  # fmt: skip
+
+
+class MemoryTables:
+    """`Tables` of one process; `rows` shows what a reader of the real ones would see."""
+
+    def __init__(self) -> None:
+        self._tables: dict[TableName, dict[tuple[object, ...], Row]] = {name: {} for name in _KEYS}
+
+    async def asked(self, windows: Sequence[Window]) -> Mapping[Series, Asked]:
+        """Coverage that overlaps any of the windows."""
+        found: dict[Series, list[tuple[int, int, int]]] = {}
+        for row in self._tables["coverage"].values():
+            start, end = milliseconds(row["start"]), milliseconds(row["end"])
+            series = _series(row)
+            if any(item.series == series and item.overlaps(start, end) for item in windows):
+                found.setdefault(series, []).append((start, end, milliseconds(row["observed_at"])))
+        return {
+            series: Asked(*np.array(sorted(rows), dtype=np.int64).T)
+            for series, rows in found.items()
+        }
+
+    async def held(
+        self, table: Literal["candles", "candle_revisions"], windows: Sequence[Window]
+    ) -> Mapping[Series, pa.RecordBatch]:
+        """Rows whose open time lies in any of the windows."""
+        found: dict[Series, list[Row]] = {}
+        for row in self.rows(table):
+            series, time = _series(row), milliseconds(row["open_time"])
+            if any(item.series == series and item.overlaps(time, time + 1) for item in windows):
+                found.setdefault(series, []).append(row)
+        return {
+            series: pa.RecordBatch.from_pylist(rows, schema=CANDLE_ROWS)
+            for series, rows in found.items()
+        }
+
+    async def append(self, table: TableName, rows: pa.Table) -> None:
+        """Add rows; of equal keys the newest stays, or the last one written."""
+        kept = self._tables[table]
+        for row in rows.to_pylist():
+            key = tuple(row[name] for name in _KEYS[table])
+            if key not in kept or kept[key]["observed_at"] <= row["observed_at"]:
+                kept[key] = row
+
+    def rows(self, table: TableName) -> list[Row]:
+        """The rows of a table, by key."""
+        kept = self._tables[table]
+        return [kept[key] for key in sorted(kept)]
+
+
+def _series(row: Row) -> Series:
+    return Series(row["exchange"], row["symbol"], row["timeframe"])

@@ -1,0 +1,1 @@
+"""What the sink decides, without touching anything."""

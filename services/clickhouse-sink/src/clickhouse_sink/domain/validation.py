@@ -1,0 +1,53 @@
+"""The rules a batch keeps before any of it is stored."""
+
+from datetime import UTC, datetime
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from candlelog.errors import Invalid
+from candlelog.events.candles import CANDLE_SCHEMA, CandleBatchHeaderV1, CandleBatchV1
+from candlelog.market.candles import Columns, faults
+from candlelog.market.ranges import TimeRange
+from candlelog.market.timeframe import Timeframe
+
+_STORABLE: Final = (datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC))
+"""What a DateTime64 column holds, with room to spare."""
+
+
+def fault(event: CandleBatchV1) -> str | None:
+    """The first rule the batch breaks, in words for a dead letter; None for a good one."""
+    header, rows = event.header, event.rows
+    try:
+        timeframe = Timeframe.parse(header.timeframe)
+        window = TimeRange(header.start, header.end)
+    except Invalid as error:
+        return str(error)
+    return _header_fault(header, timeframe, rows.num_rows) or _rows_fault(rows, window, timeframe)
+
+
+def _header_fault(header: CandleBatchHeaderV1, timeframe: Timeframe, rows: int) -> str | None:
+    times = (header.start, header.end, header.observed_at)
+    if not all(_STORABLE[0] <= time < _STORABLE[1] for time in times):
+        return "a time lies outside what can be stored"
+    if timeframe.floor(header.start) != header.start or timeframe.floor(header.end) != header.end:
+        return f"the range is not on the grid of {timeframe.name}"
+    if rows > header.slots:
+        return f"{rows} rows for {header.slots} slots"
+    if rows and header.answer == "empty":
+        return f"{rows} rows in an answer that is said to be empty"
+    return None
+
+
+def _rows_fault(rows: pa.RecordBatch, window: TimeRange, timeframe: Timeframe) -> str | None:
+    for field in CANDLE_SCHEMA:
+        if not field.nullable and rows.column(field.name).null_count:
+            return f"a row has no {field.name}"
+    if np.isnan(rows.column("quote_volume").drop_null().to_numpy()).any():
+        return "a row has a quote_volume that is no number"
+    reasons = faults(Columns.from_batch(rows), window, timeframe)
+    broken = np.flatnonzero(reasons != None)  # noqa: E711 -- elementwise comparison
+    if len(broken):
+        return f"row {broken[0]}: {reasons[broken[0]]}"
+    return None

@@ -1,0 +1,1 @@
+"""What the sink does with what it reads, and what it says by itself."""

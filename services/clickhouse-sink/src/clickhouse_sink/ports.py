@@ -1,0 +1,31 @@
+"""What the sink needs from outside."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, Protocol
+
+import pyarrow as pa
+
+from candlelog.market.series import Series
+from clickhouse_sink.domain.batches import Window
+from clickhouse_sink.domain.restatement import Asked
+from clickhouse_sink.domain.tables import TableName
+
+
+class Tables(Protocol):
+    """The tables of ClickHouse. Methods may raise `Unavailable`, and may then be called again."""
+
+    async def asked(self, windows: Sequence[Window]) -> Mapping[Series, Asked]:
+        """Coverage that overlaps any of the windows; series without any are left out."""
+        ...
+
+    async def held(
+        self, table: Literal["candles", "candle_revisions"], windows: Sequence[Window]
+    ) -> Mapping[Series, pa.RecordBatch]:
+        """Rows (`CANDLE_ROWS`) whose open time lies in any of the windows, in the order of open
+        and observed time, each slot of `candles` once; series without any are left out.
+        """
+        ...
+
+    async def append(self, table: TableName, rows: pa.Table) -> None:
+        """Add rows; once it returns, every reader sees them."""
+        ...
