@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -11,7 +11,8 @@ from aiokafka.errors import for_code
 
 from candlelog.log.kafka.errors import mapped
 
-_BROKER_DEFAULT: Final = -1
+_REPLICAS: Final = 3
+_ALREADY_EXISTS: Final = 36
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +46,23 @@ class KafkaAdmin:
         ]
 
     async def create(self, topics: Sequence[TopicState]) -> None:
-        """Create topics with the broker's default of replicas; one that is there is left alone."""
+        """Create topics, three copies where there are so many brokers; what is there stays."""
         with mapped("creating topics"):
+            brokers = (await self._client.describe_cluster())["brokers"]
             response = await self._client.create_topics(
                 [
                     NewTopic(
                         name=topic.name,
                         num_partitions=topic.partitions,
-                        replication_factor=_BROKER_DEFAULT,
+                        replication_factor=min(_REPLICAS, len(brokers)),
                         topic_configs=dict(topic.configuration),
                     )
                     for topic in topics
                 ]
             )
-            for name, code, *text in response.topic_errors:
-                _raise_for(code, f"topic {name}: {text}")
+            for answer in response.to_object()["topic_errors"]:
+                if answer["error_code"] != _ALREADY_EXISTS:
+                    _check(answer, answer["topic"])
 
     async def configure(self, topics: Sequence[TopicState]) -> None:
         """Set the configuration of topics; settings that are not named go back to defaults."""
@@ -71,15 +74,18 @@ class KafkaAdmin:
                 ]
             )
             for response in responses:
-                for code, text, _, name in response.resources:
-                    _raise_for(code, f"topic {name}: {text}")
+                for answer in response.to_object()["resources"]:
+                    _check(answer, answer["resource_name"])
 
     async def _configurations(self, names: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
         resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
         found: dict[str, Mapping[str, str]] = {}
         for response in await self._client.describe_configs(resources) if resources else ():
-            for _code, _text, _kind, name, entries in response.resources:
-                found[name] = {entry[0]: entry[1] for entry in entries}
+            for answer in response.to_object()["resources"]:
+                entries = answer["config_entries"]
+                found[answer["resource_name"]] = {
+                    entry["config_names"]: entry["config_value"] for entry in entries
+                }
         return found
 
 
@@ -95,7 +101,6 @@ async def administration(bootstrap: str) -> AsyncGenerator[KafkaAdmin]:
         await client.close()
 
 
-def _raise_for(code: int, text: str) -> None:
-    error = for_code(code)
-    if code not in {0, 36}:  # 36: the topic exists already
-        raise error(text)
+def _check(answer: Mapping[str, Any], topic: str) -> None:
+    if answer["error_code"]:
+        raise for_code(answer["error_code"])(f"topic {topic}: {answer['error_message']}")
