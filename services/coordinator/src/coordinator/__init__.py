@@ -1,0 +1,1 @@
+"""Plans jobs, releases their chunks and decides what became of them."""

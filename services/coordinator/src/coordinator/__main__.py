@@ -1,0 +1,38 @@
+"""`python -m coordinator`: settings, adapters, and the loops over them."""
+
+from random import Random
+
+from candlelog.lifecycle import Runtime, run
+from candlelog.market.profile import EXCHANGES, profile
+from candlelog.stores.clickhouse import ClickHouse
+from candlelog.stores.migrations import migrate_postgres, migrations_directory
+from candlelog.stores.postgres import connect
+from coordinator.adapters.coverage import ClickHouseCoverage
+from coordinator.adapters.outbox import Relay
+from coordinator.adapters.transaction import Transactions
+from coordinator.settings import Settings
+from coordinator.wiring import Coordinator
+
+SCHEMA = "coordinator"
+
+
+async def main(runtime: Runtime, settings: Settings) -> None:
+    """Coordinate until told to stop."""
+    clickhouse = ClickHouse(settings.clickhouse_url)
+    async with connect(settings.postgres_dsn, schema=SCHEMA, max_size=8) as pool:
+        await migrate_postgres(pool, SCHEMA, migrations_directory("coordinator"))
+        coordinator = Coordinator(
+            Transactions(pool, runtime.publisher),
+            ClickHouseCoverage(clickhouse),
+            Relay(pool, runtime.publisher),
+            [profile(name) for name in EXCHANGES],
+            tick_seconds=settings.tick_seconds,
+            random=Random(),
+        )
+        runtime.health.check("postgres", lambda: pool.fetchval("SELECT 1"))
+        await coordinator.run(runtime)
+    await clickhouse.close()
+
+
+if __name__ == "__main__":
+    run("coordinator", Settings, main)

@@ -1,0 +1,1 @@
+"""The outside systems of the coordinator: its own tables, the outbox, coverage."""

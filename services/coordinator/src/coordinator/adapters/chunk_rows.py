@@ -1,0 +1,137 @@
+"""Rows of chunks that were released and are not stored."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from candlelog.stores.postgres import Connection
+from coordinator.adapters import statements
+from coordinator.domain.folding import Chunk, ChunkState
+from coordinator.domain.releasing import Due, Released
+
+
+@dataclass(frozen=True, slots=True)
+class InFlight:
+    """Chunks of an exchange that are released and not stored, and the jobs with due ones."""
+
+    chunks: int
+    jobs_due: tuple[UUID, ...]
+
+
+async def lock_exchange(connection: Connection, exchange: str) -> None:
+    """Be the only one that releases chunks of this exchange until the transaction ends."""
+    await connection.execute(statements.LOCK_EXCHANGE, exchange)
+
+
+async def in_flight(connection: Connection, exchange: str, now: datetime) -> InFlight:
+    """What is on its way, for an exchange."""
+    row = await connection.fetchrow(statements.IN_FLIGHT, exchange, now)
+    assert row is not None
+    return InFlight(row["chunks"], tuple(row["jobs_due"]))
+
+
+async def due(
+    connection: Connection, exchange: str, now: datetime, job_ids: Iterable[UUID]
+) -> list[Due]:
+    """Chunks of these jobs whose lease or wait is over, in order of time."""
+    rows = await connection.fetch(statements.DUE_CHUNKS, exchange, now, list(job_ids))
+    return [
+        Due(
+            ChunkState(row["state"]),
+            Released(
+                job_id=row["job_id"],
+                task_id=row["task_id"],
+                chunk_id=row["chunk_id"],
+                symbol=row["symbol"],
+                timeframe=row["timeframe"],
+                start=row["start_time"],
+                end=row["end_time"],
+                slots=row["slots"],
+                generation=row["generation"],
+                release=row["release"],
+                attempt=row["attempt"],
+                lapses=row["lapses"],
+                due_at=row["due_at"],
+            ),
+        )
+        for row in rows
+    ]
+
+
+async def insert(
+    connection: Connection, chunks: Sequence[Released], exchanges: Mapping[UUID, str]
+) -> None:
+    """Write chunks that are released for the first time; `exchanges` by job."""
+    await connection.execute(
+        statements.INSERT_CHUNKS,
+        [chunk.task_id for chunk in chunks],
+        [chunk.chunk_id for chunk in chunks],
+        [chunk.job_id for chunk in chunks],
+        [exchanges[chunk.job_id] for chunk in chunks],
+        [chunk.generation for chunk in chunks],
+        [chunk.release for chunk in chunks],
+        [chunk.attempt for chunk in chunks],
+        [chunk.lapses for chunk in chunks],
+        [chunk.due_at for chunk in chunks],
+        [chunk.start for chunk in chunks],
+        [chunk.end for chunk in chunks],
+        [chunk.slots for chunk in chunks],
+    )
+
+
+async def release_again(connection: Connection, chunks: Sequence[Released]) -> None:
+    """Write a further release of chunks."""
+    await connection.execute(
+        statements.RELEASE_AGAIN,
+        [chunk.task_id for chunk in chunks],
+        [chunk.chunk_id for chunk in chunks],
+        [chunk.release for chunk in chunks],
+        [chunk.lapses for chunk in chunks],
+        [chunk.due_at for chunk in chunks],
+    )
+
+
+async def read(connection: Connection, tasks_of_chunks: Mapping[UUID, UUID]) -> dict[UUID, Chunk]:
+    """Those of the chunks that are open. The caller holds the locks of their jobs."""
+    rows = await connection.fetch(
+        statements.READ_CHUNKS, list(tasks_of_chunks.values()), list(tasks_of_chunks)
+    )
+    return {
+        row["chunk_id"]: Chunk(
+            task_id=row["task_id"],
+            chunk_id=row["chunk_id"],
+            state=ChunkState(row["state"]),
+            generation=row["generation"],
+            release=row["release"],
+            attempt=row["attempt"],
+            due_at=row["due_at"],
+        )
+        for row in rows
+    }
+
+
+async def change(connection: Connection, chunks: Sequence[Chunk]) -> None:
+    """Write what chunks have become."""
+    await connection.execute(
+        statements.CHANGE_CHUNKS,
+        [chunk.task_id for chunk in chunks],
+        [chunk.chunk_id for chunk in chunks],
+        [chunk.state for chunk in chunks],
+        [chunk.attempt for chunk in chunks],
+        [chunk.due_at for chunk in chunks],
+    )
+
+
+async def forget(connection: Connection, chunks: Sequence[Chunk]) -> None:
+    """Drop chunks that are stored."""
+    await connection.execute(
+        statements.FORGET_CHUNKS,
+        [chunk.task_id for chunk in chunks],
+        [chunk.chunk_id for chunk in chunks],
+    )
+
+
+async def renew_leases(connection: Connection, until: datetime) -> None:
+    """No lease ends before `until`."""
+    await connection.execute(statements.RENEW_LEASES, until)

@@ -1,0 +1,104 @@
+"""Rows of jobs."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from candlelog.market.states import Action, Status
+from candlelog.stores.postgres import Connection
+from coordinator.adapters import statements
+from coordinator.domain.fairness import Claim
+from coordinator.domain.jobs import Job
+from coordinator.domain.outcomes import JobCounts
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """What a job is when its row is written."""
+
+    job_id: UUID
+    exchange: str
+    priority: int
+    max_attempts: int
+    status: Status
+    version: int
+    tasks_total: int
+    tasks_completed: int
+    chunks_total: int
+    submitted_at: datetime
+
+
+async def insert(connection: Connection, job: NewJob) -> bool:
+    """Write a new job; False when there is one with its id."""
+    found = await connection.fetchval(
+        statements.INSERT_JOB,
+        job.job_id,
+        job.exchange,
+        job.priority,
+        job.max_attempts,
+        job.status,
+        job.version,
+        job.tasks_total,
+        job.tasks_completed,
+        job.chunks_total,
+        job.submitted_at,
+    )
+    return found is not None
+
+
+async def lock(connection: Connection, job_ids: Iterable[UUID]) -> dict[UUID, Job]:
+    """The jobs that exist of these, locked, in the one order that all writers keep."""
+    rows = await connection.fetch(statements.LOCK_JOBS, list(job_ids))
+    return {row["job_id"]: _job(row) for row in rows}
+
+
+async def unfinished(connection: Connection) -> list[Job]:
+    """Every job that is not over."""
+    return [_job(row) for row in await connection.fetch(statements.OPEN_JOBS)]
+
+
+async def claims(connection: Connection, exchange: str) -> list[Claim]:
+    """Jobs of an exchange that have chunks to release, oldest first."""
+    return [Claim(*row) for row in await connection.fetch(statements.CLAIMS, exchange)]
+
+
+async def move(connection: Connection, job: Job, status: Status) -> None:
+    """Give a locked job its next state; its version rises by one."""
+    await connection.execute(statements.MOVE_JOB, job.job_id, status)
+
+
+async def cancel(connection: Connection, job: Job, correlation_id: UUID) -> None:
+    """Fence the work of a locked job off, for this command."""
+    await connection.execute(statements.CANCEL_JOB, job.job_id, correlation_id)
+
+
+async def count_released(connection: Connection, chunks: Mapping[UUID, int]) -> None:
+    """So many chunks more of these jobs were released."""
+    await connection.execute(statements.COUNT_RELEASED, list(chunks), list(chunks.values()))
+
+
+async def count_ended_tasks(
+    connection: Connection, ended: Mapping[UUID, Sequence[Action]]
+) -> dict[UUID, JobCounts]:
+    """So ended some tasks of these jobs; the counts of each job with them."""
+    ways = (Action.COMPLETE, Action.COMPLETE_WITH_ERRORS, Action.FAIL)
+    rows = await connection.fetch(
+        statements.COUNT_ENDED_TASKS,
+        list(ended),
+        *([actions.count(way) for actions in ended.values()] for way in ways),
+    )
+    return {row["job_id"]: JobCounts(*tuple(row)[1:]) for row in rows}
+
+
+def _job(row: Mapping[str, Any]) -> Job:
+    return Job(
+        job_id=row["job_id"],
+        exchange=row["exchange"],
+        status=Status(row["status"]),
+        version=row["version"],
+        generation=row["generation"],
+        max_attempts=row["max_attempts"],
+        cancelled_by=row["cancelled_by"],
+    )

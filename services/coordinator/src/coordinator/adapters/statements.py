@@ -1,0 +1,198 @@
+"""The SQL of the coordinator's schema. Sets of rows come as arrays: one statement a set."""
+
+from typing import Final
+
+# jobs
+
+INSERT_JOB: Final = """
+INSERT INTO jobs (job_id, exchange, priority, max_attempts, status, version, generation,
+                  tasks_total, tasks_completed, chunks_unreleased, submitted_at)
+VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8, $9, $10)
+ON CONFLICT (job_id) DO NOTHING
+RETURNING job_id
+"""
+
+LOCK_JOBS: Final = """
+SELECT job_id, exchange, status, version, generation, max_attempts, cancelled_by
+FROM jobs WHERE job_id = ANY($1::uuid[]) ORDER BY job_id FOR NO KEY UPDATE
+"""
+
+OPEN_JOBS: Final = """
+SELECT job_id, exchange, status, version, generation, max_attempts, cancelled_by
+FROM jobs WHERE status IN ('queued', 'running')
+"""
+
+CLAIMS: Final = """
+SELECT job_id, priority, chunks_unreleased
+FROM jobs WHERE exchange = $1 AND status IN ('queued', 'running') AND chunks_unreleased > 0
+ORDER BY submitted_at, job_id
+"""
+
+MOVE_JOB: Final = """
+UPDATE jobs SET status = $2, version = version + 1 WHERE job_id = $1
+"""
+
+CANCEL_JOB: Final = """
+UPDATE jobs SET cancelled_by = $2, generation = generation + 1, chunks_unreleased = 0
+WHERE job_id = $1
+"""
+
+COUNT_RELEASED: Final = """
+UPDATE jobs SET chunks_unreleased = chunks_unreleased - released.chunks
+FROM unnest($1::uuid[], $2::int[]) AS released (job_id, chunks)
+WHERE jobs.job_id = released.job_id
+"""
+
+COUNT_ENDED_TASKS: Final = """
+UPDATE jobs SET tasks_completed = tasks_completed + ended.completed,
+                tasks_with_errors = tasks_with_errors + ended.with_errors,
+                tasks_failed = tasks_failed + ended.failed
+FROM unnest($1::uuid[], $2::int[], $3::int[], $4::int[])
+     AS ended (job_id, completed, with_errors, failed)
+WHERE jobs.job_id = ended.job_id
+RETURNING jobs.job_id, tasks_total, tasks_completed, tasks_with_errors, tasks_failed
+"""
+
+# tasks
+
+NEXT_TASKS: Final = """
+SELECT next.job_id, next.task_id, next.cursor, next.chunks_total, next.position
+FROM unnest($1::uuid[], $2::int[]) AS share (job_id, chunks)
+CROSS JOIN LATERAL (
+    SELECT * FROM tasks WHERE tasks.job_id = share.job_id AND cursor < chunks_total
+    ORDER BY cursor, position LIMIT share.chunks
+) AS next
+"""
+
+ADVANCE_CURSORS: Final = """
+WITH advanced AS (
+    UPDATE tasks SET cursor = cursor + taken.chunks
+    FROM unnest($1::uuid[], $2::uuid[], $3::int[]) AS taken (job_id, task_id, chunks)
+    WHERE tasks.job_id = taken.job_id AND tasks.task_id = taken.task_id
+    RETURNING tasks.*, cursor - taken.chunks AS first
+)
+SELECT job_id, advanced.task_id, symbol, timeframe, page_size, first, cursor,
+       first_chunk, end_chunk, start_time, end_time
+FROM advanced CROSS JOIN LATERAL (
+    SELECT * FROM ranges WHERE ranges.task_id = advanced.task_id AND end_chunk > first
+    ORDER BY end_chunk LIMIT cursor - first
+) AS planned
+WHERE first_chunk < cursor
+ORDER BY job_id, position, end_chunk
+"""
+
+MOVE_TASKS: Final = """
+UPDATE tasks SET status = moved.status, version = version + 1
+FROM unnest($1::uuid[], $2::uuid[], $3::text[]) AS moved (job_id, task_id, status)
+WHERE tasks.job_id = moved.job_id AND tasks.task_id = moved.task_id
+RETURNING tasks.job_id, tasks.task_id, tasks.status, version
+"""
+
+OPEN_TASKS: Final = """
+SELECT job_id, task_id, status FROM tasks
+WHERE job_id = $1 AND status IN ('queued', 'running') ORDER BY position
+"""
+
+QUEUED_TASKS: Final = """
+SELECT tasks.job_id, tasks.task_id, status
+FROM tasks JOIN unnest($1::uuid[], $2::uuid[]) AS wanted (job_id, task_id)
+     ON tasks.job_id = wanted.job_id AND tasks.task_id = wanted.task_id
+WHERE status = 'queued'
+"""
+
+COUNT_CHUNKS: Final = """
+UPDATE tasks SET chunks_stored = chunks_stored + change.stored,
+                 chunks_failed = chunks_failed + change.failed,
+                 slots_explained = slots_explained + change.slots,
+                 quarantined = tasks.quarantined + change.quarantined
+FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::int[], $5::bigint[], $6::bigint[])
+     AS change (job_id, task_id, stored, failed, slots, quarantined)
+WHERE tasks.job_id = change.job_id AND tasks.task_id = change.task_id
+RETURNING tasks.job_id, tasks.task_id, status, chunks_total, chunks_stored, chunks_failed,
+          slots_asked, slots_explained, tasks.quarantined
+"""
+
+FORGET_RANGES: Final = "DELETE FROM ranges WHERE task_id = ANY($1::uuid[])"
+
+# chunks
+
+LOCK_EXCHANGE: Final = """
+SELECT pg_advisory_xact_lock(hashtextextended('coordinator.release.' || $1, 0))
+"""
+
+IN_FLIGHT: Final = """
+SELECT count(*) AS chunks,
+       coalesce(array_agg(DISTINCT job_id) FILTER (WHERE due_at <= $2), '{}') AS jobs_due
+FROM chunks WHERE exchange = $1 AND state <> 'failed'
+"""
+
+DUE_CHUNKS: Final = """
+SELECT chunks.*, symbol, timeframe
+FROM chunks JOIN tasks ON tasks.job_id = chunks.job_id AND tasks.task_id = chunks.task_id
+WHERE chunks.exchange = $1 AND due_at <= $2 AND state <> 'failed'
+      AND chunks.job_id = ANY($3::uuid[])
+ORDER BY start_time, chunk_id
+"""
+
+INSERT_CHUNKS: Final = """
+INSERT INTO chunks (task_id, chunk_id, job_id, exchange, state, generation, release, attempt,
+                    lapses, due_at, start_time, end_time, slots)
+SELECT task_id, chunk_id, job_id, exchange, 'released', generation, release, attempt,
+       lapses, due_at, start_time, end_time, slots
+FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::int[], $6::int[], $7::int[],
+            $8::int[], $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::int[])
+     AS new (task_id, chunk_id, job_id, exchange, generation, release, attempt,
+             lapses, due_at, start_time, end_time, slots)
+"""
+
+READ_CHUNKS: Final = """
+SELECT chunks.task_id, chunks.chunk_id, state, generation, release, attempt, due_at
+FROM chunks JOIN unnest($1::uuid[], $2::uuid[]) AS wanted (task_id, chunk_id)
+     ON chunks.task_id = wanted.task_id AND chunks.chunk_id = wanted.chunk_id
+"""
+
+RELEASE_AGAIN: Final = """
+UPDATE chunks SET state = 'released', release = again.release, lapses = again.lapses,
+                  due_at = again.due_at
+FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::int[], $5::timestamptz[])
+     AS again (task_id, chunk_id, release, lapses, due_at)
+WHERE chunks.task_id = again.task_id AND chunks.chunk_id = again.chunk_id
+"""
+
+CHANGE_CHUNKS: Final = """
+UPDATE chunks SET state = changed.state, attempt = changed.attempt, due_at = changed.due_at
+FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::int[], $5::timestamptz[])
+     AS changed (task_id, chunk_id, state, attempt, due_at)
+WHERE chunks.task_id = changed.task_id AND chunks.chunk_id = changed.chunk_id
+"""
+
+FORGET_CHUNKS: Final = """
+DELETE FROM chunks USING unnest($1::uuid[], $2::uuid[]) AS stored (task_id, chunk_id)
+WHERE chunks.task_id = stored.task_id AND chunks.chunk_id = stored.chunk_id
+"""
+
+FORGET_CHUNKS_OF_TASKS: Final = "DELETE FROM chunks WHERE task_id = ANY($1::uuid[])"
+
+RENEW_LEASES: Final = """
+UPDATE chunks SET due_at = $1 WHERE state = 'released' AND due_at < $1
+"""
+
+# outbox
+
+APPEND_TO_OUTBOX: Final = """
+INSERT INTO outbox (topic, key, value, headers)
+SELECT topic, key, value, headers::jsonb
+FROM unnest($1::text[], $2::bytea[], $3::bytea[], $4::text[])
+     WITH ORDINALITY AS new (topic, key, value, headers, place)
+ORDER BY place
+"""
+
+LOCK_OUTBOX: Final = """
+SELECT pg_advisory_xact_lock(hashtextextended('coordinator.outbox', 0))
+"""
+
+OLDEST_IN_OUTBOX: Final = """
+SELECT id, topic, key, value, headers FROM outbox ORDER BY id LIMIT $1
+"""
+
+DELETE_FROM_OUTBOX: Final = "DELETE FROM outbox WHERE id = ANY($1::bigint[])"

@@ -1,0 +1,149 @@
+"""Rows of tasks and of the ranges they ask for."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from candlelog.market.states import Status
+from candlelog.stores.postgres import Connection
+from coordinator.adapters import statements
+from coordinator.domain.fairness import Queue
+from coordinator.domain.jobs import TaskMoved
+from coordinator.domain.outcomes import TaskCounts
+from coordinator.domain.planning import PlannedRange, TaskPlan
+from coordinator.domain.releasing import Stretch
+
+
+@dataclass(frozen=True, slots=True)
+class TaskKey:
+    """Names a task."""
+
+    job_id: UUID
+    task_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What to add to the counts of a task."""
+
+    stored: int = 0
+    failed: int = 0
+    slots_explained: int = 0
+    quarantined: int = 0
+
+    def __add__(self, other: "Change") -> "Change":
+        return Change(
+            self.stored + other.stored,
+            self.failed + other.failed,
+            self.slots_explained + other.slots_explained,
+            self.quarantined + other.quarantined,
+        )
+
+
+async def insert(
+    connection: Connection, job_id: UUID, plans: Sequence[TaskPlan], page_size: int
+) -> None:
+    """Write the tasks of a new job, in order; those without a chunk are completed at once."""
+    await connection.copy_records_to_table(
+        "tasks",
+        columns=(
+            "job_id", "task_id", "position", "symbol", "timeframe", "status", "version",
+            "page_size", "chunks_total", "slots_asked",
+        ),
+        records=[
+            (
+                job_id, plan.task_id, position, plan.series.symbol, plan.series.timeframe,
+                Status.QUEUED if plan.chunks_total else Status.COMPLETED,
+                0 if plan.chunks_total else 1,
+                page_size, plan.chunks_total, plan.slots_expected - plan.slots_covered,
+            )
+            for position, plan in enumerate(plans)
+        ],
+    )  # fmt: skip
+    await connection.copy_records_to_table(
+        "ranges",
+        columns=("task_id", "end_chunk", "first_chunk", "start_time", "end_time"),
+        records=[
+            (plan.task_id, part.end_chunk, part.first_chunk, part.start, part.end)
+            for plan in plans
+            for part in plan.ranges
+        ],
+    )
+
+
+async def next_in_line(
+    connection: Connection, shares: Mapping[UUID, int]
+) -> dict[UUID, list[Queue]]:
+    """For each job the tasks that have released the fewest chunks, at most as many as its share."""
+    rows = await connection.fetch(statements.NEXT_TASKS, list(shares), list(shares.values()))
+    found: dict[UUID, list[Queue]] = {job_id: [] for job_id in shares}
+    for row in rows:
+        found[row["job_id"]].append(Queue(*row))
+    return found
+
+
+async def take(connection: Connection, chunks: Mapping[TaskKey, int]) -> list[Stretch]:
+    """Move the cursors of these tasks on; the stretches they passed, in order of time."""
+    rows = await connection.fetch(
+        statements.ADVANCE_CURSORS, *_columns(chunks), list(chunks.values())
+    )
+    return [
+        Stretch(
+            job_id=row["job_id"],
+            task_id=row["task_id"],
+            symbol=row["symbol"],
+            timeframe=row["timeframe"],
+            page_size=row["page_size"],
+            first=row["first"],
+            end=row["cursor"],
+            planned=PlannedRange(
+                row["start_time"], row["end_time"], row["first_chunk"], row["end_chunk"]
+            ),
+        )
+        for row in rows
+    ]
+
+
+async def queued(connection: Connection, tasks: Iterable[TaskKey]) -> list[TaskKey]:
+    """Which of these tasks have not begun."""
+    rows = await connection.fetch(statements.QUEUED_TASKS, *_columns(tasks))
+    return [TaskKey(row["job_id"], row["task_id"]) for row in rows]
+
+
+async def unfinished(connection: Connection, job_id: UUID) -> dict[TaskKey, Status]:
+    """The tasks of a job that are not over, in order."""
+    rows = await connection.fetch(statements.OPEN_TASKS, job_id)
+    return {TaskKey(row["job_id"], row["task_id"]): Status(row["status"]) for row in rows}
+
+
+async def move(connection: Connection, states: Mapping[TaskKey, Status]) -> list[TaskMoved]:
+    """Give tasks their next state; their versions rise by one."""
+    rows = await connection.fetch(statements.MOVE_TASKS, *_columns(states), list(states.values()))
+    return [TaskMoved(row[0], row[1], Status(row[2]), row[3]) for row in rows]
+
+
+async def count_chunks(
+    connection: Connection, changes: Mapping[TaskKey, Change]
+) -> dict[TaskKey, tuple[Status, TaskCounts]]:
+    """Add to the counts of tasks; state and counts of each with them."""
+    rows = await connection.fetch(
+        statements.COUNT_CHUNKS,
+        *_columns(changes),
+        [change.stored for change in changes.values()],
+        [change.failed for change in changes.values()],
+        [change.slots_explained for change in changes.values()],
+        [change.quarantined for change in changes.values()],
+    )
+    return {TaskKey(row[0], row[1]): (Status(row[2]), TaskCounts(*tuple(row)[3:])) for row in rows}
+
+
+async def forget_work(connection: Connection, tasks: Iterable[TaskKey]) -> None:
+    """Drop the ranges and chunks of tasks that are over; their counts stay."""
+    task_ids = [task.task_id for task in tasks]
+    await connection.execute(statements.FORGET_RANGES, task_ids)
+    await connection.execute(statements.FORGET_CHUNKS_OF_TASKS, task_ids)
+
+
+def _columns(tasks: Iterable[TaskKey]) -> tuple[list[UUID], list[UUID]]:
+    listed = list(tasks)
+    return [task.job_id for task in listed], [task.task_id for task in listed]

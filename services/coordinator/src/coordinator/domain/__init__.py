@@ -1,0 +1,1 @@
+"""What the coordinator decides: pure, no I/O, no clock."""

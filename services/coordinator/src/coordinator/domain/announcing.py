@@ -1,0 +1,103 @@
+"""The events that say what was decided."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from candlelog.events.event import Event
+from candlelog.events.jobs import JobControlV1
+from candlelog.events.progress import (
+    JobAcceptedV1,
+    JobStateChangedV1,
+    TaskPlannedV1,
+    TaskStateChangedV1,
+)
+from candlelog.market.states import Action, Status
+from coordinator.domain.jobs import Job, TaskMoved, moved
+from coordinator.domain.pieces import ROUTE
+from coordinator.domain.planning import TaskPlan
+
+_ROUTE_REASON = "the venue answers the whole range itself"
+
+ControlState = Literal["running", "paused", "cancelled"]
+_CONTROLS: dict[Status, ControlState] = {
+    Status.PAUSED: "paused",
+    Status.CANCELLED: "cancelled",
+}
+
+
+def control(job: Job) -> JobControlV1:
+    """What workers may do for a job."""
+    state = _CONTROLS.get(job.status, "running")
+    return JobControlV1(job_id=job.job_id, generation=job.generation, state=state)
+
+
+def job_changed(job: Job, status: Status, now: datetime, reason: str | None = None) -> Event:
+    """The event of a job's next state; `job` is as it was before."""
+    return JobStateChangedV1(
+        job_id=job.job_id,
+        version=job.version + 1,
+        generation=job.generation,
+        state=status.value,
+        reason=reason,
+        changed_at=now,
+    )
+
+
+def planned(job: Job, plans: Sequence[TaskPlan], now: datetime) -> Iterator[Event]:
+    """Everything there is to say of a job that was planned just now and is queued.
+
+    A task without a chunk is completed at once.
+    """
+    yield control(job)
+    for plan in plans:
+        yield _task_planned(job.job_id, plan, now)
+    yield JobAcceptedV1(
+        job_id=job.job_id,
+        tasks_total=len(plans),
+        chunks_total=sum(plan.chunks_total for plan in plans),
+        slots_expected=sum(plan.slots_expected for plan in plans),
+        slots_covered=sum(plan.slots_covered for plan in plans),
+        accepted_at=now,
+    )
+    yield JobStateChangedV1(
+        job_id=job.job_id,
+        version=job.version,
+        generation=job.generation,
+        state=job.status.value,
+        changed_at=now,
+    )
+    for plan in plans:
+        if not plan.chunks_total:
+            completed = moved(Status.QUEUED, Action.COMPLETE)
+            yield task_changed(TaskMoved(job.job_id, plan.task_id, completed, 1), now)
+
+
+def task_changed(task: TaskMoved, now: datetime) -> Event:
+    """The event of a task's state."""
+    return TaskStateChangedV1(
+        job_id=task.job_id,
+        task_id=task.task_id,
+        version=task.version,
+        state=task.status.value,
+        changed_at=now,
+    )
+
+
+def _task_planned(job_id: UUID, plan: TaskPlan, now: datetime) -> Event:
+    return TaskPlannedV1(
+        job_id=job_id,
+        task_id=plan.task_id,
+        exchange=plan.series.exchange,
+        symbol=plan.series.symbol,
+        timeframe=plan.series.timeframe,
+        start=plan.start,
+        end=plan.end,
+        route=ROUTE,
+        route_reason=_ROUTE_REASON,
+        chunks_total=plan.chunks_total,
+        slots_expected=plan.slots_expected,
+        slots_covered=plan.slots_covered,
+        planned_at=now,
+    )

@@ -1,0 +1,1 @@
+"""What is done for each command and each event, and when credit is free."""

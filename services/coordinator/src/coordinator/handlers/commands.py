@@ -1,0 +1,73 @@
+"""Commands about jobs: each is decided in one transaction of its own, in order."""
+
+import asyncio
+from collections.abc import Sequence
+
+from candlelog.clock import Clock
+from candlelog.errors import Invalid
+from candlelog.events.fetch import MarketsRequestedV1
+from candlelog.events.jobs import CancelJobV1, ListMarketsV1, SubmitJobV1
+from candlelog.log.outcome import Done, Outcome, Reject, Skip
+from candlelog.log.types import Received
+from candlelog.market.profile import profile
+from coordinator.adapters.transaction import Transactions
+from coordinator.handlers.cancel import cancel_job
+from coordinator.handlers.submit import Submissions
+
+_OLD = Skip("consumed before")
+
+
+class Commands:
+    """Handles records of `jobs.commands`."""
+
+    def __init__(
+        self,
+        transactions: Transactions,
+        submissions: Submissions,
+        *,
+        releasable: asyncio.Event,
+        clock: Clock,
+    ) -> None:
+        self._transactions = transactions
+        self._submissions = submissions
+        self._releasable = releasable
+        self._clock = clock
+
+    async def __call__(self, received: Sequence[Received]) -> Sequence[Outcome]:
+        """One outcome for each command. Raises `Unavailable`; what was decided stays decided."""
+        outcomes: list[Outcome] = []
+        for one in received:
+            outcomes.append(await self._handle(one))
+            self._releasable.set()
+        return outcomes
+
+    async def _handle(self, received: Received) -> Outcome:
+        match received.event:
+            case SubmitJobV1() as command:
+                return await self._submissions.submit(received, command)
+            case CancelJobV1() as command:
+                return await self._cancel(received, command)
+            case ListMarketsV1() as command:
+                return await self._list_markets(received, command)
+            case _:
+                return Reject(f"{received.envelope.type} is no command of this topic")
+
+    async def _cancel(self, received: Received, command: CancelJobV1) -> Outcome:
+        async with self._transactions.begin() as transaction:
+            if not all(await transaction.fresh([received])):
+                return _OLD
+            await cancel_job(transaction, command, self._clock.now())
+        return Done()
+
+    async def _list_markets(self, received: Received, command: ListMarketsV1) -> Outcome:
+        try:
+            profile(command.exchange)
+        except Invalid as error:
+            return Reject(str(error))
+        async with self._transactions.begin() as transaction:
+            if not all(await transaction.fresh([received])):
+                return _OLD
+            transaction.say(
+                MarketsRequestedV1(exchange=command.exchange, requested_at=command.requested_at)
+            )
+        return Done()

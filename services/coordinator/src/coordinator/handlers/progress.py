@@ -1,0 +1,163 @@
+"""What is said about chunks becomes states of chunks, tasks and jobs, a batch at a time."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from random import Random
+from typing import Final, TypeGuard
+from uuid import UUID
+
+from candlelog.clock import Clock
+from candlelog.events.codec import Message
+from candlelog.events.progress import (
+    BatchStoredV1,
+    ChunkDeferredV1,
+    ChunkFailedV1,
+    ChunkFetchedV1,
+)
+from candlelog.log.outcome import Done, Outcome, Skip
+from candlelog.log.types import Received
+from candlelog.market.states import Action
+from coordinator.adapters import chunk_rows, job_rows, task_rows
+from coordinator.adapters.task_rows import Change, TaskKey
+from coordinator.adapters.transaction import Transaction, Transactions
+from coordinator.domain import announcing
+from coordinator.domain.delays import retry_delay
+from coordinator.domain.folding import Chunk, ChunkEvent, ChunkState, Stored, fold
+from coordinator.domain.jobs import Job, moved
+from coordinator.domain.outcomes import job_end, task_end
+
+_DONE: Final = Done()
+_NOT_OURS: Final = Skip("says nothing new to the coordinator")
+
+
+class ChunkProgress:
+    """Handles records of `progress`; most of those it does not fold are its own words."""
+
+    def __init__(
+        self,
+        transactions: Transactions,
+        *,
+        releasable: asyncio.Event,
+        clock: Clock,
+        random: Random,
+    ) -> None:
+        self._transactions = transactions
+        self._releasable = releasable
+        self._clock = clock
+        self._random = random
+
+    async def __call__(self, received: Sequence[Received]) -> Sequence[Outcome]:
+        """One outcome for each event. Raises `Unavailable`, and then nothing was done."""
+        relevant = [one for one in received if _is_about_a_chunk(one.event)]
+        if relevant:
+            async with self._transactions.begin() as transaction:
+                fresh = await transaction.fresh(relevant)
+                new = [one.event for one, is_new in zip(relevant, fresh, strict=True) if is_new]
+                await self._apply(transaction, [event for event in new if _is_about_a_chunk(event)])
+            self._releasable.set()
+        return [_DONE if _is_about_a_chunk(one.event) else _NOT_OURS for one in received]
+
+    async def _apply(self, transaction: Transaction, events: Sequence[ChunkEvent]) -> None:
+        connection = transaction.connection
+        jobs = await job_rows.lock(connection, {event.job_id for event in events})
+        tasks_of_chunks = {event.chunk_id: event.task_id for event in events}
+        before = await chunk_rows.read(connection, tasks_of_chunks)
+        known = [event for event in events if event.chunk_id in before]
+        if not known:
+            return
+        now = self._clock.now()
+        after = self._folded(before, known, now)
+        await _write_chunks(transaction, before, after)
+        jobs_of_tasks = {event.task_id: event.job_id for event in known}
+        changes = _changes(before, after, jobs_of_tasks)
+        if changes:
+            await _end_tasks(transaction, jobs, changes, now)
+
+    def _folded(
+        self, chunks: Mapping[UUID, Chunk], events: Iterable[ChunkEvent], now: datetime
+    ) -> dict[UUID, Chunk | Stored]:
+        folded: dict[UUID, Chunk | Stored] = dict(chunks)
+        for event in events:
+            chunk = folded[event.chunk_id]
+            if isinstance(chunk, Chunk):
+                retry_at = now + retry_delay(chunk.attempt, self._random.random())
+                folded[event.chunk_id] = fold(chunk, event, retry_at)
+        return folded
+
+
+def _is_about_a_chunk(event: Message) -> TypeGuard[ChunkEvent]:
+    return isinstance(event, BatchStoredV1 | ChunkDeferredV1 | ChunkFailedV1 | ChunkFetchedV1)
+
+
+async def _write_chunks(
+    transaction: Transaction, before: Mapping[UUID, Chunk], after: Mapping[UUID, Chunk | Stored]
+) -> None:
+    stored = [before[chunk_id] for chunk_id, end in after.items() if isinstance(end, Stored)]
+    changed = [
+        chunk
+        for chunk_id, chunk in after.items()
+        if isinstance(chunk, Chunk) and chunk is not before[chunk_id]
+    ]
+    if stored:
+        await chunk_rows.forget(transaction.connection, stored)
+    if changed:
+        await chunk_rows.change(transaction.connection, changed)
+
+
+def _changes(
+    before: Mapping[UUID, Chunk],
+    after: Mapping[UUID, Chunk | Stored],
+    jobs_of_tasks: Mapping[UUID, UUID],
+) -> dict[TaskKey, Change]:
+    """What to add to the counts of which task."""
+    changes: defaultdict[TaskKey, Change] = defaultdict(Change)
+    for chunk_id, chunk in before.items():
+        end = after[chunk_id]
+        failed_before = int(chunk.state is ChunkState.FAILED)
+        task = TaskKey(jobs_of_tasks[chunk.task_id], chunk.task_id)
+        if isinstance(end, Stored):
+            changes[task] += Change(1, -failed_before, end.slots_explained, end.quarantined)
+        elif end.state is ChunkState.FAILED and not failed_before:
+            changes[task] += Change(failed=1)
+    return dict(changes)
+
+
+async def _end_tasks(
+    transaction: Transaction,
+    jobs: Mapping[UUID, Job],
+    changes: Mapping[TaskKey, Change],
+    now: datetime,
+) -> None:
+    """Count, and end the tasks and jobs that are through."""
+    connection = transaction.connection
+    counted = await task_rows.count_chunks(connection, changes)
+    ends = {task: task_end(counts) for task, (_, counts) in counted.items()}
+    ended = {task: action for task, action in ends.items() if action is not None}
+    if not ended:
+        return
+    states = {task: moved(counted[task][0], action) for task, action in ended.items()}
+    for task in await task_rows.move(connection, states):
+        transaction.say(announcing.task_changed(task, now))
+    await task_rows.forget_work(connection, ended)
+    await _end_jobs(transaction, jobs, ended, now)
+
+
+async def _end_jobs(
+    transaction: Transaction,
+    jobs: Mapping[UUID, Job],
+    ended: Mapping[TaskKey, Action],
+    now: datetime,
+) -> None:
+    by_job: defaultdict[UUID, list[Action]] = defaultdict(list)
+    for task, action in ended.items():
+        by_job[task.job_id].append(action)
+    counts = await job_rows.count_ended_tasks(transaction.connection, by_job)
+    for job_id, count in counts.items():
+        action = job_end(count)
+        if action is not None:
+            job = jobs[job_id]
+            status = moved(job.status, action)
+            await job_rows.move(transaction.connection, job, status)
+            transaction.say(announcing.job_changed(job, status, now))

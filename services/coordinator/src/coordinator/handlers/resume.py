@@ -1,0 +1,23 @@
+"""What a coordinator does before it begins."""
+
+from datetime import timedelta
+from typing import Final
+
+from candlelog.clock import Clock
+from coordinator.adapters import chunk_rows, job_rows
+from coordinator.adapters.transaction import Transactions
+from coordinator.domain import announcing
+
+_CATCH_UP: Final = timedelta(seconds=15)
+
+
+async def resume(transactions: Transactions, clock: Clock) -> None:
+    """Take up the jobs that are not over: say again what workers may do for them.
+
+    Leases that ended while no coordinator ran are given time: most of those chunks were fetched,
+    and the events that say so are still to be read. Raises `Unavailable`.
+    """
+    async with transactions.begin() as transaction:
+        await chunk_rows.renew_leases(transaction.connection, clock.now() + _CATCH_UP)
+        for job in await job_rows.unfinished(transaction.connection):
+            transaction.say(announcing.control(job))

@@ -1,0 +1,28 @@
+"""What the coordinator needs from outside."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Protocol
+
+from candlelog.market.ranges import TimeRange
+from coordinator.domain.planning import Covered
+
+
+class Coverage(Protocol):
+    """Knows which slots were asked for and answered before."""
+
+    async def explained(
+        self,
+        exchange: str,
+        symbols: Sequence[str],
+        timeframes: Sequence[str],
+        *,
+        window: TimeRange,
+        settle_delay: timedelta,
+    ) -> Covered:
+        """What is explained of these series near `window`; nothing before the first job.
+
+        A slot counts when its answer was observed no earlier than its close plus `settle_delay`.
+        Raises `Unavailable`.
+        """
+        ...

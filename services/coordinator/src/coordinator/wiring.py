@@ -1,0 +1,89 @@
+"""The loops of a coordinator over its adapters."""
+
+import asyncio
+from random import Random
+from typing import Final
+
+from candlelog.events.topics import JOBS_COMMANDS, PROGRESS
+from candlelog.lifecycle import VERSION, Runtime
+from candlelog.log.consume import ConsumeLoop, Handle
+from candlelog.log.dead_letters import DeadLetters
+from candlelog.log.ports import Consumer
+from candlelog.market.profile import ExchangeProfile
+from coordinator.adapters.outbox import Relay
+from coordinator.adapters.transaction import Transactions
+from coordinator.handlers.commands import Commands
+from coordinator.handlers.progress import ChunkProgress
+from coordinator.handlers.release import Releases
+from coordinator.handlers.resume import resume
+from coordinator.handlers.submit import Submissions
+from coordinator.ports import Coverage
+from coordinator.woken import Step, WokenLoop
+
+_PROGRESS_BATCH: Final = 1000
+_COMMANDS_BATCH: Final = 50
+
+
+class Coordinator:
+    """Four loops: commands, progress, the release of chunks, and the outbox.
+
+    Commands and progress are read apart: while ClickHouse is away jobs cannot be planned, but those
+    that run go on. `tick_seconds` is how often to look for what no event of this process tells.
+    """
+
+    def __init__(
+        self,
+        transactions: Transactions,
+        coverage: Coverage,
+        relay: Relay,
+        venues: list[ExchangeProfile],
+        *,
+        tick_seconds: float,
+        random: Random,
+    ) -> None:
+        self._transactions = transactions
+        self._coverage = coverage
+        self._relay = relay
+        self._venues = venues
+        self._tick_seconds = tick_seconds
+        self._random = random
+
+    async def run(self, runtime: Runtime) -> None:
+        """Take up the jobs that are open, and work until `runtime.stopping` is set."""
+        clock, log, group = runtime.clock, runtime.log, runtime.group
+        transactions = self._transactions
+        releasable = asyncio.Event()
+        commands = Commands(
+            transactions,
+            Submissions(transactions, self._coverage, clock),
+            releasable=releasable,
+            clock=clock,
+        )
+        progress = ChunkProgress(
+            transactions, releasable=releasable, clock=clock, random=self._random
+        )
+        releases = Releases(transactions, self._venues, clock)
+        await resume(transactions, clock)
+        async with (
+            log.consumer(runtime.topics(JOBS_COMMANDS.name), group) as command_records,
+            log.consumer(runtime.topics(PROGRESS.name), group) as progress_records,
+            asyncio.TaskGroup() as tasks,
+        ):
+            for loop in (
+                self._consume(runtime, command_records, commands, _COMMANDS_BATCH),
+                self._consume(runtime, progress_records, progress, _PROGRESS_BATCH),
+                self._woken("release", releases.step, releasable),
+                self._woken("outbox", self._relay.step, transactions.outbox_filled),
+            ):
+                tasks.create_task(loop.run(runtime.stopping))
+            runtime.health.started()
+
+    def _consume(
+        self, runtime: Runtime, consumer: Consumer, handle: Handle, batch: int
+    ) -> ConsumeLoop:
+        runtime.health.watch_lag(lambda: consumer.lag)
+        letters = DeadLetters(runtime.publisher, service=runtime.service, version=VERSION)
+        return ConsumeLoop(consumer, handle, letters, clock=runtime.clock, batch=batch)
+
+    def _woken(self, name: str, step: Step, woken: asyncio.Event) -> WokenLoop:
+        return WokenLoop(name, step, woken, tick_seconds=self._tick_seconds, random=self._random)
