@@ -143,9 +143,7 @@ def client(api: FakeApi, feed: FakeFeed) -> Candlelog:
 
 
 @pytest.fixture
-def command(
-    api: FakeApi, feed: FakeFeed, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., Any]:
+def command(api: FakeApi, feed: FakeFeed, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Runs `candlelog ARGS` against the fake server."""
     from candlelog_client.cli.app import app
 

@@ -12,8 +12,11 @@ from candlelog_client.errors import ClientError, Refused, Unreachable
 from candlelog_client.frames import COLUMNS
 
 HEADER = ",".join(COLUMNS.names)
-FIRST = "binance,BTC/USDT,1m,2024-02-01T00:00:00Z,0.1,1e-7,5.0,42569.76,7.00000001,,,rest,2024-03-01T00:00:00.123Z"
-SECOND = "binance,BTC/USDT,1m,2024-02-01T00:01:00Z,1.0,2.0,0.5,1.5,7.0,12.25,4294967295,rest,2024-03-01T00:00:00Z"
+SERIES = "binance,BTC/USDT,1m,2024-02-01"
+FIRST = f"{SERIES}T00:00:00Z,0.1,1e-7,5.0,42569.76,7.00000001,,,rest,2024-03-01T00:00:00.123Z"
+SECOND = (
+    f"{SERIES}T00:01:00Z,1.0,2.0,0.5,1.5,7.0,12.25,4294967295,rest,2024-03-01T00:00:00Z"
+)
 CSV = f"{HEADER}\n{FIRST}\n{SECOND}\n".encode()
 
 

@@ -88,7 +88,12 @@ async def test_a_problem_becomes_one_error_with_its_code(client, api, status, er
 
 
 async def test_a_refusal_names_field_and_nearest_names(client, api):
-    fault = {"field": "symbols[0]", "code": "unknown_symbol", "detail": "no BTC/USD", "nearest": ["BTC/USDT"]}
+    fault = {
+        "field": "symbols[0]",
+        "code": "unknown_symbol",
+        "detail": "no BTC/USD",
+        "nearest": ["BTC/USDT"],
+    }
     api.first = [api.problem(422, "unknown_symbol", "bad input", errors=[fault])]
     with pytest.raises(Refused, match=r"symbols\[0\]: no BTC/USD \(nearest: BTC/USDT\)"):
         await client.jobs.submit(**REQUEST)

@@ -1,0 +1,1 @@
+"""`make demo`: the whole system on a sample market, its result checked against the source."""

@@ -1,0 +1,272 @@
+"""The command line against a fake server: output, exit codes, where it finds the system."""
+
+import json
+
+import httpx
+import pytest
+
+CSV = (
+    "exchange,symbol,timeframe,open_time,open,high,low,close,volume,quote_volume,trades,source,observed_at\n"
+    "binance,BTC/USDT,1m,2024-02-01T00:00:00Z,1,2,0.5,1.5,7,,,rest,2024-03-01T00:00:00Z\n"
+    "binance,BTC/USDT,1m,2024-02-01T00:01:00Z,1.5,2,0.5,2.5,7,,,rest,2024-03-01T00:00:00Z\n"
+)
+CANDLES = ("--symbol", "BTC/USDT", "--timeframe", "1m")
+SUBMIT = ("jobs", "submit", "--symbols", "BTC/USDT", "--timeframes", "1m")
+
+
+def delta(job: dict) -> dict:
+    return {"type": "delta", "cursor": "1", "jobs": [job]}
+
+
+def sent(api) -> dict:
+    return json.loads(api.requests[0].content)
+
+
+def test_submit_sends_the_fields_of_the_body_that_were_given(command, api):
+    api.say("POST /jobs", api.job(), status=202)
+    result = command(
+        "jobs", "submit", "--exchange", "binance", "--symbols", "BTC/USDT,ETH/USDT",
+        "--symbol", "SOL/USDT", "--timeframes", "1m,1h", "--since", "30d", "--source", "rest",
+        "--no-incremental", "--no-features", "--priority", "7", "--max-attempts", "2",
+        "--label", "mine",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.stderr
+    assert sent(api) == {
+        "exchange": "binance",
+        "symbols": ["BTC/USDT", "ETH/USDT", "SOL/USDT"],
+        "timeframes": ["1m", "1h"],
+        "lookback": "30d",
+        "source": "rest",
+        "incremental": False,
+        "features": False,
+        "priority": 7,
+        "max_attempts": 2,
+        "label": "mine",
+    }
+
+
+def test_submit_leaves_to_the_server_what_was_not_given(command, api):
+    api.say("POST /jobs", api.job(), status=202)
+    command(*SUBMIT, "--start", "2024-02-01")
+    assert sent(api) == {
+        "exchange": "binance",
+        "symbols": ["BTC/USDT"],
+        "timeframes": ["1m"],
+        "start": "2024-02-01T00:00:00Z",
+    }
+
+
+def test_submit_sends_the_idempotency_key_it_was_given(command, api):
+    api.say("POST /jobs", api.job(), status=202)
+    command(*SUBMIT, "--lookback", "1d", "--idempotency-key", "mine")
+    assert api.requests[0].headers["Idempotency-Key"] == "mine"
+
+
+def test_json_is_alone_on_stdout(command, api):
+    api.say("POST /jobs", api.job(), status=202)
+    result = command(*SUBMIT, "--lookback", "1d", "--json")
+    assert json.loads(result.stdout)["id"] == api.job_id
+    assert result.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [("completed", 0), ("completed_with_errors", 3), ("failed", 4), ("cancelled", 5)],
+)
+def test_wait_ends_with_the_code_of_the_jobs_end(command, api, feed, status, code):
+    api.say("POST /jobs", api.job(status="pending"), status=202)
+    api.say(f"GET /jobs/{api.job_id}", api.job())
+    feed.connections = [[delta(api.job(progress_pct=100.0, status=status))]]
+    result = command(*SUBMIT, "--lookback", "1d", "--wait", "--json")
+    assert result.exit_code == code
+    assert json.loads(result.stdout)["status"] == status
+    assert "running  50.0 %  50 of 100 candles" in result.stderr
+
+
+def test_watch_as_json_prints_one_line_for_each_change(command, api, feed):
+    api.say(f"GET /jobs/{api.job_id}", api.job())
+    feed.connections = [[delta(api.job(status="completed", progress_pct=100.0))]]
+    result = command("jobs", "watch", api.job_id, "--json")
+    assert [json.loads(line)["status"] for line in result.stdout.splitlines()] == [
+        "running",
+        "completed",
+    ]
+    assert result.exit_code == 0
+
+
+def test_watch_outside_a_terminal_prints_plain_lines(command, api, feed):
+    api.say(f"GET /jobs/{api.job_id}", api.job())
+    feed.connections = [[delta(api.job(status="failed"))]]
+    result = command("jobs", "watch", api.job_id)
+    assert result.exit_code == 4
+    assert "running  50.0 %  50 of 100 candles  25/s  ETA 2s" in result.stderr
+    assert "\x1b" not in result.output
+
+
+def test_list_as_json_is_a_list_of_every_page(command, api):
+    def page(request: httpx.Request) -> httpx.Response:
+        more = None if "cursor" in request.url.params else "2"
+        return httpx.Response(200, json={"items": [api.job(label=more)], "next": more})
+
+    api.answers["GET /jobs"] = page
+    result = command("jobs", "list", "--status", "running", "--json")
+    assert [job["label"] for job in json.loads(result.stdout)] == ["2", None]
+    assert api.requests[0].url.params["status"] == "running"
+
+
+def test_list_and_show_are_tables_for_people(command, api):
+    api.say("GET /jobs", {"items": [api.job(label="[red]mine")], "next": None})
+    api.say(f"GET /jobs/{api.job_id}", api.job(error={"code": "gone", "message": "delisted"}))
+    listed, shown = command("jobs", "list"), command("jobs", "show", api.job_id)
+    assert "50 of 100" in listed.stdout
+    assert "[red]mine" in listed.stdout
+    assert "gone: delisted" in shown.stdout
+    assert "BTC/USDT" in shown.stdout
+
+
+def test_cancel_of_an_ended_job_says_why_not(command, api):
+    api.answers[f"POST /jobs/{api.job_id}/cancel"] = api.problem(
+        409, "invalid_transition", "a completed job cannot be cancelled"
+    )
+    result = command("jobs", "cancel", api.job_id, "--json")
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert result.stderr == "candlelog: a completed job cannot be cancelled\n"
+
+
+def test_an_unreachable_server_is_one_sentence(command, api):
+    api.first = [httpx.ConnectError("refused")] * 3
+    result = command("jobs", "list")
+    assert result.exit_code == 6
+    assert result.stderr == "candlelog: http://candlelog.test cannot be reached: refused\n"
+
+
+def test_a_wrong_token_is_one_sentence(command, monkeypatch):
+    monkeypatch.setenv("CANDLELOG_API_TOKEN", "wrong")
+    result = command("limits", "show")
+    assert result.exit_code == 7
+    assert result.stderr.startswith("candlelog: the token was not accepted: ")
+    assert "wrong" not in result.stderr
+
+
+def test_a_problem_of_the_server_is_one_sentence(command, api):
+    api.first = [api.problem(503, "store_unavailable", "Postgres cannot be reached")] * 3
+    result = command("series", "list")
+    assert (result.exit_code, result.stderr) == (1, "candlelog: Postgres cannot be reached\n")
+
+
+def test_without_environment_the_running_system_of_the_data_directory_is_used(
+    command, api, monkeypatch, tmp_path
+):
+    monkeypatch.delenv("CANDLELOG_API_URL")
+    monkeypatch.delenv("CANDLELOG_API_TOKEN")
+    (tmp_path / "candlelog.env").write_text(
+        "# written at start\nCANDLELOG_API_URL=http://candlelog.test\nCANDLELOG_API_TOKEN=a-token\n"
+    )
+    api.say("GET /jobs", {"items": [], "next": None})
+    result = command("jobs", "list", "--data-dir", str(tmp_path))
+    assert (result.exit_code, result.stdout) == (0, "No jobs.\n")
+
+
+def test_the_environment_comes_before_the_data_directory(command, api, tmp_path):
+    (tmp_path / "candlelog.env").write_text("CANDLELOG_API_URL=http://other.test\n")
+    api.say("GET /jobs", {"items": [], "next": None})
+    command("jobs", "list", "--data-dir", str(tmp_path))
+    assert api.requests[0].url.host == "candlelog.test"
+
+
+def test_without_any_system_it_says_how_to_start_one(command, monkeypatch, tmp_path):
+    monkeypatch.delenv("CANDLELOG_API_URL")
+    result = command("jobs", "list", "--data-dir", str(tmp_path))
+    assert result.exit_code == 6
+    assert f"candlelog up --data-dir {tmp_path}" in result.stderr
+
+
+def test_get_shows_candles_as_a_table_and_as_json(command, api):
+    row = {"open_time": "2024-02-01T00:00:00Z", "open": 0.1, "close": 1e-7, "trades": 3}
+    api.say("GET /candles", {"items": [row], "next": None})
+    shown = command("candles", "get", *CANDLES, "--start", "2024-02-01")
+    assert "2024-02-01 00:00" in shown.stdout
+    assert "1e-07" in shown.stdout
+    (candle,) = json.loads(command("candles", "get", *CANDLES, "--json").stdout)
+    assert candle["open_time"] == "2024-02-01T00:00:00Z"
+    assert (candle["open"], candle["close"], candle["trades"]) == (0.1, 1e-7, 3)
+
+
+def test_export_to_stdout_is_the_csv_and_nothing_else(command, api):
+    api.answers["GET /candles"] = httpx.Response(200, content=CSV)
+    result = command("candles", "export", *CANDLES)
+    assert result.stdout == CSV
+    assert api.requests[0].url.params["format"] == "csv"
+
+
+def test_export_to_a_file_counts_what_it_wrote(command, api, tmp_path):
+    api.answers["GET /candles"] = httpx.Response(200, content=CSV)
+    file = tmp_path / "candles.csv"
+    result = command("candles", "export", *CANDLES, "--output", str(file), "--json")
+    assert file.read_text() == CSV
+    assert json.loads(result.stdout) == {
+        "file": str(file),
+        "format": "csv",
+        "rows": 2,
+        "bytes": len(CSV),
+    }
+
+
+def test_export_to_parquet_holds_the_same_rows(command, api, tmp_path):
+    import pyarrow.parquet as pq
+
+    api.answers["GET /candles"] = httpx.Response(200, content=CSV)
+    file = tmp_path / "candles.parquet"
+    result = command("candles", "export", *CANDLES, "--format", "parquet", "-o", str(file))
+    assert result.exit_code == 0, result.stderr
+    assert pq.read_table(file)["close"].to_pylist() == [1.5, 2.5]
+
+
+def test_an_export_that_breaks_off_leaves_no_file(command, api, tmp_path):
+    async def cut():
+        yield CSV.encode()
+        raise httpx.RemoteProtocolError("peer closed connection")
+
+    api.answers["GET /candles"] = httpx.Response(200, content=cut())
+    result = command("candles", "export", *CANDLES, "-o", str(tmp_path / "candles.csv"))
+    assert result.exit_code == 6
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_export_cannot_share_stdout_with_json(command):
+    assert command("candles", "export", *CANDLES, "--json").exit_code == 2
+
+
+def test_plot_draws_prices_and_times(command, api):
+    api.answers["GET /candles"] = httpx.Response(200, content=CSV)
+    drawn = command("candles", "plot", *CANDLES).stdout
+    assert "binance BTC/USDT 1m" in drawn
+    assert "02-01 00:01" in drawn
+    assert "2.5" in drawn
+
+
+def test_a_plot_of_nothing_says_so(command, api):
+    api.answers["GET /candles"] = httpx.Response(200, content=CSV.splitlines()[0] + "\n")
+    result = command("candles", "plot", *CANDLES)
+    assert result.exit_code == 1
+    assert "no candles of BTC/USDT 1m" in result.stderr
+
+
+def test_limits_series_and_quarantine_are_tables_and_json(command, api):
+    budget = {"budget": "binance|default|REQUEST_WEIGHT", "capacity": 6000, "utilisation": 0.5}
+    api.say("GET /limits", {"items": [budget], "next": None})
+    series = {"exchange": "binance", "symbol": "BTC/USDT", "timeframe": "1m", "candles": 41760}
+    api.say("GET /series", {"items": [series], "next": None})
+    row = {**series, "reason": "low_above_open", "raw": "[1,2]"}
+    api.say("GET /quarantine", {"items": [row], "next": None})
+    assert "50.0 %" in command("limits", "show").stdout
+    assert "41,760" in command("series", "list").stdout
+    assert "low_above_open" in command("quarantine", "list").stdout
+    assert json.loads(command("limits", "show", "--json").stdout)[0]["capacity"] == 6000
+    assert json.loads(command("series", "list", "--json").stdout)[0]["candles"] == 41760
+    assert json.loads(command("quarantine", "list", "--json").stdout)[0]["raw"] == "[1,2]"
+
+
+def test_an_unknown_option_is_a_usage_error(command):
+    assert command("jobs", "list", "--nonsense").exit_code == 2
