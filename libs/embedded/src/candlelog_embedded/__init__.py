@@ -1,0 +1,1 @@
+"""The whole of Candlelog on one laptop: broker, stores, sandbox exchange, supervisor."""
