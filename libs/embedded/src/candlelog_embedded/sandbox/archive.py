@@ -11,7 +11,7 @@ import io
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -59,7 +59,7 @@ def read_klines(path: Path) -> Klines:
     table = read_text(path)
 
     def floats(name: str) -> NDArray[np.float64]:
-        return cast("NDArray[np.float64]", table[name].cast(pa.float64()).to_numpy())
+        return np.frombuffer(values(table[name], pa.float64()), np.float64)
 
     return Klines(
         open_time=open_times(table),
@@ -69,7 +69,7 @@ def read_klines(path: Path) -> Klines:
         close=floats("close"),
         volume=floats("volume"),
         quote_volume=floats("quote_volume"),
-        trades=cast("NDArray[np.int64]", table["trades"].cast(pa.int64()).to_numpy()),
+        trades=np.frombuffer(values(table["trades"], pa.int64()), np.int64),
     )
 
 
@@ -89,8 +89,19 @@ def read_text(path: Path) -> pa.Table:
 
 def open_times(table: pa.Table) -> NDArray[np.int64]:
     """Open times in milliseconds, whichever unit the file counts in: shape (n,)."""
-    times = cast("NDArray[np.int64]", table["open_time"].cast(pa.int64()).to_numpy())
+    times = np.frombuffer(values(table["open_time"], pa.int64()), np.int64)
     return np.where(times > _LARGEST_MILLISECONDS, times // 1000, times)
+
+
+def values(column: pa.ChunkedArray, kind: pa.DataType) -> memoryview:
+    """The values of a column without nulls as `kind`, which is of a fixed width.
+
+    Not `to_numpy`: that imports pandas wherever it is installed, for a second and 40 MB.
+    """
+    array = column.combine_chunks().cast(kind)
+    width = kind.bit_width // 8
+    start = array.offset * width
+    return memoryview(array.buffers()[1])[start : start + len(array) * width]
 
 
 def _verified_csv(path: Path) -> bytes:

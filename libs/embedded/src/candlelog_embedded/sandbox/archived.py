@@ -2,8 +2,8 @@
 
 import re
 from bisect import bisect_right
-from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from candlelog_embedded.sandbox.archive import open_times, read_text
+from candlelog_embedded.sandbox.archive import open_times, read_text, values
 from candlelog_embedded.sandbox.columns import Columns, joined
 
 _IN_ORDER_OF_FIELDS: Final = (
@@ -28,17 +28,7 @@ class Files:
     """Reads kline files, and keeps the few read last (about 3 MB a month of minutes)."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[Path, Columns] = OrderedDict()
-
-    def read(self, path: Path) -> Columns:
-        """The exact minutes of one file."""
-        columns = self._kept.get(path)
-        if columns is None:
-            columns = self._kept[path] = exact_columns(read_text(path))
-            if len(self._kept) > _KEPT_FILES:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(path)
-        return columns
+        self.read: Callable[[Path], Columns] = lru_cache(_KEPT_FILES)(_read)
 
 
 class ArchivedMarket:
@@ -97,25 +87,28 @@ def archived_symbols(folder: Path) -> dict[str, list[Path]]:
     return found
 
 
+def _read(path: Path) -> Columns:
+    return exact_columns(read_text(path))
+
+
 def exact_columns(table: pa.Table) -> Columns:
     """The text of a file as exact decimals, in order of time."""
     times = open_times(table)
-    rows = [_units(table[name].combine_chunks()) for name in _IN_ORDER_OF_FIELDS]
+    rows = [_units(table[name]) for name in _IN_ORDER_OF_FIELDS]
     columns = Columns(
         times, np.array([units for units, _ in rows]), tuple(decimals for _, decimals in rows)
     )
     return columns if bool(np.all(np.diff(times) > 0)) else columns.pick(np.argsort(times))
 
 
-def _units(text: pa.StringArray) -> tuple[NDArray[np.int64], int]:
+def _units(text: pa.ChunkedArray) -> tuple[NDArray[np.int64], int]:
     """Numbers as whole units of their last decimal, and how many decimals that is."""
-    point = pc.call_function("find_substring", [text], pc.MatchSubstringOptions("."))
-    places = point.to_numpy(zero_copy_only=False)
-    lengths = pc.call_function("utf8_length", [text]).to_numpy(zero_copy_only=False)
+    points = pc.call_function("find_substring", [text], pc.MatchSubstringOptions("."))
+    lengths = np.frombuffer(values(pc.call_function("utf8_length", [text]), pa.int32()), np.int32)
+    places = np.frombuffer(values(points, pa.int32()), np.int32)
     decimals = int(np.where(places < 0, 0, lengths - places - 1).max(initial=0))
-    exact = text.cast(pa.decimal128(38, decimals))
-    halves = np.frombuffer(exact.buffers()[1], np.int64).reshape(-1, 2)
-    return halves[: len(exact), 0].copy(), decimals
+    exact = np.frombuffer(values(text, pa.decimal128(38, decimals)), np.int64)
+    return exact.reshape(-1, 2)[:, 0].copy(), decimals
 
 
 def _chosen(paths: list[Path]) -> Iterator[tuple[int, Path]]:

@@ -6,6 +6,7 @@ from typing import Final, cast
 
 import orjson
 
+from candlelog.errors import Invalid
 from candlelog_embedded.sandbox.answers import Answer
 from candlelog_embedded.sandbox.intervals import INTERVALS
 from candlelog_embedded.sandbox.limiter import Limiter
@@ -81,6 +82,8 @@ class Binance:
             return Answer(call(query, now))
         except Refused as refused:
             return refused.answer
+        except Invalid as error:
+            return failure(500, -1000, f"An archive file cannot be served: {error}")
 
     def minutes_to_fold(self, path: str, query: Query) -> int:
         """About how many minutes an answer is made from: whether it is a matter of seconds."""

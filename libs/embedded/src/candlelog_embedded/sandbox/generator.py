@@ -66,18 +66,15 @@ class GeneratedMarket:
         if stop <= first:
             return nothing()
         places = np.arange(first, stop, dtype=np.int64)
-        quiet = self._quiet(places)
+        trade = noise.bits(self._trade_seed, places)
+        quiet = _quiet(trade, places)
         values = np.empty((FIELDS, len(places)), np.int64)
         self._prices(values, places, quiet)
-        self._volumes(values, places, quiet)
+        self._volumes(values, places, trade, quiet)
         prices, volumes = self.price_decimals, self.volume_decimals
         quotes = prices + volumes
         decimals = (*(prices,) * 4, volumes, quotes, 0, volumes, quotes)
         return Columns(LISTED + places * MINUTE, values, decimals)
-
-    def _quiet(self, places: NDArray[np.int64]) -> NDArray[np.bool_]:
-        random = noise.lane(noise.bits(self._trade_seed, places), 3)
-        return (random < _QUIET_OF_65536) & (places % 2 == 1)
 
     def _prices(
         self, values: NDArray[np.int64], places: NDArray[np.int64], quiet: NDArray[np.bool_]
@@ -89,7 +86,8 @@ class GeneratedMarket:
         levels = np.maximum(np.rint(growth * self._base_price), 1.0).astype(np.int64)
         boundaries = levels[first - before :].copy()
         boundaries[1:][quiet] = boundaries[:-1][quiet]
-        if first and self._quiet(places[:1] - 1)[0]:
+        previous = places[:1] - 1
+        if first and _quiet(noise.bits(self._trade_seed, previous), previous)[0]:
             boundaries[0] = levels[0]
         opens, closes = boundaries[:-1], boundaries[1:]
         random = noise.bits(self._range_seed, places)
@@ -100,19 +98,26 @@ class GeneratedMarket:
         values[HIGH], values[LOW] = high, np.maximum(low, 1)
 
     def _volumes(
-        self, values: NDArray[np.int64], places: NDArray[np.int64], quiet: NDArray[np.bool_]
+        self,
+        values: NDArray[np.int64],
+        places: NDArray[np.int64],
+        trade: noise.Bits,
+        quiet: NDArray[np.bool_],
     ) -> None:
-        random = noise.bits(self._trade_seed, places)
         day = np.abs(places % _MINUTES_OF_DAY - _MINUTES_OF_DAY // 2) / _MINUTES_OF_DAY + 0.5
-        burst = noise.lane(random, 0) * 2.0**-16
+        burst = noise.lane(trade, 0) * 2.0**-16
         volume = np.rint(day * (burst * burst * burst * 4.0 + 0.05) * self._base_volume)
         volume = np.where(quiet, 0, volume.astype(np.int64) + 1)
-        each = 20 + noise.lane(random, 1) % 400
-        taker = volume * (19_661 + noise.lane(random, 2) * 2 // 5) >> 16
+        each = 20 + noise.lane(trade, 1) % 400
+        taker = volume * (19_661 + noise.lane(trade, 2) * 2 // 5) >> 16
         typical = values[OPEN : CLOSE + 1].sum(axis=0) // 4
         values[VOLUME], values[TAKER_VOLUME] = volume, taker
         values[QUOTE_VOLUME], values[TAKER_QUOTE_VOLUME] = volume * typical, taker * typical
         values[TRADES] = -(-volume // each)
+
+
+def _quiet(trade: noise.Bits, places: NDArray[np.int64]) -> NDArray[np.bool_]:
+    return (noise.lane(trade, 3) < _QUIET_OF_65536) & (places % 2 == 1)
 
 
 def _squared(random: noise.Bits, number: int, reach: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -6,6 +6,7 @@ the unused leading zeros are left out at the end.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -32,7 +33,7 @@ _FOUR_DIGITS: Final = np.frombuffer(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Number:
     """One column of whole units, the literal text around it, and the digits its widest needs."""
 
@@ -41,11 +42,11 @@ class _Number:
     decimals: int
     after: bytes
 
-    @property
+    @cached_property
     def digits(self) -> int:
         return max(len(str(int(self.units.max()))), self.decimals + 1)
 
-    @property
+    @cached_property
     def blank(self) -> bytes:
         """The text of a row with room for the digits."""
         room = b"0" * self.digits
@@ -92,11 +93,12 @@ def _numbers(candles: Columns, interval: Interval) -> list[_Number]:
 
 def _write(number: _Number, text: NDArray[np.uint8], at: int) -> None:
     """Fill in the digits of a column from `at` on, and mark its leading zeros as left out."""
-    digits, whole = _digits(number.units, number.digits), number.digits - number.decimals
+    width, whole = number.digits, number.digits - number.decimals
+    digits = _digits(number.units, width)
     text[:, at : at + whole] = digits[:, :whole]
-    text[:, at + whole + 1 : at + 1 + number.digits] = digits[:, whole:]
+    text[:, at + whole + 1 : at + 1 + width] = digits[:, whole:]
     for place in range(whole - 1):
-        needed = number.units >= 10 ** (number.digits - 1 - place)
+        needed = number.units >= 10 ** (width - 1 - place)
         if needed.all():
             return
         text[:, at + place] *= needed
