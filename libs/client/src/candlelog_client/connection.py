@@ -37,16 +37,27 @@ def discover(data_dir: Path, environ: Mapping[str, str] | None = None) -> Connec
 
     Raises `NotConfigured`, saying both ways, when there is neither.
     """
+    return from_environment(variables_with(API_URL, data_dir, environ))
+
+
+def variables_with(
+    name: str, data_dir: Path, environ: Mapping[str, str] | None = None
+) -> Mapping[str, str]:
+    """The environment if it holds `name`, else the variables of the system on `data_dir`.
+
+    Raises `NotConfigured` when neither holds it.
+    """
     environ = os.environ if environ is None else environ
-    if environ.get(API_URL):
-        return from_environment(environ)
+    if environ.get(name):
+        return environ
     written = data_dir / ENVIRONMENT_FILE
-    if not written.is_file():
+    variables = read_environment_file(written) if written.is_file() else {}
+    if not variables.get(name):
         raise NotConfigured(
-            f"no running Candlelog found: {API_URL} is not set and {written} does not exist. "
-            f"Start one with `candlelog up --data-dir {data_dir}`, or set {API_URL} and {API_TOKEN}"
+            f"no running Candlelog found: {name} is not set, and {written} does not name it. "
+            f"Start one with `candlelog up --data-dir {data_dir}`, or set {name}"
         )
-    return from_environment(read_environment_file(written))
+    return variables
 
 
 def read_environment_file(path: Path) -> dict[str, str]:

@@ -2,7 +2,8 @@
 
 from enum import IntEnum
 
-from candlelog_client.errors import ClientError, NotConfigured, Unauthorized, Unreachable
+from candlelog.errors import CandlelogError, Unavailable
+from candlelog_client.errors import NotConfigured, Unauthorized, Unreachable
 
 
 class Exit(IntEnum):
@@ -36,9 +37,9 @@ def of_status(status: str) -> Exit:
     return _OF_STATUS.get(status, Exit.FAILURE)
 
 
-def of_error(error: ClientError) -> Exit:
+def of_error(error: CandlelogError) -> Exit:
     """The exit code for an error."""
-    if isinstance(error, NotConfigured | Unreachable):
+    if isinstance(error, NotConfigured | Unreachable | Unavailable):
         return Exit.UNREACHABLE
     if isinstance(error, Unauthorized):
         return Exit.UNAUTHORIZED

@@ -1,14 +1,14 @@
 """A command's talk with the server: find it, do the work, turn errors into sentences."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from candlelog.errors import CandlelogError
 from candlelog_client.cli.exits import Exit, of_error
 from candlelog_client.cli.output import fail
 from candlelog_client.connection import discover
-from candlelog_client.errors import ClientError
 
 if TYPE_CHECKING:
     from candlelog_client.client import Candlelog
@@ -18,14 +18,18 @@ Work = Callable[["Candlelog"], Awaitable[T]]
 
 
 def run(data_dir: Path, work: Work[T], *, interrupted: str = "interrupted") -> T:
-    """The result of `work` on the system that the environment or `data_dir` names.
+    """The result of `work` on the system that the environment or `data_dir` names."""
+    return complete(lambda: _work(data_dir, work), interrupted=interrupted)
 
-    An error of the client ends the command with one sentence and its exit code; Ctrl-C ends it
-    with the sentence `interrupted`.
+
+def complete(work: Callable[[], Coroutine[Any, Any, T]], *, interrupted: str = "interrupted") -> T:
+    """The result of `work`; an error of ours ends the command with a sentence and its exit code.
+
+    Ctrl-C ends it with the sentence `interrupted`.
     """
     try:
-        return asyncio.run(_work(data_dir, work))
-    except ClientError as error:
+        return asyncio.run(work())
+    except CandlelogError as error:
         fail(str(error), of_error(error))
     except KeyboardInterrupt:
         fail(interrupted, Exit.INTERRUPTED)
