@@ -3,7 +3,9 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from candlelog_client.errors import NotConfigured
 
@@ -18,6 +20,15 @@ class Connection:
 
     url: str
     token: str | None = field(default=None, repr=False)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the server is this machine, which no proxy can reach."""
+        host = urlsplit(self.url).hostname or ""
+        try:
+            return ip_address(host).is_loopback
+        except ValueError:
+            return host == "localhost"
 
 
 def from_environment(environ: Mapping[str, str] | None = None) -> Connection:

@@ -55,6 +55,7 @@ class Http:
             headers=headers,
             timeout=httpx.Timeout(timeout, connect=5.0),
             transport=transport,
+            trust_env=not connection.is_local,
         )
 
     async def __aenter__(self) -> Self:

@@ -56,6 +56,7 @@ class WebSocketFeed:
                 f"{origin}/api/v1/stream?{urlencode(query)}",
                 additional_headers=headers,
                 max_size=None,
+                proxy=None if self._connection.is_local else True,
             )
         except InvalidStatus as error:
             raise error_of(error.response.status_code, bytes(error.response.body)) from error
