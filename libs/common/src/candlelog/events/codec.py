@@ -59,11 +59,12 @@ def _decode_batch(value: bytes) -> CandleBatchV1:
             metadata = reader.schema.metadata or {}
             header = CandleBatchHeaderV1.model_validate_json(metadata[_HEADER], extra="ignore")
             rows = reader.read_next_batch()
+            rows.validate(full=True)
     except KeyError as error:
         raise UndecodableError("candle batch without a header") from error
     except ValidationError as error:
         raise UndecodableError(f"candle batch header: {_first(error)}") from error
-    except (pa.ArrowInvalid, OSError, StopIteration) as error:
+    except (pa.ArrowException, OSError, StopIteration) as error:
         raise UndecodableError(f"not an Arrow stream: {error}") from error
     if not rows.schema.equals(CANDLE_SCHEMA, check_metadata=False):
         raise UndecodableError("candle batch with other columns than the contract's")
