@@ -1,0 +1,131 @@
+"""The sandbox and the embedded system, as a user starts them, for the time of a measurement."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+
+_START_SECONDS = 120
+_STOP_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """Addresses and processes of the running system."""
+
+    environment: dict[str, str]
+    sandbox_url: str
+    sandbox_pid: int
+    data_directory: Path
+
+    @property
+    def clickhouse_url(self) -> str:
+        """The engine's URL."""
+        return self.environment["CANDLELOG_CLICKHOUSE_URL"]
+
+    async def processes(self) -> dict[str, psutil.Process]:
+        """Every process by its name, the sandbox included."""
+        listing = await _output("ps", "--json", "--data-dir", str(self.data_directory))
+        found = {
+            f"{row['service']}-{row['replica']}": psutil.Process(row["pid"])
+            for row in json.loads(listing)
+        }
+        return found | {"sandbox": psutil.Process(self.sandbox_pid)}
+
+    async def sandbox(self, path: str, **body: Any) -> dict[str, Any]:
+        """Ask the sandbox something, or turn one of its switches."""
+        async with httpx.AsyncClient(base_url=self.sandbox_url, trust_env=False) as client:
+            response = await (client.post(path, json=body) if body else client.get(path))
+            response.raise_for_status()
+            return response.json()
+
+
+@contextlib.asynccontextmanager
+async def running_system(
+    *, generated: int, sandbox_flags: Sequence[str] = (), up_flags: Sequence[str] = ()
+) -> AsyncGenerator[System]:
+    """A sandbox without limit or latency, and `candlelog up` against it, in a temporary folder."""
+    with tempfile.TemporaryDirectory(prefix="candlelog-bench-") as folder:
+        async with _sandbox(generated, sandbox_flags) as (sandbox_url, sandbox_pid):
+            data = Path(folder) / "data"
+            up = await _command(
+                "up", "--data-dir", str(data), "--no-sandbox",
+                "--exchange-url", f"binance={sandbox_url}", *up_flags,
+            )  # fmt: skip
+            try:
+                environment = await _environment(data / "candlelog.env", up)
+                os.environ.update(environment)
+                yield System(environment, sandbox_url, sandbox_pid, data)
+            finally:
+                await _stop(up)
+
+
+@contextlib.asynccontextmanager
+async def _sandbox(generated: int, flags: Sequence[str]) -> AsyncGenerator[tuple[str, int]]:
+    port = _free_port()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "candlelog_embedded.sandbox", "--port", str(port),
+        "--generated", str(generated), "--capacity", "none", *flags,
+    )  # fmt: skip
+    try:
+        yield f"http://127.0.0.1:{port}", process.pid
+    finally:
+        await _stop(process)
+
+
+def _free_port() -> int:
+    import socket  # noqa: PLC0415 -- only for this
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _candlelog() -> str:
+    return str(Path(sys.executable).with_name("candlelog"))
+
+
+async def _command(*arguments: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        _candlelog(), *arguments, stdout=asyncio.subprocess.DEVNULL
+    )
+
+
+async def _output(*arguments: str) -> bytes:
+    process = await asyncio.create_subprocess_exec(
+        _candlelog(), *arguments, stdout=asyncio.subprocess.PIPE
+    )
+    output, _ = await process.communicate()
+    return output
+
+
+async def _environment(file: Path, up: asyncio.subprocess.Process) -> dict[str, str]:
+    async with asyncio.timeout(_START_SECONDS):
+        while not file.exists():
+            if up.returncode is not None:
+                raise RuntimeError(f"candlelog up ended with {up.returncode}")
+            await asyncio.sleep(0.1)
+    lines = (line.split("=", 1) for line in file.read_text().splitlines() if "=" in line)
+    return dict(lines)
+
+
+async def _stop(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is not None:
+        return
+    process.send_signal(signal.SIGTERM)
+    try:
+        async with asyncio.timeout(_STOP_SECONDS):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
