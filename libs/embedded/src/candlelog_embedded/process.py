@@ -108,12 +108,13 @@ def free_ports(count: int, generator: Random) -> list[int]:
     found: list[int] = []
     while len(found) < count:
         port = generator.randrange(*_PORTS)
-        if port not in found and _is_free(port):
+        if port not in found and is_free(port):
             found.append(port)
     return found
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
+    """Whether a process could listen on the loopback port now."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -1,0 +1,153 @@
+"""The processes of Candlelog, in the order in which they start, and what each is told."""
+
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+
+from candlelog.errors import Misconfigured
+from candlelog.log.topics_admin import apply_topics
+from candlelog_embedded.broker import broker
+from candlelog_embedded.clickhouse import clickhouse, clickhouse_url
+from candlelog_embedded.postgres import postgres, postgres_dsn
+from candlelog_embedded.process import ProcessSpec, http_answers
+from candlelog_embedded.supervisor.identity import Identity
+from candlelog_embedded.supervisor.supervisor import Stage
+
+TOPIC_PREFIX = "candlelog."
+SERVICES = ("coordinator", "fetcher", "clickhouse-sink", "status-api")
+API = "status-api"
+_SAMPLE_MARKET = Path(__file__).with_name("sample_market")
+_SERVICES_GRACE_SECONDS = 9.0
+_STORES_GRACE_SECONDS = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What `candlelog up` was asked for.
+
+    `exchange_urls` and `archives` map the name of an exchange to where it is; `replicas` the name
+    of a service to a number, 1 where it is missing.
+    """
+
+    data_dir: Path
+    api_port: int | None = None
+    sandbox: bool = False
+    exchange_urls: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    archives: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    replicas: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+
+    def __post_init__(self) -> None:
+        """Raises Misconfigured for a service that is not there or a number below one."""
+        for service, number in self.replicas.items():
+            if service not in SERVICES:
+                raise Misconfigured(f"no service {service}: there are {', '.join(SERVICES)}")
+            if number < 1:
+                raise Misconfigured(f"{service} needs one replica at least, not {number}")
+
+    @property
+    def processes(self) -> tuple[tuple[str, int], ...]:
+        """Every service with the numbers of its replicas."""
+        return tuple(
+            (service, replica)
+            for service in SERVICES
+            for replica in range(self.replicas.get(service, 1))
+        )
+
+
+class Ports:
+    """Which process listens where, for the life of a supervisor."""
+
+    def __init__(self, options: Options, free: Iterable[int]) -> None:
+        numbers = iter(free)
+        self.broker, self.controller, self.postgres, self.clickhouse, self.sandbox = (
+            next(numbers) for _ in range(5)
+        )
+        self._services = {process: next(numbers) for process in options.processes}
+        if options.api_port is not None:
+            self._services[API, 0] = options.api_port
+
+    @staticmethod
+    def needed(options: Options) -> int:
+        """How many free ports to give."""
+        return 5 + len(options.processes)
+
+    def of(self, service: str, replica: int = 0) -> int:
+        """Where a service answers HTTP."""
+        return self._services[service, replica]
+
+
+def shared_environment(options: Options, ports: Ports, identity: Identity) -> dict[str, str]:
+    """The variables every process of ours is told, and clients find in `candlelog.env`."""
+    exchange_urls = dict(options.exchange_urls)
+    if options.sandbox:
+        exchange_urls.setdefault("binance", f"http://127.0.0.1:{ports.sandbox}")
+    variables = {
+        "CANDLELOG_KAFKA_BOOTSTRAP": f"127.0.0.1:{ports.broker}",
+        "CANDLELOG_POSTGRES_DSN": postgres_dsn(ports.postgres),
+        "CANDLELOG_CLICKHOUSE_URL": clickhouse_url(ports.clickhouse, "candlelog"),
+        "CANDLELOG_API_URL": f"http://127.0.0.1:{ports.of(API)}",
+        "CANDLELOG_API_TOKEN": identity.admin_token,
+        "CANDLELOG_API_TOKENS": identity.accepted_tokens,
+        "CANDLELOG_EXCHANGE_URLS": _pairs(exchange_urls),
+        "CANDLELOG_ARCHIVES": _pairs(options.archives),
+        "CANDLELOG_EGRESS": "default",
+    }
+    return {name: value for name, value in variables.items() if value}
+
+
+def stages(options: Options, ports: Ports, environment: Mapping[str, str]) -> tuple[Stage, ...]:
+    """Stores and exchange first, then the topics, then the services."""
+    root = options.data_dir
+    stores = [
+        broker(root / "broker", port=ports.broker, controller_port=ports.controller),
+        postgres(root / "postgres", port=ports.postgres),
+        clickhouse(root / "clickhouse", port=ports.clickhouse),
+    ]
+    if options.sandbox:
+        stores.append(_sandbox(ports.sandbox))
+    bootstrap = environment["CANDLELOG_KAFKA_BOOTSTRAP"]
+    return (
+        Stage(tuple(stores), _STORES_GRACE_SECONDS, partial(_apply_topics, bootstrap)),
+        Stage(
+            tuple(_service(*process, ports, environment) for process in options.processes),
+            _SERVICES_GRACE_SECONDS,
+        ),
+    )
+
+
+async def _apply_topics(bootstrap: str) -> None:
+    await apply_topics(bootstrap, TOPIC_PREFIX)
+
+
+def _sandbox(port: int) -> ProcessSpec:
+    module = (sys.executable, "-m", "candlelog_embedded.sandbox")
+    return ProcessSpec(
+        service="sandbox",
+        command=(*module, "--port", str(port), "--market", str(_SAMPLE_MARKET)),
+        ready=http_answers(f"http://127.0.0.1:{port}/api/v3/ping"),
+    )
+
+
+def _service(
+    service: str, replica: int, ports: Ports, environment: Mapping[str, str]
+) -> ProcessSpec:
+    module = service.replace("-", "_")
+    port = ports.of(service, replica)
+    own = {
+        f"{module.upper()}_HTTP_PORT": str(port),
+        f"{module.upper()}_INSTANCE": f"{service}-{replica}",
+    }
+    return ProcessSpec(
+        service=service,
+        replica=replica,
+        command=(sys.executable, "-m", module),
+        environment=MappingProxyType({**environment, **own}),
+        ready=http_answers(f"http://127.0.0.1:{port}/readyz"),
+    )
+
+
+def _pairs(mapping: Mapping[str, str]) -> str:
+    return ",".join(f"{name}={value}" for name, value in mapping.items())
