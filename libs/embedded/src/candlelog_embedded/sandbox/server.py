@@ -13,6 +13,7 @@ from candlelog_embedded.sandbox.venue import Venue
 
 READY: Final = "/readyz"
 
+_PATIENCE_SECONDS: Final = 1.0  # with answers that are still stalling when the sandbox stops
 _RESET_AT_CLOSE: Final = struct.pack("ii", 1, 0)
 
 
@@ -22,7 +23,9 @@ class Server:
     def __init__(self, venue: Venue, control: Control) -> None:
         self._venue = venue
         self._control = control
-        self._runner = web.ServerRunner(web.Server(self._handle), access_log=None)
+        self._runner = web.ServerRunner(
+            web.Server(self._handle), access_log=None, shutdown_timeout=_PATIENCE_SECONDS
+        )
 
     async def start(self, host: str, port: int) -> int:
         """Listen; returns the port, which is a free one where 0 was asked."""
