@@ -1,0 +1,1 @@
+"""Serves jobs, progress and candles over REST, SSE and WebSocket."""

@@ -1,0 +1,208 @@
+"""Reading candles, series, coverage and quarantine from ClickHouse."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import UUID
+
+import pyarrow as pa
+
+from candlelog.market.series import Series
+from candlelog.market.timeframe import milliseconds
+from candlelog.stores.clickhouse import ClickHouse
+from status_api.domain.runs import Asked
+
+EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
+"""What ClickHouse's DateTime64 holds without a doubt."""
+
+CANDLE_COLUMNS: Final = (
+    "exchange", "symbol", "timeframe", "open_time", "open", "high", "low", "close", "volume",
+    "quote_volume", "trades", "source", "observed_at",
+)  # fmt: skip
+
+_OF_SERIES: Final = """
+exchange = {exchange:String} AND symbol = {symbol:String} AND timeframe = {timeframe:String}
+"""
+
+_CANDLES: Final = f"""
+SELECT {", ".join(CANDLE_COLUMNS)} FROM candles_latest
+WHERE {_OF_SERIES}
+    AND open_time >= fromUnixTimestamp64Milli({{start:Int64}}, 'UTC')
+    AND open_time < fromUnixTimestamp64Milli({{end:Int64}}, 'UTC')
+ORDER BY open_time LIMIT {{limit:UInt32}}
+"""  # noqa: S608 -- put together from constants
+
+_FIRST: Final = f"SELECT count(), min(open_time) FROM candles WHERE {_OF_SERIES}"  # noqa: S608 -- the same
+
+_KNOWN_SERIES: Final = """
+SELECT exchange, symbol, timeframe FROM coverage
+WHERE outcome = 'candles'
+    AND ({exchange:String} = '' OR exchange = {exchange:String})
+    AND ({symbol:String} = '' OR symbol = {symbol:String})
+    AND ({timeframe:String} = '' OR timeframe = {timeframe:String})
+    AND (exchange, symbol, timeframe)
+        > ({after_exchange:String}, {after_symbol:String}, {after_timeframe:String})
+GROUP BY exchange, symbol, timeframe ORDER BY exchange, symbol, timeframe LIMIT {limit:UInt32}
+"""
+
+_SERIES: Final = """
+SELECT exchange, symbol, timeframe,
+    count(), min(open_time), max(open_time), max(observed_at)
+FROM candles_latest
+WHERE exchange IN {exchanges:Array(String)} AND symbol IN {symbols:Array(String)}
+    AND timeframe IN {timeframes:Array(String)}
+GROUP BY exchange, symbol, timeframe ORDER BY exchange, symbol, timeframe
+"""
+
+_COVERAGE: Final = f"""
+SELECT start, end, source, outcome, observed_at FROM coverage
+WHERE {_OF_SERIES}
+    AND start < fromUnixTimestamp64Milli({{end:Int64}}, 'UTC')
+    AND end > fromUnixTimestamp64Milli({{start:Int64}}, 'UTC')
+ORDER BY start, observed_at LIMIT {{limit:UInt32}}
+"""  # noqa: S608 -- the same
+
+_QUARANTINE: Final = """
+SELECT exchange, symbol, timeframe, open_time, raw, reason, source, job_id, chunk_id, observed_at,
+    cityHash64(chunk_id, reason, raw) AS number
+FROM quarantine FINAL
+WHERE ({exchange:String} = '' OR exchange = {exchange:String})
+    AND ({symbol:String} = '' OR symbol = {symbol:String})
+    AND ({timeframe:String} = '' OR timeframe = {timeframe:String})
+    AND observed_at >= fromUnixTimestamp64Milli({start:Int64}, 'UTC')
+    AND observed_at < fromUnixTimestamp64Milli({end:Int64}, 'UTC')
+    AND (toUnixTimestamp64Milli(observed_at), number) < ({before:Int64}, {before_number:UInt64})
+ORDER BY observed_at DESC, number DESC LIMIT {limit:UInt32}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Times `[start, end)`, held to what ClickHouse can hold."""
+
+    start: datetime
+    end: datetime
+
+    @property
+    def bounds(self) -> dict[str, int]:
+        """As parameters, in milliseconds."""
+        start, end = (min(max(time, EARLIEST), LATEST) for time in (self.start, self.end))
+        return {"start": milliseconds(start), "end": milliseconds(end)}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which series; None is any."""
+
+    exchange: str | None = None
+    symbol: str | None = None
+    timeframe: str | None = None
+
+    @property
+    def names(self) -> dict[str, str]:
+        """As parameters, empty for any."""
+        return {
+            "exchange": self.exchange or "",
+            "symbol": self.symbol or "",
+            "timeframe": self.timeframe or "",
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSeries:
+    """A series that holds candles."""
+
+    exchange: str
+    symbol: str
+    timeframe: str
+    candles: int
+    first_open_time: datetime
+    last_open_time: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A row that broke a rule, as it came; `number` orders those of one moment."""
+
+    exchange: str
+    symbol: str
+    timeframe: str
+    open_time: datetime | None
+    raw: str
+    reason: str
+    source: str
+    job_id: UUID
+    chunk_id: UUID
+    observed_at: datetime
+    number: int
+
+
+class History:
+    """What ClickHouse holds. Every method may raise `Unavailable`."""
+
+    def __init__(self, clickhouse: ClickHouse) -> None:
+        self._clickhouse = clickhouse
+
+    async def candles(self, series: Series, window: Window, limit: int) -> pa.Table:
+        """Up to `limit` candles in time order, with `CANDLE_COLUMNS`."""
+        return await self._clickhouse.query_arrow(
+            _CANDLES, **_names(series), **window.bounds, limit=limit
+        )
+
+    async def first_open_time(self, series: Series) -> datetime | None:
+        """The oldest candle's open time, or None where there is none."""
+        ((count, first),) = await self._clickhouse.query(_FIRST, **_names(series))
+        return first if count else None
+
+    async def series(
+        self, wanted: Wanted, after: tuple[str, str, str], limit: int
+    ) -> Sequence[StoredSeries]:
+        """Series that hold candles, by name, behind `after`."""
+        names = ("after_exchange", "after_symbol", "after_timeframe")
+        known = await self._clickhouse.query(
+            _KNOWN_SERIES, **wanted.names, **dict(zip(names, after, strict=True)), limit=limit
+        )
+        if not known:
+            return ()
+        columns = [sorted(set(column)) for column in zip(*known, strict=True)]
+        rows = await self._clickhouse.query(
+            _SERIES, exchanges=columns[0], symbols=columns[1], timeframes=columns[2]
+        )
+        page = set(known)
+        return [StoredSeries(*row) for row in rows if row[:3] in page]
+
+    async def coverage(self, series: Series, window: Window, limit: int) -> Sequence[Asked]:
+        """What was asked of the series, by start."""
+        rows = await self._clickhouse.query(
+            _COVERAGE, **_names(series), **window.bounds, limit=limit
+        )
+        return [Asked(*row) for row in rows]
+
+    async def quarantine(
+        self, wanted: Wanted, window: Window, before: tuple[int, int], limit: int
+    ) -> Sequence[Quarantined]:
+        """Quarantined rows, newest first, behind `before` (milliseconds and number)."""
+        rows = await self._clickhouse.query(
+            _QUARANTINE,
+            **wanted.names,
+            **window.bounds,
+            before=before[0],
+            before_number=before[1],
+            limit=limit,
+        )
+        return [Quarantined(*row) for row in rows]
+
+    async def ping(self) -> None:
+        """Return when ClickHouse answers."""
+        await self._clickhouse.query("SELECT 1")
+
+
+def _names(series: Series) -> dict[str, Any]:
+    return {
+        "exchange": series.exchange,
+        "symbol": series.symbol,
+        "timeframe": series.timeframe,
+    }

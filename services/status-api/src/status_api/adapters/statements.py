@@ -1,0 +1,86 @@
+"""Every SELECT on schema `status`. Values are bound; `$1` and so on are explained above each."""
+
+from typing import Final
+
+from status_api.adapters.tables import JOBS, SUBMISSIONS, TASKS
+
+_JOB: Final = ", ".join(
+    [f"s.{name} AS s_{name}" for name in SUBMISSIONS.columns]
+    + [f"j.{name} AS j_{name}" for name in JOBS.columns]
+)
+_FROM: Final = "FROM submissions s LEFT JOIN jobs j USING (job_id)"
+_TASK: Final = ", ".join(f"t.{name}" for name in TASKS.columns)
+
+# ruff: noqa: S608 -- the statements are put together from names of our own tables alone
+
+JOBS_BY_ID: Final = f"SELECT {_JOB} {_FROM} WHERE s.job_id = ANY($1::uuid[])"
+
+# status, symbol, kind, since, (submitted_at, job_id) of the last one seen: each may be null; limit
+JOBS_PAGE: Final = f"""
+SELECT {_JOB} {_FROM}
+WHERE ($1::text IS NULL OR coalesce(j.state, 'pending') = $1)
+  AND ($2::text IS NULL OR $2 = ANY(s.symbols))
+  AND ($3::text IS NULL OR s.kind = $3)
+  AND ($4::timestamptz IS NULL OR s.submitted_at >= $4)
+  AND ($5::timestamptz IS NULL OR (s.submitted_at, s.job_id) < ($5, $6::uuid))
+ORDER BY s.submitted_at DESC, s.job_id DESC
+LIMIT $7
+"""
+
+# job id, planned_offset of the last one seen, limit
+TASKS_PAGE: Final = f"""
+SELECT {_TASK} FROM tasks t WHERE t.job_id = $1 AND t.planned_offset > $2
+ORDER BY t.planned_offset LIMIT $3
+"""
+
+# job ids, limit for each
+FIRST_TASKS: Final = f"""
+SELECT {_TASK} FROM unnest($1::uuid[]) AS wanted (job_id), LATERAL (
+    SELECT * FROM tasks WHERE tasks.job_id = wanted.job_id AND planned_offset IS NOT NULL
+    ORDER BY planned_offset LIMIT $2
+) AS t
+"""
+
+ANSWER: Final = "SELECT accepted, code, reason FROM answers WHERE correlation_id = $1"
+
+POSITIONS: Final = "SELECT topic, partition, next_offset FROM consumed_offsets"
+
+# finished states, how many of the finished
+JOBS_OF_ALL: Final = f"""
+(SELECT {_JOB} {_FROM} WHERE j.state IS NULL OR j.state <> ALL($1::text[]))
+UNION ALL
+(SELECT {_JOB} {_FROM} WHERE j.state = ANY($1::text[])
+ ORDER BY s.submitted_at DESC, s.job_id DESC LIMIT $2)
+"""
+
+# partitions and positions of jobs.commands, the same of progress, job ids or null, limit
+JOBS_CHANGED: Final = f"""
+SELECT {_JOB} {_FROM} WHERE s.job_id IN (
+    SELECT changed.job_id FROM submissions AS changed
+    JOIN unnest($1::int[], $2::bigint[]) AS seen (number, position)
+      ON changed.command_partition = seen.number AND changed.command_offset >= seen.position
+    UNION
+    SELECT changed.job_id FROM jobs AS changed
+    JOIN unnest($3::int[], $4::bigint[]) AS seen (number, position)
+      ON changed.progress_partition = seen.number AND changed.progress_offset >= seen.position
+) AND ($5::uuid[] IS NULL OR s.job_id = ANY($5))
+LIMIT $6
+"""
+
+# job ids and the position of each in its partition, limit
+TASKS_CHANGED: Final = f"""
+SELECT {_TASK} FROM unnest($1::uuid[], $2::bigint[]) AS seen (job_id, position)
+JOIN tasks t ON t.job_id = seen.job_id AND t.progress_offset >= seen.position
+WHERE t.planned_offset IS NOT NULL
+LIMIT $3
+"""
+
+# since
+JOB_STATES_SINCE: Final = """
+SELECT coalesce(j.state, 'pending') AS state, count(*) AS jobs
+FROM submissions s LEFT JOIN jobs j USING (job_id)
+WHERE s.submitted_at >= $1 OR j.completed_at >= $1
+GROUP BY 1
+"""
+
+PROJECTION: Final = "SELECT id FROM projection"

@@ -1,0 +1,135 @@
+"""Opaque cursors: keyset positions of lists, and log positions of live feeds."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+
+from candlelog.events.topics import JOBS_COMMANDS, PROGRESS
+from status_api.domain.problems import Problem, invalid
+
+Positions = Mapping[str, Mapping[int, int]]
+"""Next offset by partition, by the topic's name without prefix."""
+
+_TOPICS: Final = (JOBS_COMMANDS.name, PROGRESS.name)
+_MOST_PARTITIONS: Final = 10_000
+_MAX_LENGTH: Final = 2_000
+_BIGGEST: Final = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class JobKey:
+    """Where a page of jobs ended."""
+
+    submitted_at: datetime
+    job_id: UUID
+
+    def encode(self) -> str:
+        """As a cursor."""
+        return _encode(["j", self.submitted_at.isoformat(), str(self.job_id)])
+
+    @classmethod
+    def decode(cls, text: str) -> "JobKey":
+        """From a cursor; raises a `malformed_cursor` problem."""
+        try:
+            time, job_id = _decode(text, "j", 2)
+            submitted_at = datetime.fromisoformat(time)
+            if submitted_at.tzinfo is None:
+                raise ValueError("a cursor's time has an offset")
+            return cls(submitted_at, UUID(job_id))
+        except (ValueError, TypeError, AttributeError) as error:
+            raise _malformed() from error
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesKey:
+    """Where a page of series ended."""
+
+    exchange: str
+    symbol: str
+    timeframe: str
+
+    def encode(self) -> str:
+        """As a cursor."""
+        return _encode(["s", self.exchange, self.symbol, self.timeframe])
+
+    @classmethod
+    def decode(cls, text: str) -> "SeriesKey":
+        """From a cursor; raises a `malformed_cursor` problem."""
+        try:
+            parts = _decode(text, "s", 3)
+        except ValueError as error:
+            raise _malformed() from error
+        if not all(isinstance(part, str) for part in parts):
+            raise _malformed()
+        return cls(*parts)
+
+
+def encode_numbers(*numbers: int) -> str:
+    """Where a page ended whose rows are ordered by numbers: tasks, candles, runs, quarantine."""
+    return _encode(["n", *numbers])
+
+
+def decode_numbers(text: str, count: int) -> tuple[int, ...]:
+    """From a cursor; raises a `malformed_cursor` problem."""
+    try:
+        return tuple(_natural(number) for number in _decode(text, "n", count))
+    except ValueError as error:
+        raise _malformed() from error
+
+
+def encode_positions(positions: Positions) -> str:
+    """The state after everything below these positions."""
+    plain = {topic: {str(n): at for n, at in sorted(of.items())} for topic, of in positions.items()}
+    return _encode(["p", plain])
+
+
+def decode_positions(text: str) -> dict[str, dict[int, int]]:
+    """From a cursor; raises a `malformed_cursor` problem."""
+    try:
+        (topics,) = _decode(text, "p", 1)
+        return {
+            topic: {_partition(number): _natural(at) for number, at in topics[topic].items()}
+            for topic in _TOPICS
+        }
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise _malformed() from error
+
+
+def _partition(text: str) -> int:
+    number = int(text)
+    if not 0 <= number < _MOST_PARTITIONS:
+        raise ValueError("no partition")
+    return number
+
+
+def _natural(value: object) -> int:
+    if not isinstance(value, int) or not 0 <= value <= _BIGGEST:
+        raise ValueError("no number of ours")
+    return value
+
+
+def _encode(parts: list[Any]) -> str:
+    return base64.urlsafe_b64encode(orjson.dumps(parts)).decode().rstrip("=")
+
+
+def _decode(text: str, kind: str, count: int) -> list[Any]:
+    if len(text) > _MAX_LENGTH:
+        raise ValueError("too long")
+    try:
+        raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        parts = orjson.loads(raw)
+    except (binascii.Error, orjson.JSONDecodeError) as error:
+        raise ValueError("no cursor") from error
+    if not isinstance(parts, list) or len(parts) != count + 1 or parts[0] != kind:
+        raise ValueError("a cursor of another list")
+    return parts[1:]
+
+
+def _malformed() -> Problem:
+    return invalid("cursor", "malformed_cursor", "the cursor is none that this list gave out")

@@ -1,0 +1,146 @@
+"""From rows to what a user sees: progress, speed, the time left, steps."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Final
+
+from status_api.domain.rows import Figures, JobRow, Submission, TaskRow
+from status_api.domain.states import finished
+from status_api.domain.views import Fault, JobView, Step, StepStatus, TaskView
+
+_BEFORE_THE_END: Final = 99.9
+
+
+def job_view(
+    submission: Submission, job: JobRow, now: datetime, tasks: Iterable[TaskRow] = ()
+) -> JobView:
+    """The job as of `now`; `tasks` is the page of them to show."""
+    steps = _steps(job)
+    return JobView(
+        id=submission.job_id,
+        kind=submission.kind,
+        label=submission.label,
+        exchange=submission.exchange,
+        symbols=submission.symbols,
+        timeframes=submission.timeframes,
+        start=submission.range_start,
+        end=submission.range_end,
+        source=submission.source,
+        features=submission.features,
+        incremental=submission.incremental,
+        priority=submission.priority,
+        max_attempts=submission.max_attempts,
+        submitted_by=submission.submitted_by,
+        created_at=submission.submitted_at,
+        current_step=next((step.name for step in steps if step.status == "running"), None),
+        steps=steps,
+        tasks_total=job.tasks_total,
+        tasks_done=job.tasks_done,
+        tasks_failed=job.tasks_failed,
+        tasks=tuple(task_view(task, now) for task in tasks),
+        **_figures(job, now),
+    )
+
+
+def task_view(task: TaskRow, now: datetime) -> TaskView:
+    """The task as of `now`; it must be planned."""
+    return TaskView.model_validate(
+        {
+            "id": task.task_id,
+            "job_id": task.job_id,
+            "exchange": task.exchange,
+            "symbol": task.symbol,
+            "timeframe": task.timeframe,
+            "start": task.range_start,
+            "end": task.range_end,
+            "route": task.route,
+            "route_reason": task.route_reason,
+            "current_open_time": task.current_open_time,
+            **_figures(task, now),
+        }
+    )
+
+
+def progress(row: Figures) -> float:
+    """Percent of the expected slots that are stored or explained; 100 only when done."""
+    if row.state == "completed":
+        return 100.0
+    if row.slots_expected == 0:
+        return 0.0
+    reached = 100 * (row.slots_covered + row.slots_explained) / row.slots_expected
+    limit = 100.0 if row.state == "completed_with_errors" else _BEFORE_THE_END
+    return round(min(reached, limit), 2)
+
+
+def _figures(row: Figures, now: datetime) -> dict[str, Any]:
+    seconds = _seconds(row, now)
+    return {
+        "status": row.state,
+        "reason": row.reason,
+        "progress_pct": progress(row),
+        "candles_expected": row.slots_expected,
+        "candles_covered": row.slots_covered,
+        "candles_explained": row.slots_explained,
+        "candles_fetched": row.candles_fetched,
+        "candles_stored": row.candles_stored,
+        "candles_quarantined": row.quarantined,
+        "chunks_total": row.chunks_total,
+        "chunks_done": row.chunks_done,
+        "chunks_failed": row.chunks_failed,
+        "eta_seconds": _eta(row, seconds),
+        "candles_per_second": round(row.candles_stored / seconds, 1) if seconds else None,
+        "started_at": row.started_at,
+        "completed_at": row.completed_at,
+        "duration_seconds": seconds,
+        "attempts": row.attempts,
+        "error": _fault(row),
+    }
+
+
+def _seconds(row: Figures, now: datetime) -> float | None:
+    if row.started_at is None:
+        return None
+    return round(max(((row.completed_at or now) - row.started_at).total_seconds(), 0.0), 3)
+
+
+def _eta(row: Figures, seconds: float | None) -> float | None:
+    if row.state != "running" or not seconds or not row.slots_explained:
+        return None
+    left = row.slots_expected - row.slots_covered - row.slots_explained
+    return round(max(left, 0) * seconds / row.slots_explained, 1)
+
+
+def _fault(row: Figures) -> Fault | None:
+    if row.error_code is None or row.state == "completed":
+        return None
+    return Fault(
+        code=row.error_code,
+        message=row.error_message or "",
+        transient=bool(row.error_transient),
+    )
+
+
+def _steps(job: JobRow) -> tuple[Step, ...]:
+    planned = job.accepted_at is not None
+    ended = finished(job.state)
+    complete = job.state in {"completed", "completed_with_errors"}
+    answered = job.chunks_done + job.chunks_failed
+    done = (
+        planned,
+        planned and (complete or job.chunks_fetched >= job.chunks_total),
+        planned and (complete or answered >= job.chunks_total),
+    )
+    begun = (True, planned, job.chunks_fetched > 0)
+    return (
+        Step(name="plan", status=_step(done[0], begun[0], ended)),
+        Step(name="fetch", status=_step(done[1], begun[1], ended)),
+        Step(name="store", status=_step(done[2], begun[2], ended)),
+    )
+
+
+def _step(done: bool, begun: bool, ended: bool) -> StepStatus:
+    if done:
+        return "completed"
+    if ended:
+        return "stopped"
+    return "running" if begun else "waiting"

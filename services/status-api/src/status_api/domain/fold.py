@@ -1,0 +1,203 @@
+"""Events onto rows: the whole meaning of the projection, and nothing else.
+
+The events of a job stand in one partition of each topic, in order. Folding an event twice changes
+nothing the second time: states move by version, and counters move with the chunk's own row.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from candlelog.events.codec import Message
+from candlelog.events.jobs import SubmitJobV1
+from candlelog.events.progress import (
+    BatchStoredV1,
+    ChunkDeferredV1,
+    ChunkFailedV1,
+    ChunkFetchedV1,
+    ChunkReleasedV1,
+    CommandAnsweredV1,
+    JobAcceptedV1,
+    JobStateChangedV1,
+    TaskPlannedV1,
+    TaskStateChangedV1,
+)
+from status_api.domain import chunks
+from status_api.domain.rows import Answer, JobRow, Keys, Rows, Submission, TaskRow
+from status_api.domain.states import change_state
+from status_api.domain.text import storable
+
+_ChunkEvent = ChunkReleasedV1 | ChunkFetchedV1 | ChunkDeferredV1 | ChunkFailedV1 | BatchStoredV1
+_CHUNK_EVENTS: Final = (
+    ChunkReleasedV1, ChunkFetchedV1, ChunkDeferredV1, ChunkFailedV1, BatchStoredV1,
+)  # fmt: skip
+_TASK_EVENTS: Final = (TaskPlannedV1, TaskStateChangedV1, *_CHUNK_EVENTS)
+_JOB_EVENTS: Final = (JobAcceptedV1, JobStateChangedV1, *_TASK_EVENTS)
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """An event and where it stands."""
+
+    event: Message
+    partition: int
+    offset: int
+
+
+def keys(landed: Iterable[Landed]) -> Keys:
+    """The rows that folding these events will look at."""
+    jobs: set[UUID] = set()
+    tasks: set[UUID] = set()
+    chunk_ids: set[UUID] = set()
+    for each in landed:
+        event = each.event
+        if isinstance(event, _JOB_EVENTS):
+            jobs.add(event.job_id)
+        if isinstance(event, _TASK_EVENTS):
+            tasks.add(event.task_id)
+        if isinstance(event, _CHUNK_EVENTS):
+            chunk_ids.add(event.chunk_id)
+    return Keys(frozenset(jobs), frozenset(tasks), frozenset(chunk_ids))
+
+
+def fold(known: Rows, landed: Sequence[Landed]) -> Rows:
+    """The rows to write after `landed`, given those that stood; `known` is used up."""
+    changed = Rows()
+    for each in landed:
+        step = _STEPS.get(type(each.event))
+        if step is not None:
+            step(_Batch(known, changed, each), each.event)
+    return changed
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Finds the row an event is about, makes it if there is none, and marks it as changed."""
+
+    known: Rows
+    changed: Rows
+    at: Landed
+
+    def job(self, job_id: UUID) -> JobRow:
+        row = self.known.jobs.get(job_id)
+        if row is None:
+            row = JobRow(
+                job_id=job_id, progress_partition=self.at.partition, progress_offset=self.at.offset
+            )
+            self.known.jobs[job_id] = row
+        self.changed.jobs[job_id] = row
+        row.progress_offset = self.at.offset
+        return row
+
+    def task(self, task_id: UUID, job_id: UUID) -> TaskRow:
+        row = self.known.tasks.get(task_id)
+        if row is None:
+            row = TaskRow(task_id=task_id, job_id=job_id, progress_offset=self.at.offset)
+            self.known.tasks[task_id] = row
+        self.changed.tasks[task_id] = row
+        row.progress_offset = self.at.offset
+        return row
+
+
+def _submitted(batch: _Batch, event: SubmitJobV1) -> None:
+    if event.job_id in batch.changed.submissions:
+        return
+    batch.changed.submissions[event.job_id] = Submission(
+        job_id=event.job_id,
+        command_partition=batch.at.partition,
+        command_offset=batch.at.offset,
+        kind=event.kind,
+        exchange=storable(event.exchange),
+        symbols=tuple(map(storable, event.symbols)),
+        timeframes=tuple(map(storable, event.timeframes)),
+        range_start=event.start,
+        range_end=event.end,
+        source=event.source,
+        features=event.features,
+        incremental=event.incremental,
+        priority=event.priority,
+        max_attempts=event.max_attempts,
+        label=None if event.label is None else storable(event.label),
+        submitted_by=storable(event.submitted_by),
+        submitted_at=event.submitted_at,
+        request_digest=event.request_digest,
+    )
+
+
+def _accepted(batch: _Batch, event: JobAcceptedV1) -> None:
+    job = batch.job(event.job_id)
+    job.accepted_at = job.accepted_at or event.accepted_at
+    job.tasks_total = event.tasks_total
+    job.chunks_total = event.chunks_total
+    job.slots_expected = event.slots_expected
+    job.slots_covered = event.slots_covered
+
+
+def _planned(batch: _Batch, event: TaskPlannedV1) -> None:
+    batch.job(event.job_id)
+    task = batch.task(event.task_id, event.job_id)
+    if task.planned_offset is not None:
+        return
+    task.planned_offset = batch.at.offset
+    task.exchange = storable(event.exchange)
+    task.symbol = storable(event.symbol)
+    task.timeframe = storable(event.timeframe)
+    task.range_start = event.start
+    task.range_end = event.end
+    task.route = event.route
+    task.route_reason = storable(event.route_reason)
+    task.chunks_total = event.chunks_total
+    task.slots_expected = event.slots_expected
+    task.slots_covered = event.slots_covered
+    task.planned_at = event.planned_at
+
+
+def _job_state(batch: _Batch, event: JobStateChangedV1) -> None:
+    change_state(batch.job(event.job_id), event)
+
+
+def _task_state(batch: _Batch, event: TaskStateChangedV1) -> None:
+    task = batch.task(event.task_id, event.job_id)
+    before = task.state
+    change_state(task, event)
+    job = batch.job(event.job_id)
+    job.tasks_done += _done(task.state) - _done(before)
+    job.tasks_failed += (task.state == "failed") - (before == "failed")
+
+
+def _done(state: str) -> bool:
+    return state in {"completed", "completed_with_errors"}
+
+
+def _chunk(batch: _Batch, event: _ChunkEvent) -> None:
+    figures = (batch.task(event.task_id, event.job_id), batch.job(event.job_id))
+    chunk = chunks.fold(batch.known.chunks.get(event.chunk_id), event, figures)
+    if chunk is not None:
+        batch.known.chunks[chunk.chunk_id] = batch.changed.chunks[chunk.chunk_id] = chunk
+
+
+def _answered(batch: _Batch, event: CommandAnsweredV1) -> None:
+    batch.changed.answers.setdefault(
+        event.correlation_id,
+        Answer(
+            correlation_id=event.correlation_id,
+            job_id=event.job_id,
+            command=event.command,
+            accepted=event.accepted,
+            code=event.code,
+            reason=storable(event.reason),
+            answered_at=event.answered_at,
+        ),
+    )
+
+
+_STEPS: Final[dict[type[object], Callable[[_Batch, Any], None]]] = {
+    SubmitJobV1: _submitted,
+    JobAcceptedV1: _accepted,
+    TaskPlannedV1: _planned,
+    JobStateChangedV1: _job_state,
+    TaskStateChangedV1: _task_state,
+    CommandAnsweredV1: _answered,
+    **dict.fromkeys(_CHUNK_EVENTS, _chunk),
+}

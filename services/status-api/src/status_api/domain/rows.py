@@ -1,0 +1,139 @@
+"""The rows of the projection. A row is changed in place while a batch of events is folded."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from candlelog.events.progress import JobStatus
+
+
+@dataclass(slots=True, kw_only=True)
+class Submission:
+    """What was asked for, and where the command stands on the log."""
+
+    job_id: UUID
+    command_partition: int
+    command_offset: int
+    kind: str
+    exchange: str
+    symbols: tuple[str, ...]
+    timeframes: tuple[str, ...]
+    range_start: datetime
+    range_end: datetime
+    source: str
+    features: bool
+    incremental: bool
+    priority: int
+    max_attempts: int
+    label: str | None
+    submitted_by: str
+    submitted_at: datetime
+    request_digest: str | None
+
+
+@dataclass(slots=True, kw_only=True)
+class Figures:
+    """What jobs and tasks count alike. `progress_offset` is the last offset that changed the row;
+    `version` is that of the newest state.
+    """
+
+    progress_offset: int
+    version: int = 0
+    state: JobStatus = "pending"
+    reason: str | None = None
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    chunks_total: int = 0
+    chunks_fetched: int = 0
+    chunks_done: int = 0
+    chunks_failed: int = 0
+    slots_expected: int = 0
+    slots_covered: int = 0
+    slots_explained: int = 0
+    candles_fetched: int = 0
+    candles_stored: int = 0
+    quarantined: int = 0
+    attempts: int = 0
+    error_code: str | None = None
+    error_message: str | None = None
+    error_transient: bool | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class JobRow(Figures):
+    """How far a job is."""
+
+    job_id: UUID
+    progress_partition: int
+    accepted_at: datetime | None = None
+    tasks_total: int = 0
+    tasks_done: int = 0
+    tasks_failed: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class TaskRow(Figures):
+    """How far one series of a job is; the series is None until it is planned."""
+
+    task_id: UUID
+    job_id: UUID
+    planned_offset: int | None = None
+    exchange: str | None = None
+    symbol: str | None = None
+    timeframe: str | None = None
+    range_start: datetime | None = None
+    range_end: datetime | None = None
+    route: str | None = None
+    route_reason: str | None = None
+    planned_at: datetime | None = None
+    current_open_time: datetime | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class ChunkRow:
+    """What is known of a chunk. `parts_stored` counts its batches: they are stored in order."""
+
+    chunk_id: UUID
+    job_id: UUID
+    task_id: UUID
+    state: str
+    generation: int
+    release: int
+    fetched: bool = False
+    parts_stored: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class Answer:
+    """The coordinator's decision about a command."""
+
+    correlation_id: UUID
+    job_id: UUID
+    command: str
+    accepted: bool
+    code: str
+    reason: str
+    answered_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The rows a batch of events may change."""
+
+    jobs: frozenset[UUID] = frozenset()
+    tasks: frozenset[UUID] = frozenset()
+    chunks: frozenset[UUID] = frozenset()
+
+
+@dataclass(slots=True)
+class Rows:
+    """Rows by their key: those that stood already, or those to write.
+
+    Submissions and answers are only ever inserted, and the first of a key stays.
+    """
+
+    submissions: dict[UUID, Submission] = field(default_factory=dict[UUID, Submission])
+    jobs: dict[UUID, JobRow] = field(default_factory=dict[UUID, JobRow])
+    tasks: dict[UUID, TaskRow] = field(default_factory=dict[UUID, TaskRow])
+    chunks: dict[UUID, ChunkRow] = field(default_factory=dict[UUID, ChunkRow])
+    answers: dict[UUID, Answer] = field(default_factory=dict[UUID, Answer])

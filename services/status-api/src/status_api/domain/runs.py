@@ -1,0 +1,65 @@
+"""Coverage as runs: what was asked, merged where it touches and says the same."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from heapq import heappop, heappush
+from itertools import pairwise
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A range `[start, end)` that was asked for, and how the venue answered when."""
+
+    start: datetime
+    end: datetime
+    source: str
+    outcome: str
+    observed_at: datetime
+
+
+def runs(asked: Sequence[Asked]) -> list[Asked]:
+    """Runs in time order, apart from each other or saying different things.
+
+    Where ranges overlap the newest answer counts; a run's `observed_at` is its oldest one.
+    """
+    merged: list[Asked] = []
+    for piece in _pieces(asked):
+        last = merged[-1] if merged else None
+        if last is not None and last.end == piece.start and _says(last) == _says(piece):
+            oldest = min(last.observed_at, piece.observed_at)
+            merged[-1] = Asked(last.start, piece.end, last.source, last.outcome, oldest)
+        else:
+            merged.append(piece)
+    return merged
+
+
+def clip(found: Iterable[Asked], start: datetime, end: datetime) -> list[Asked]:
+    """The runs cut to `[start, end)`; what lies outside is left out."""
+    cut = (
+        Asked(max(a.start, start), min(a.end, end), a.source, a.outcome, a.observed_at)
+        for a in found
+    )
+    return [each for each in cut if each.start < each.end]
+
+
+def _pieces(asked: Sequence[Asked]) -> Iterable[Asked]:
+    """Between two neighbouring bounds, the newest range that holds them: O(n log n)."""
+    by_start = sorted(asked, key=lambda each: each.start)
+    bounds = sorted({each.start for each in asked} | {each.end for each in asked})
+    open_ranges: list[tuple[float, int, Asked]] = []
+    taken = 0
+    for start, end in pairwise(bounds):
+        while taken < len(by_start) and by_start[taken].start <= start:
+            each = by_start[taken]
+            heappush(open_ranges, (-each.observed_at.timestamp(), taken, each))
+            taken += 1
+        while open_ranges and open_ranges[0][2].end <= start:
+            heappop(open_ranges)
+        if open_ranges:
+            newest = open_ranges[0][2]
+            yield Asked(start, end, newest.source, newest.outcome, newest.observed_at)
+
+
+def _says(asked: Asked) -> tuple[str, str]:
+    return asked.source, asked.outcome

@@ -1,0 +1,22 @@
+"""Text from outside: what may be stored, and what may be accepted."""
+
+import unicodedata
+from typing import Final
+
+_DIRECTION: Final = frozenset(
+    "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+)
+
+
+def storable(text: str) -> str:
+    """The text without NUL, which Postgres cannot hold; venues do send it in error messages."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+def presentable(text: str) -> bool:
+    """Whether the text shows as what it is: no control characters, nothing that turns its
+    direction around, nothing that is no character at all.
+    """
+    return not any(
+        letter in _DIRECTION or unicodedata.category(letter) in {"Cc", "Cs"} for letter in text
+    )

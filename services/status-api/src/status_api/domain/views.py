@@ -1,0 +1,120 @@
+"""What a job and a task look like from outside. The OpenAPI document is made from these."""
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from candlelog.events.progress import JobStatus
+
+StepStatus = Literal["waiting", "running", "completed", "stopped"]
+
+
+class View(BaseModel):
+    """Base of every answer."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Step(View):
+    """One step of a job."""
+
+    name: Literal["plan", "fetch", "store"]
+    status: StepStatus
+
+
+class Fault(View):
+    """What went wrong last; `transient` says whether trying again may help."""
+
+    code: str
+    message: str
+    transient: bool
+
+
+class FiguresView(View):
+    """How far a job or a task is."""
+
+    status: JobStatus
+    reason: str | None = Field(description="why it is in this state, where that needs saying")
+    progress_pct: float = Field(
+        description="slots stored or explained over slots expected; 100 only when done, never falls"
+    )
+    candles_expected: int = Field(description="slots of the range: candles that can exist")
+    candles_covered: int = Field(description="slots that were explained before the job began")
+    candles_explained: int = Field(
+        description="slots this job stored, or got an answer of the venue for"
+    )
+    candles_fetched: int
+    candles_stored: int
+    candles_quarantined: int = Field(description="rows that broke a rule and were set aside")
+    features_stored: int = 0
+    chunks_total: int = Field(description="requests to the venue, as planned")
+    chunks_done: int
+    chunks_failed: int
+    eta_seconds: float | None
+    candles_per_second: float | None
+    started_at: datetime | None
+    completed_at: datetime | None
+    duration_seconds: float | None
+    attempts: int = Field(description="the highest attempt any chunk has needed")
+    error: Fault | None
+    data_quality_score: float | None = None
+
+
+class TaskView(FiguresView):
+    """One series of a job."""
+
+    id: UUID
+    job_id: UUID
+    exchange: str
+    symbol: str
+    timeframe: str
+    start: datetime
+    end: datetime
+    route: str
+    route_reason: str
+    current_open_time: datetime | None = Field(description="start of the newest chunk released")
+
+
+class JobView(FiguresView):
+    """What was asked for, and how far it is."""
+
+    id: UUID
+    kind: str
+    label: str | None
+    exchange: str
+    symbols: tuple[str, ...] = Field(description="left out of live deltas, as `timeframes` is")
+    timeframes: tuple[str, ...]
+    start: datetime
+    end: datetime
+    source: str
+    features: bool
+    incremental: bool
+    priority: int
+    max_attempts: int
+    submitted_by: str = Field(description="name of the token")
+    created_at: datetime
+    current_step: str | None
+    steps: tuple[Step, ...]
+    missing_periods: tuple[str, ...] = ()
+    tasks_total: int
+    tasks_done: int
+    tasks_failed: int
+    tasks: tuple[TaskView, ...] = Field(
+        default=(), description="the first 100 of them; left out of lists of jobs"
+    )
+
+
+class JobPage(View):
+    """Jobs, newest first, without `tasks`."""
+
+    items: tuple[JobView, ...]
+    next: str | None
+
+
+class TaskPage(View):
+    """Tasks in the order they were planned."""
+
+    items: tuple[TaskView, ...]
+    next: str | None

@@ -1,0 +1,1 @@
+"""One module per resource, and the projector of events."""

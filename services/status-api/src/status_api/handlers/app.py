@@ -1,0 +1,66 @@
+"""The application: routes, gate, limits of input, errors, OpenAPI document."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from fastapi import APIRouter, FastAPI, Security
+from fastapi.security import HTTPBearer
+
+from status_api.domain.tokens import Token
+from status_api.handlers import candles, health, jobs, limits, series, streams
+from status_api.handlers.answers import ProblemDocument, answer_errors
+from status_api.handlers.body_limit import BodyLimit
+from status_api.handlers.context import Context
+from status_api.handlers.gate import Gate
+
+_DESCRIPTION: Final = """
+Candlelog keeps a complete, explained and reproducible history of exchange candles.
+
+Times are ISO 8601; ranges are half-open. Every error is `application/problem+json` with a stable
+`code`. Live progress over WebSocket is at `/api/v1/stream?jobs=ID,…|all`.
+"""
+_TAGS: Final = [
+    {"name": "jobs", "description": "What is asked for, and how far it is."},
+    {"name": "live", "description": "A snapshot, then deltas; resumes with a cursor."},
+    {"name": "candles", "description": "What is stored, asked for and set aside."},
+    {"name": "system", "description": "Budgets and health."},
+]
+_PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
+    status: {
+        "description": description,
+        "content": {"application/problem+json": {"schema": ProblemDocument.model_json_schema()}},
+    }
+    for status, description in {
+        401: "no known token",
+        403: "the token lacks the scope",
+        404: "no such thing",
+        409: "refused in this state",
+        413: "body over 1 MiB",
+        422: "invalid input",
+        503: "a part is away",
+    }.items()
+}
+
+
+def application(context: Context, tokens: Sequence[Token], version: str) -> FastAPI:
+    """The REST API under `/api/v1`, with `/openapi.json` and `/docs` beside it."""
+    app = FastAPI(
+        title="Candlelog",
+        version=version,
+        description=_DESCRIPTION,
+        openapi_tags=_TAGS,
+        strict_content_type=False,
+        redoc_url=None,
+    )
+    # The gate does the work, for WebSockets too; this only tells the OpenAPI document.
+    bearer = Security(HTTPBearer(auto_error=False))
+    api = APIRouter(prefix="/api/v1", responses=_PROBLEMS)
+    for module in (jobs, candles, series, limits, health):
+        api.include_router(module.router, dependencies=[bearer])
+    api.include_router(streams.router)
+    app.include_router(api)
+    answer_errors(app)
+    app.add_middleware(BodyLimit)
+    app.add_middleware(Gate, tokens=tokens)
+    app.state.context = context
+    return app

@@ -1,0 +1,208 @@
+"""`/jobs`: submit, list, read, cancel."""
+
+from typing import Annotated, Final
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from candlelog.errors import Unavailable
+from candlelog.events.codec import Message
+from candlelog.events.jobs import CancelJobV1, JobKind
+from candlelog.events.progress import JobStatus
+from status_api.adapters.changes import FIRST_TASKS
+from status_api.adapters.jobs import Job, JobFilter
+from status_api.domain.cursors import JobKey, decode_numbers, encode_numbers
+from status_api.domain.figures import job_view, task_view
+from status_api.domain.moments import parse_time
+from status_api.domain.problems import Problem, invalid
+from status_api.domain.submission import (
+    Author,
+    JobRequest,
+    check,
+    check_symbols,
+    command,
+    idempotent_job_id,
+)
+from status_api.domain.views import JobPage, JobView, TaskPage
+from status_api.handlers.answers import json_response
+from status_api.handlers.context import Context, Ctx, Who
+from status_api.handlers.parameters import (
+    Cursor,
+    JobId,
+    Limit,
+    Moment,
+    Symbol,
+    job_id_of,
+    unknown_job,
+)
+
+_WAIT_SECONDS: Final = 5.0
+_Key = Annotated[
+    str | None,
+    Header(
+        pattern=r"^[\x20-\x7e]{1,200}$", description="the same key and body again are the same job"
+    ),
+]
+
+router = APIRouter(prefix="/jobs", tags=["jobs"])
+
+
+class CancelRequest(BaseModel):
+    """Cancels the whole job; choosing among its tasks is not available yet."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    symbols: list[str] | None = Field(default=None, description="not available yet")
+    tasks: list[str] | None = Field(default=None, description="not available yet")
+
+
+@router.post("", status_code=202, responses={202: {"model": JobView}}, response_model=None)
+async def submit_job(
+    ctx: Ctx, who: Who, request: JobRequest, idempotency_key: _Key = None
+) -> Response:
+    """Ask for candles. Answers once the job is visible on every replica."""
+    digest = request.digest()
+    if idempotency_key is None:
+        author = Author(who.name, ctx.new_id())
+    else:
+        author = Author(who.name, idempotent_job_id(who.name, idempotency_key))
+        known = await ctx.jobs.job(author.job_id)
+        if known is not None:
+            return await _accepted(ctx, _same(known, digest))
+    now = ctx.clock.now()
+    period = check(request, now)
+    symbols = request.symbols or ()
+    check_symbols(request, await ctx.markets.listed(request.exchange, symbols))
+    await _publish(ctx, command(request, author, period, now))
+    job = await ctx.landings.until(
+        author.job_id, lambda: ctx.jobs.job(author.job_id), _WAIT_SECONDS
+    )
+    if job is None:
+        raise Problem(
+            503,
+            "not_confirmed",
+            "the job was submitted but is not visible yet; look for it before sending it again",
+            extra={"job_id": str(author.job_id)},
+        )
+    return await _accepted(ctx, _same(job, digest))
+
+
+@router.get("", responses={200: {"model": JobPage}}, response_model=None)
+async def list_jobs(
+    ctx: Ctx,
+    *,
+    status: Annotated[JobStatus | None, Query()] = None,
+    symbol: Symbol | None = None,
+    kind: Annotated[JobKind | None, Query()] = None,
+    since: Moment = None,
+    cursor: Cursor = None,
+    limit: Limit = 100,
+) -> Response:
+    """Jobs, newest first, without their tasks."""
+    wanted = JobFilter(status, symbol, kind, None if since is None else parse_time("since", since))
+    after = None if cursor is None else JobKey.decode(cursor)
+    found = await ctx.jobs.page(wanted, after=after, limit=limit + 1)
+    now = ctx.clock.now()
+    last = found[limit - 1].submission if len(found) > limit else None
+    page = JobPage(
+        items=tuple(job_view(job.submission, job.progress, now) for job in found[:limit]),
+        next=None if last is None else JobKey(last.submitted_at, last.job_id).encode(),
+    )
+    return json_response(page, exclude={"items": {"__all__": {"tasks"}}})
+
+
+@router.get("/{job_id}", responses={200: {"model": JobView}}, response_model=None)
+async def get_job(ctx: Ctx, job_id: JobId) -> Response:
+    """One job, with its first tasks."""
+    job = await _job(ctx, job_id_of(job_id))
+    return json_response(await _view(ctx, job))
+
+
+@router.get("/{job_id}/tasks", responses={200: {"model": TaskPage}}, response_model=None)
+async def list_tasks(
+    ctx: Ctx, job_id: JobId, cursor: Cursor = None, limit: Limit = 100
+) -> Response:
+    """The tasks of a job, in the order they were planned."""
+    job = await _job(ctx, job_id_of(job_id))
+    after = -1 if cursor is None else decode_numbers(cursor, 1)[0]
+    found = await ctx.jobs.tasks(job.submission.job_id, after=after, limit=limit + 1)
+    now = ctx.clock.now()
+    last = found[limit - 1].planned_offset if len(found) > limit else None
+    page = TaskPage(
+        items=tuple(task_view(task, now) for task in found[:limit]),
+        next=None if last is None else encode_numbers(last),
+    )
+    return json_response(page)
+
+
+@router.post(
+    "/{job_id}/cancel", status_code=202, responses={202: {"model": JobView}}, response_model=None
+)
+async def cancel_job(
+    ctx: Ctx, who: Who, job_id: JobId, request: CancelRequest | None = None
+) -> Response:
+    """Stop a job for good; decided on the coordinator's state."""
+    if request is not None and (request.symbols is not None or request.tasks is not None):
+        raise invalid("symbols", "not_available", "only whole jobs can be cancelled yet")
+    job = await _job(ctx, job_id_of(job_id))
+    wanted = CancelJobV1(
+        job_id=job.submission.job_id,
+        correlation_id=ctx.new_id(),
+        requested_by=who.name,
+        requested_at=ctx.clock.now(),
+    )
+    await _decided(ctx, wanted)
+    return await _accepted(ctx, await _job(ctx, wanted.job_id))
+
+
+async def _decided(ctx: Context, wanted: CancelJobV1) -> None:
+    """Publish the command and wait for the coordinator's consent; its refusal is a problem."""
+    await _publish(ctx, wanted)
+    correlation_id = wanted.correlation_id
+    decision = await ctx.landings.until(
+        correlation_id, lambda: ctx.jobs.decision(correlation_id), _WAIT_SECONDS
+    )
+    if decision is None:
+        raise Problem(
+            503, "not_answered", "the coordinator has not answered yet; it may still carry it out"
+        )
+    if not decision.accepted:
+        status = 404 if decision.code == "unknown_job" else 409
+        raise Problem(status, decision.code, decision.reason)
+
+
+async def _publish(ctx: Context, event: Message) -> None:
+    try:
+        await ctx.publisher.publish(event)
+    except Unavailable as error:
+        raise Problem(503, "log_unavailable", str(error)) from error
+
+
+def _same(job: Job, digest: str) -> Job:
+    """The job, when it was asked for in the same words."""
+    if job.submission.request_digest != digest:
+        raise Problem(
+            409,
+            "idempotency_conflict",
+            f"the key belongs to job {job.submission.job_id}, which was asked for differently",
+        )
+    return job
+
+
+async def _job(ctx: Context, job_id: UUID) -> Job:
+    job = await ctx.jobs.job(job_id)
+    if job is None:
+        raise unknown_job(job_id)
+    return job
+
+
+async def _view(ctx: Context, job: Job) -> JobView:
+    tasks = await ctx.jobs.tasks(job.submission.job_id, limit=FIRST_TASKS)
+    return job_view(job.submission, job.progress, ctx.clock.now(), tasks)
+
+
+async def _accepted(ctx: Context, job: Job) -> Response:
+    response = json_response(await _view(ctx, job), status=202)
+    response.headers["Location"] = f"/api/v1/jobs/{job.submission.job_id}"
+    return response

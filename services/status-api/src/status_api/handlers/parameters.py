@@ -1,0 +1,114 @@
+"""Query and path parameters that several routes share."""
+
+from typing import Annotated, Final
+from uuid import UUID
+
+from fastapi import Depends, Path, Query
+from pydantic import AfterValidator
+
+from candlelog.market.profile import EXCHANGES, profile
+from candlelog.market.series import Series
+from candlelog.market.timeframe import from_milliseconds
+from status_api.adapters.history import EARLIEST, LATEST, Wanted, Window
+from status_api.domain.cursors import decode_numbers
+from status_api.domain.moments import parse_time
+from status_api.domain.problems import Problem, invalid, invalid_fields
+from status_api.domain.suggestions import unknown_names
+from status_api.domain.text import presentable
+
+_NAME_LENGTH: Final = 64
+
+
+def _presentable(text: str) -> str:
+    if not presentable(text):
+        raise ValueError("must not contain control or direction characters")
+    return text
+
+
+_Text = Annotated[str, AfterValidator(_presentable)]
+Exchange = Annotated[_Text, Query(max_length=_NAME_LENGTH, examples=["binance"])]
+Symbol = Annotated[_Text, Query(max_length=_NAME_LENGTH, examples=["BTC/USDT"])]
+TimeframeName = Annotated[_Text, Query(max_length=_NAME_LENGTH, examples=["1m"])]
+Moment = Annotated[
+    str | None, Query(description="ISO 8601; without an offset UTC", examples=["2024-02-01"])
+]
+Cursor = Annotated[str | None, Query(description="`next` of the page before")]
+Limit = Annotated[int, Query(ge=1, le=1000)]
+JobId = Annotated[str, Path(description="id of a job")]
+
+
+def one_series(
+    *,
+    exchange: Exchange,
+    symbol: Symbol,
+    timeframe: TimeframeName,
+    start: Moment = None,
+    end: Moment = None,
+) -> tuple[Series, Window]:
+    """The series and the times of a query. Symbols are judged where nothing is stored: a venue may
+    have dropped one whose candles are here.
+    """
+    errors = list(unknown_names("exchange", "unknown_exchange", [exchange], EXCHANGES))
+    if not errors:
+        valid = profile(exchange).timeframes
+        errors += unknown_names("timeframe", "unknown_timeframe", [timeframe], valid)
+    if errors:
+        raise invalid_fields(errors)
+    return Series(exchange, symbol, timeframe), window(start, end)
+
+
+OneSeries = Annotated[tuple[Series, Window], Depends(one_series)]
+
+
+def any_series(
+    exchange: Exchange | None = None,
+    symbol: Symbol | None = None,
+    timeframe: TimeframeName | None = None,
+) -> Wanted:
+    """A filter; an exchange or timeframe that does not exist is refused."""
+    valid = {name for each in EXCHANGES for name in profile(each).timeframes}
+    errors = [
+        *unknown_names("exchange", "unknown_exchange", [exchange] if exchange else [], EXCHANGES),
+        *unknown_names("timeframe", "unknown_timeframe", [timeframe] if timeframe else [], valid),
+    ]
+    if errors:
+        raise invalid_fields(errors)
+    return Wanted(exchange, symbol, timeframe)
+
+
+AnySeries = Annotated[Wanted, Depends(any_series)]
+
+
+def window(start: Moment = None, end: Moment = None) -> Window:
+    """The times of a query, without bounds where none are given."""
+    first = EARLIEST if start is None else parse_time("start", start)
+    last = LATEST if end is None else parse_time("end", end)
+    if first >= last:
+        raise invalid("start", "invalid_range", "start must be before end")
+    return Window(first, last)
+
+
+Times = Annotated[Window, Depends(window)]
+
+
+def resumed(wanted: Window, cursor: str | None) -> Window:
+    """What of the window is left behind a cursor that holds a time in milliseconds."""
+    if cursor is None:
+        return wanted
+    (next_time,) = decode_numbers(cursor, 1)
+    bounds = wanted.bounds
+    start = min(max(next_time, bounds["start"]), bounds["end"])
+    return Window(from_milliseconds(start), wanted.end)
+
+
+def job_id_of(text: str) -> UUID:
+    """The id in a path; what is no id names no job."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise unknown_job(text) from None
+
+
+def unknown_job(job_id: object) -> Problem:
+    """404."""
+    return Problem(404, "unknown_job", f"there is no job {str(job_id)[:64]!r}")

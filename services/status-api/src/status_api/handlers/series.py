@@ -1,0 +1,153 @@
+"""`/series`, `/coverage` and `/quarantine`: what is stored, asked for and set aside."""
+
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, ConfigDict
+
+from candlelog.market.timeframe import milliseconds
+from status_api.domain.cursors import SeriesKey, decode_numbers, encode_numbers
+from status_api.domain.runs import clip, runs
+from status_api.handlers.answers import json_response
+from status_api.handlers.context import Ctx
+from status_api.handlers.parameters import AnySeries, Cursor, Limit, OneSeries, Times, resumed
+
+_MOST_ASKED: Final = 100_000
+_NEWEST: Final = (2**62, 2**63 - 1)
+
+router = APIRouter(tags=["candles"])
+
+
+class _View(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    exchange: str
+    symbol: str
+    timeframe: str
+
+
+class SeriesView(_View):
+    """A series that holds candles."""
+
+    candles: int
+    first_open_time: datetime
+    last_open_time: datetime
+    updated_at: datetime
+
+
+class CoverageView(_View):
+    """A run that was asked for and answered in one way."""
+
+    start: datetime
+    end: datetime
+    source: str
+    outcome: str
+    observed_at: datetime
+
+
+class QuarantinedView(_View):
+    """A row that broke a rule, as it came."""
+
+    open_time: datetime | None
+    raw: str
+    reason: str
+    source: str
+    job_id: UUID
+    chunk_id: UUID
+    observed_at: datetime
+
+
+class SeriesPage(BaseModel):
+    """Series by name."""
+
+    items: list[SeriesView]
+    next: str | None
+
+
+class CoveragePage(BaseModel):
+    """Runs in time order."""
+
+    items: list[CoverageView]
+    next: str | None
+
+
+class QuarantinePage(BaseModel):
+    """Rows, newest first."""
+
+    items: list[QuarantinedView]
+    next: str | None
+
+
+@router.get("/series", responses={200: {"model": SeriesPage}}, response_model=None)
+async def list_series(
+    ctx: Ctx,
+    *,
+    wanted: AnySeries,
+    cursor: Cursor = None,
+    limit: Limit = 100,
+) -> Response:
+    """The series that hold candles: how many, from when to when."""
+    after = SeriesKey("", "", "") if cursor is None else SeriesKey.decode(cursor)
+    found = await ctx.history.series(
+        wanted, (after.exchange, after.symbol, after.timeframe), limit + 1
+    )
+    last = found[limit - 1] if len(found) > limit else None
+    page = SeriesPage(
+        items=[SeriesView.model_validate(each) for each in found[:limit]],
+        next=last and SeriesKey(last.exchange, last.symbol, last.timeframe).encode(),
+    )
+    return json_response(page)
+
+
+@router.get("/coverage", responses={200: {"model": CoveragePage}}, response_model=None)
+async def list_coverage(
+    ctx: Ctx,
+    *,
+    wanted: OneSeries,
+    cursor: Cursor = None,
+    limit: Limit = 100,
+) -> Response:
+    """What of a series was asked for, and how the venue answered, as runs."""
+    series, times = wanted[0], resumed(wanted[1], cursor)
+    asked = await ctx.history.coverage(series, times, _MOST_ASKED)
+    found = clip(runs(asked), times.start, times.end)
+    more = len(found) > limit
+    page = CoveragePage(
+        items=[
+            CoverageView(
+                exchange=series.exchange,
+                symbol=series.symbol,
+                timeframe=series.timeframe,
+                start=run.start,
+                end=run.end,
+                source=run.source,
+                outcome=run.outcome,
+                observed_at=run.observed_at,
+            )
+            for run in found[:limit]
+        ],
+        next=encode_numbers(milliseconds(found[limit - 1].end)) if more else None,
+    )
+    return json_response(page)
+
+
+@router.get("/quarantine", responses={200: {"model": QuarantinePage}}, response_model=None)
+async def list_quarantine(
+    ctx: Ctx,
+    *,
+    wanted: AnySeries,
+    times: Times,
+    cursor: Cursor = None,
+    limit: Limit = 100,
+) -> Response:
+    """Rows of venues' answers that broke a rule, by when they were read, newest first."""
+    before = _NEWEST if cursor is None else decode_numbers(cursor, 2)
+    found = await ctx.history.quarantine(wanted, times, (before[0], before[1]), limit + 1)
+    last = found[limit - 1] if len(found) > limit else None
+    page = QuarantinePage(
+        items=[QuarantinedView.model_validate(each) for each in found[:limit]],
+        next=last and encode_numbers(milliseconds(last.observed_at), last.number),
+    )
+    return json_response(page)
