@@ -47,8 +47,7 @@ async def _release(
     await chunk_rows.lock_exchange(connection, venue.name)
     standing = await chunk_rows.in_flight(connection, venue.name, now)
     credit = max(0, venue.in_flight_chunks - standing.chunks)
-    claims = await job_rows.claims(connection, venue.name) if credit else []
-    shares = turns.share(claims, credit)
+    shares = turns.share(await job_rows.claims(connection, venue.name), credit) if credit else {}
     if not shares and not standing.jobs_due:
         return
     jobs = await job_rows.lock(connection, {*shares, *standing.jobs_due})

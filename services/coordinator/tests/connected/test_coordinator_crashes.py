@@ -1,0 +1,189 @@
+"""A coordinator that dies at any step, or reads again what it has read, does no harm."""
+
+from collections import Counter
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+import pytest
+
+from candlelog.events.fetch import FetchRequestedV1
+from candlelog.events.jobs import CancelJobV1
+from candlelog.events.progress import (
+    ChunkFailedV1,
+    CommandAnsweredV1,
+    JobAcceptedV1,
+    JobStateChangedV1,
+    TaskPlannedV1,
+    TaskStateChangedV1,
+)
+
+pytestmark = pytest.mark.connected
+
+
+class Crash(Exception):
+    """The process is gone."""
+
+
+class DyingPool:
+    """A pool whose process dies at its `steps`-th step.
+
+    Steps are the statements, where Postgres makes a rollback of the lost connection, and the moment
+    after each commit, when nobody has heard of it yet.
+    """
+
+    def __init__(self, pool, steps: int) -> None:
+        self._pool, self._left = pool, steps
+        self.died = False
+
+    def step(self) -> None:
+        self._left -= 1
+        if self._left == 0:
+            self.died = True
+            raise Crash
+
+    @asynccontextmanager
+    async def acquire(self):
+        async with self._pool.acquire() as connection:
+            yield DyingConnection(connection, self)
+        self.step()  # committed, and nobody has heard of it
+
+
+class DyingConnection:
+    def __init__(self, connection, pool: DyingPool) -> None:
+        self._connection, self._pool = connection, pool
+
+    def transaction(self):
+        return self._connection.transaction()
+
+    def __getattr__(self, name: str):
+        method = getattr(self._connection, name)
+
+        async def call(*args, **kwargs):
+            self._pool.step()
+            return await method(*args, **kwargs)
+
+        return call
+
+
+JOB, OTHER = UUID(int=1), UUID(int=2)
+
+
+async def play(desk, submission) -> None:
+    """A job with a failing chunk and one that is cancelled; answers come for every request."""
+
+    def answer(request):
+        if request.attempt == 1 and request.slots == 500:
+            names = ("job_id", "task_id", "chunk_id", "generation", "release", "attempt")
+            fields = request.model_dump(include=set(names))
+            return [
+                ChunkFailedV1(
+                    **fields, code="c", message="m", transient=True, max_attempts=3,
+                    failed_at=request.start,
+                )
+            ]  # fmt: skip
+        return desk.stored(request)
+
+    desk.answer = answer
+    other = submission(job_id=OTHER, symbols=tuple(f"S{n}/USDT" for n in range(4)))
+    cancel = CancelJobV1(
+        job_id=OTHER, correlation_id=UUID(int=7), requested_by="t", requested_at=other.end
+    )
+    await desk.say(submission(job_id=JOB), other)
+    await tolerant(desk, desk.work)
+    await desk.say(cancel)
+    for _ in range(12):
+        await tolerant(desk, desk.work)
+        await tolerant(desk, desk.fetch)
+        desk.clock.advance(20)
+
+
+async def tolerant(desk, step) -> None:
+    """Take a step; a process that dies in it is replaced by a fresh one."""
+    try:
+        await step()
+    except Crash:
+        desk.start()
+        await desk.resume()
+
+
+def story(desk) -> set[object]:
+    """What was said of the first job and in answer to the command, however often."""
+    changes = {(e.task_id, e.version, e.state) for e in desk.said(TaskStateChangedV1)}
+    states = {(e.job_id, e.version, e.state) for e in desk.said(JobStateChangedV1)}
+    for said in (changes, states):
+        assert len({(name, version) for name, version, _ in said}) == len(said)
+    mine = {e.task_id for e in desk.said(TaskPlannedV1) if e.job_id == JOB}
+    return {
+        *(change for change in changes if change[0] in mine),
+        *(state for state in states if state[0] == JOB),
+        *((e.correlation_id, e.code) for e in desk.said(CommandAnsweredV1)),
+        *((e.job_id, e.chunks_total) for e in desk.said(JobAcceptedV1)),
+        *((e.job_id, e.task_id, e.chunks_total) for e in desk.said(TaskPlannedV1)),
+    }
+
+
+async def end_of(desk) -> object:
+    """How both jobs ended; how far the cancelled one had come is chance."""
+    rows = await desk.pool.fetch("SELECT job_id, status, generation, chunks_unreleased FROM jobs")
+    tasks = await desk.pool.fetch(
+        "SELECT status, version, chunks_stored, chunks_failed, slots_explained FROM tasks"
+        " WHERE job_id = $1",
+        JOB,
+    )
+    left = await desk.pool.fetchval("SELECT count(*) FROM chunks")
+    return sorted(map(tuple, rows)), sorted(map(tuple, tasks)), left
+
+
+async def test_a_crash_at_any_statement_leaves_what_no_crash_leaves(desk, submission):
+    await play(desk, submission)
+    expected, said = await end_of(desk), story(desk)
+    assert {row[1] for row in expected[0]} == {"completed", "cancelled"}
+    steps, died = 0, True
+    while died:
+        steps += 3 if steps > 40 else 1
+        await desk.pool.execute("TRUNCATE jobs, tasks, ranges, chunks, outbox, consumed_offsets")
+        fresh = type(desk)(desk.pool, type(desk.log)(clock=desk.clock), desk.clock, in_flight=5)
+        dying = DyingPool(desk.pool, steps)
+        fresh.start(dying)
+        await play(fresh, submission)
+        died = dying.died
+        assert await end_of(fresh) == expected, f"after a crash at statement {steps}"
+        assert story(fresh) == said, f"after a crash at statement {steps}"
+    assert steps > 60
+
+
+async def test_a_crash_between_publishing_and_deleting_publishes_again_and_no_more(
+    desk, submission
+):
+    await desk.say(submission())
+    await desk.consume()
+    await desk.releases.step()
+    dying = DyingPool(desk.pool, 3)
+    desk.start(dying)
+    with pytest.raises(Crash):
+        await desk.relay.step()
+    desk.start()
+    await desk.finish()
+    releases = Counter((r.chunk_id, r.release) for r in desk.said(FetchRequestedV1))
+    assert set(releases.values()) == {2}
+    assert desk.states(desk.said(JobAcceptedV1)[0].job_id)[-1] == "completed"
+
+
+async def test_reading_everything_again_changes_nothing(desk, submission):
+    await play(desk, submission)
+    before, said = await desk.tables(), len(desk.log.records("candlelog.progress"))
+    desk.read_again_from_the_start()
+    await desk.work()
+    assert await desk.tables() == before
+    assert len(desk.log.records("candlelog.progress")) == said
+
+
+async def test_the_same_words_at_new_offsets_change_nothing(desk, submission):
+    await play(desk, submission)
+    before = await desk.tables()
+    requests = {r.chunk_id: r for r in desk.said(FetchRequestedV1)}
+    await desk.say(*(event for r in requests.values() for event in desk.stored(r)))
+    states = len(desk.said(TaskStateChangedV1))
+    await desk.consume()
+    assert await desk.tables() == before
+    assert len(desk.said(TaskStateChangedV1)) == states

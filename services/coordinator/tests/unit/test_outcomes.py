@@ -1,0 +1,115 @@
+"""How tasks and jobs end, what a command is answered, how long one waits."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from candlelog.errors import Invalid
+from candlelog.events.jobs import SubmitJobV1
+from candlelog.market.states import Action, Status
+from coordinator.domain.delays import LEASE, lease, retry_delay
+from coordinator.domain.jobs import Job, cancel
+from coordinator.domain.outcomes import JobCounts, TaskCounts, job_end, task_end
+from coordinator.domain.submission import check
+
+NOW = datetime(2024, 3, 1, tzinfo=UTC)
+COMMAND = UUID(int=9)
+
+
+@pytest.mark.parametrize(
+    ("counts", "end"),
+    [
+        (TaskCounts(3, 2, 0, 30, 20, 0), None),
+        (TaskCounts(3, 2, 1, 30, 20, 0), Action.COMPLETE_WITH_ERRORS),
+        (TaskCounts(3, 3, 0, 30, 30, 0), Action.COMPLETE),
+        (TaskCounts(3, 3, 0, 30, 29, 1), Action.COMPLETE_WITH_ERRORS),
+        (TaskCounts(3, 3, 0, 30, 30, 1), Action.COMPLETE_WITH_ERRORS),
+        (TaskCounts(3, 3, 0, 30, 29, 0), Action.COMPLETE_WITH_ERRORS),
+        (TaskCounts(3, 0, 3, 30, 0, 0), Action.FAIL),
+        (TaskCounts(0, 0, 0, 0, 0, 0), Action.COMPLETE),
+    ],
+)
+def test_a_task_ends_as_its_chunks_did(counts: TaskCounts, end: Action | None):
+    assert task_end(counts) == end
+
+
+@pytest.mark.parametrize(
+    ("counts", "end"),
+    [
+        (JobCounts(2, 1, 0, 0), None),
+        (JobCounts(2, 2, 0, 0), Action.COMPLETE),
+        (JobCounts(2, 1, 1, 0), Action.COMPLETE_WITH_ERRORS),
+        (JobCounts(2, 1, 0, 1), Action.COMPLETE_WITH_ERRORS),
+        (JobCounts(2, 0, 0, 2), Action.FAIL),
+    ],
+)
+def test_a_job_ends_as_its_tasks_did(counts: JobCounts, end: Action | None):
+    assert job_end(counts) == end
+
+
+def job(status: Status, cancelled_by: UUID | None = None) -> Job:
+    return Job(UUID(int=1), "binance", status, 2, 0, 3, cancelled_by)
+
+
+@pytest.mark.parametrize("status", list(Status))
+def test_only_a_job_that_is_not_over_can_be_cancelled(status: Status):
+    code, reason = cancel(job(status), COMMAND)
+    over = {Status.COMPLETED, Status.COMPLETED_WITH_ERRORS, Status.FAILED, Status.CANCELLED}
+    assert code == ("invalid_transition" if status in over else "accepted")
+    assert (str(status) in reason) == (status in over)
+
+
+def test_the_command_that_cancelled_a_job_is_accepted_again_and_another_is_not():
+    assert cancel(job(Status.CANCELLED, COMMAND), COMMAND)[0] == "accepted"
+    assert cancel(job(Status.CANCELLED, UUID(int=8)), COMMAND)[0] == "invalid_transition"
+
+
+def test_a_job_nobody_knows_cannot_be_cancelled():
+    assert cancel(None, COMMAND)[0] == "unknown_job"
+
+
+def test_a_lease_doubles_with_each_lapse_and_not_for_ever():
+    assert [lease(n) // LEASE for n in range(7)] == [1, 2, 4, 8, 16, 16, 16]
+
+
+@given(st.integers(1, 10), st.floats(0, 1, exclude_max=True))
+def test_a_retry_waits_at_most_a_minute(attempt: int, jitter: float):
+    delay = retry_delay(attempt, jitter)
+    assert timedelta(0) <= delay <= timedelta(seconds=min(60, 2 ** (attempt - 1)))
+
+
+def submission(**fields: object) -> SubmitJobV1:
+    return SubmitJobV1.model_validate(
+        {
+            "job_id": UUID(int=1), "exchange": "binance", "symbols": ("BTC/USDT",),
+            "timeframes": ("1m",), "start": NOW - timedelta(days=1), "end": NOW,
+            "submitted_by": "t", "submitted_at": NOW, **fields,
+        }
+    )  # fmt: skip
+
+
+def test_a_sound_command_passes():
+    assert check(submission()).name == "binance"
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"exchange": "binanse"}, "did you mean binance"),
+        ({"timeframes": ("1m", "7m")}, "unknown timeframe '7m'"),
+        ({"timeframes": ("2w",)}, "has no timeframe '2w'"),
+        ({"symbols": ("BTC|USDT",)}, "is no symbol"),
+        ({"symbols": ("",)}, "is no symbol"),
+        ({"end": NOW - timedelta(days=1)}, "start must be before end"),
+        ({"source": "archive"}, "no archive"),
+        ({"features": True}, "features are not available"),
+    ],
+)
+def test_a_command_that_breaks_a_rule_is_refused_with_the_reason(
+    fields: dict[str, object], reason: str
+):
+    with pytest.raises(Invalid, match=reason.replace("'", ".")):
+        check(submission(**fields))
