@@ -1,0 +1,57 @@
+"""The stand-in for Binance is one that ccxt takes for Binance."""
+
+import subprocess
+import sys
+from collections.abc import AsyncGenerator, Generator
+from itertools import pairwise
+from pathlib import Path
+
+import ccxt.async_support as ccxt
+import pytest
+
+pytestmark = pytest.mark.connected
+
+START = 1_706_745_600_000
+
+
+@pytest.fixture
+def standin_url() -> Generator[str]:
+    command = [sys.executable, str(Path(__file__).with_name("standin.py")), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline().split()[-1]
+        process.terminate()
+
+
+@pytest.fixture
+async def binance(standin_url: str) -> AsyncGenerator[ccxt.binance]:
+    exchange = ccxt.binance({"options": {"fetchMarkets": {"types": ["spot"]}}})
+    exchange.urls["api"]["public"] = f"{standin_url}/api/v3"
+    yield exchange
+    await exchange.close()
+
+
+async def test_it_lists_its_symbols(binance: ccxt.binance) -> None:
+    assert sorted(await binance.load_markets()) == ["ABC/USDT", "XYZ/BTC"]
+
+
+async def test_its_pages_follow_one_another(binance: ccxt.binance) -> None:
+    first = await binance.fetch_ohlcv("ABC/USDT", "1m", since=START, limit=1000)
+    second = await binance.fetch_ohlcv("ABC/USDT", "1m", since=START + 60_000_000, limit=5)
+    rows = first + second
+    assert [row[0] for row in rows] == [START + 60_000 * number for number in range(1005)]
+    assert all(low <= min(o, c) <= max(o, c) <= high for _, o, high, low, c, _ in rows)
+    assert all(after[1] == row[4] for row, after in pairwise(rows))
+
+
+async def test_it_ends_with_the_open_candle(binance: ccxt.binance) -> None:
+    rows = await binance.fetch_ohlcv("ABC/USDT", "1h", limit=3)
+    now = await binance.fetch_time()
+    assert rows[-1][0] <= now < rows[-1][0] + 2 * 3_600_000
+    assert len(rows) == 3
+
+
+async def test_it_counts_weight_and_knows_no_other_symbol(binance: ccxt.binance) -> None:
+    with pytest.raises(ccxt.BadSymbol):
+        await binance.publicGetKlines({"symbol": "BTCUSDT", "interval": "1m"})
+    assert binance.last_response_headers["x-mbx-used-weight-1m"] == "2"
