@@ -15,10 +15,7 @@ from clickhouse_sink.domain.restatement import Asked
 from clickhouse_sink.domain.tables import CANDLE_ROWS, TableName
 
 _ASKED: Final = """
-SELECT DISTINCT
-    exchange, symbol, timeframe,
-    toUnixTimestamp64Milli(start) AS start, toUnixTimestamp64Milli(end) AS end,
-    toUnixTimestamp64Milli(observed_at) AS observed_at
+SELECT DISTINCT exchange, symbol, timeframe, start, end, observed_at
 FROM coverage WHERE {wanted}
 ORDER BY exchange, symbol, timeframe
 """
@@ -110,7 +107,8 @@ def _parameters(groups: Sequence[Group]) -> dict[str, object]:
 
 
 def _asked(rows: pa.RecordBatch) -> Asked:
-    return Asked(*(rows.column(name).to_numpy() for name in ("start", "end", "observed_at")))
+    times = (rows.column(name).cast(pa.int64()) for name in ("start", "end", "observed_at"))
+    return Asked(*(column.to_numpy() for column in times))
 
 
 def _by_series(table: pa.Table) -> dict[Series, pa.RecordBatch]:

@@ -5,7 +5,7 @@ it or asserting it again after a late one. The newest is the row of `candles`; t
 `candle_revisions`. What was believed at `t` is the newest with `observed_at <= t`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 Values = tuple[float | int | None, ...]
@@ -33,14 +33,13 @@ def fold(
 
     Two answers of one millisecond that differ are decided by their values, not by their order.
     """
-    before = [entry for entry in history if entry.observed_at < new.observed_at]
-    known = before[-1] if before else None
-    same_time = [entry for entry in history if entry.observed_at == new.observed_at]
-    if same_time:
-        return [new] if _rank(new) > _rank(same_time[0]) else []
+    known = _newest(entry for entry in history if entry.observed_at <= new.observed_at)
     if known is not None and known.values == new.values:
         return []
-    if known is not None and new.observed_at in asked and _rank(known) > _rank(new):
+    told_then = known is not None and (
+        known.observed_at == new.observed_at or new.observed_at in asked
+    )
+    if known is not None and told_then and _rank(known) > _rank(new):
         return []
     return [new, *_asserted_again(known, history, asked, new.observed_at)]
 
@@ -54,6 +53,10 @@ def _asserted_again(
     if any(late < entry.observed_at <= seen for entry in history):
         return []
     return [replace(known, observed_at=seen)]
+
+
+def _newest(entries: Iterable[Observation]) -> Observation | None:
+    return max(entries, key=lambda entry: entry.observed_at, default=None)
 
 
 def _rank(observation: Observation) -> tuple[tuple[bool, float], ...]:

@@ -161,12 +161,11 @@ def _fold_slots(comparison: Comparison, revisions: pa.RecordBatch) -> tuple[Plac
         lacking = fold([*history, row], comparison.asked.times(time), new)
         if not lacking:
             continue
-        newest = max([row, *lacking], key=lambda entry: (entry.observed_at, entry is not row))
+        versions = {entry.observed_at: entry for entry in (row, *lacking)}
+        newest = versions.pop(max(versions))
         if newest is not row:
             rows.append((time, newest))
-            if newest.observed_at > row.observed_at:
-                others.append((time, row))
-        others.extend((time, entry) for entry in lacking if entry is not newest)
+        others.extend((time, entry) for entry in versions.values())
     return rows, others
 
 

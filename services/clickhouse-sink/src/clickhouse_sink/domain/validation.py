@@ -44,10 +44,10 @@ def _rows_fault(rows: pa.RecordBatch, window: TimeRange, timeframe: Timeframe) -
     for field in CANDLE_SCHEMA:
         if not field.nullable and rows.column(field.name).null_count:
             return f"a row has no {field.name}"
-    if np.isnan(rows.column("quote_volume").drop_null().to_numpy()).any():
-        return "a row has a quote_volume that is no number"
     reasons = faults(Columns.from_batch(rows), window, timeframe)
     broken = np.flatnonzero(reasons != None)  # noqa: E711 -- elementwise comparison
     if len(broken):
         return f"row {broken[0]}: {reasons[broken[0]]}"
+    if np.isnan(rows.column("quote_volume").drop_null().to_numpy()).any():
+        return "a row has a quote_volume that is no number"
     return None

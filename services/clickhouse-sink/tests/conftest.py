@@ -1,0 +1,133 @@
+"""What the tests of the sink are told in: small batches of one-minute candles."""
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid5
+
+import pyarrow as pa
+import pytest
+
+from candlelog.clock import ManualClock
+from candlelog.events.candles import (
+    CANDLE_SCHEMA,
+    CandleBatchHeaderV1,
+    CandleBatchV1,
+    QuarantinedRow,
+)
+from candlelog.log.memory import MemoryLog
+from candlelog.log.publish import Publisher
+from candlelog.log.receive import receive
+from candlelog.log.types import Partition, Received, Record
+from candlelog.stores.clickhouse import ClickHouse
+from candlelog.stores.migrations import migrate_clickhouse, migrations_directory
+from clickhouse_sink.adapters.clickhouse import ClickHouseTables
+from clickhouse_sink.handlers.batches import StoreBatches
+from clickhouse_sink.handlers.watermarks import Watermarks
+from clickhouse_sink.ports import Tables
+
+EPOCH = datetime(2024, 2, 1, tzinfo=UTC)
+JOB = UUID("11111111-1111-4111-8111-111111111111")
+NOW = datetime(2024, 3, 1, tzinfo=UTC)
+
+MakeBatch = Callable[..., CandleBatchV1]
+
+
+def make_batch(
+    closes: Sequence[float | None],
+    *,
+    symbol: str = "BTC/USDT",
+    start: int = 0,
+    observed: int = 0,
+    quarantined: Sequence[QuarantinedRow] = (),
+    **changes: object,
+) -> CandleBatchV1:
+    """A batch of the minutes from `start` on: a close (None: no candle) for each slot, read
+    `observed` minutes after noon."""
+    times = [EPOCH + timedelta(minutes=start + index) for index in range(len(closes))]
+    rows = [
+        dict(zip(CANDLE_SCHEMA.names, (time, *[close] * 4, 2.0, 3.0, 7), strict=True))
+        for time, close in zip(times, closes, strict=True)
+        if close is not None
+    ]
+    fields = {
+        "job_id": JOB,
+        "task_id": uuid5(JOB, symbol),
+        "chunk_id": uuid5(JOB, f"{symbol}|{start}|{observed}"),
+        "generation": 0,
+        "release": 1,
+        "exchange": "binance",
+        "symbol": symbol,
+        "timeframe": "1m",
+        "start": EPOCH + timedelta(minutes=start),
+        "end": EPOCH + timedelta(minutes=start + len(closes)),
+        "slots": len(closes),
+        "answer": "candles" if rows or quarantined else "empty",
+        "observed_at": EPOCH + timedelta(hours=12, minutes=observed),
+        "quarantined": tuple(quarantined),
+    } | changes
+    header = CandleBatchHeaderV1.model_validate(fields)
+    return CandleBatchV1(header, pa.RecordBatch.from_pylist(rows, schema=CANDLE_SCHEMA))
+
+
+class Bench:
+    """A handler over some tables, with the log in memory."""
+
+    def __init__(self, tables: Tables, *, max_rows: int = 200_000) -> None:
+        self.log = MemoryLog()
+        self.tables = tables
+        self.max_rows = max_rows
+
+    async def store(self, *events: CandleBatchV1, first_offset: int = 0):
+        """Hand the events to a new handler, as a sink that has just started would."""
+        async with self.log.producer() as producer:
+            clock = ManualClock(NOW)
+            publisher = Publisher(
+                producer, source="clickhouse-sink", clock=clock, topic_prefix="candlelog."
+            )
+            handler = StoreBatches(
+                self.tables, publisher, Watermarks(), clock=clock, max_rows=self.max_rows
+            )
+            return await handler(received(publisher, events, first_offset))
+
+    def said(self, name: str) -> list[object]:
+        """Events on a topic so far."""
+        return [receive(record).event for record in self.log.records(f"candlelog.{name}")]
+
+
+def received(
+    publisher: Publisher, events: Sequence[CandleBatchV1], first_offset: int
+) -> list[Received]:
+    """The events as they come from partition 3 of the log."""
+    partition = Partition("candlelog.candles", 3)
+    outgoing = [publisher.outgoing(event) for event in events]
+    return [
+        receive(Record(partition, first_offset + index, item.key, item.value, item.headers, NOW))
+        for index, item in enumerate(outgoing)
+    ]
+
+
+@pytest.fixture(scope="session")
+def batch_of() -> MakeBatch:
+    """Makes small batches."""
+    return make_batch
+
+
+@pytest.fixture(scope="session")
+def bench_over() -> Callable[..., Bench]:
+    """Puts a handler over tables."""
+    return Bench
+
+
+@pytest.fixture
+async def clickhouse(clickhouse_url: str) -> AsyncGenerator[ClickHouse]:
+    """A migrated database of this test alone."""
+    store = ClickHouse(clickhouse_url)
+    await migrate_clickhouse(store, migrations_directory("clickhouse-sink"))
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+def clickhouse_tables(clickhouse: ClickHouse) -> ClickHouseTables:
+    """The tables of that database."""
+    return ClickHouseTables(clickhouse)
