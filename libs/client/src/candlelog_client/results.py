@@ -144,15 +144,28 @@ class CoverageRun(Result):
     observed_at: datetime | None = None
 
 
+class LimitWindow(Result):
+    """A window of a budget `[start, end)`, in exchange time."""
+
+    id: int
+    start: datetime
+    end: datetime
+
+
 class Limit(Result):
-    """One budget: weights per window, in the venue's unit; `utilisation` is 0–1."""
+    """One budget: weights per window, in the venue's unit; `utilisation` is 0–1.
+
+    `used` is what the venue says everybody used in the newest window, None while it has not.
+    """
 
     budget: str
     capacity: float | None = None
+    window: LimitWindow | None = None
     window_seconds: float | None = None
     granted: float = 0.0
-    used: float = 0.0
+    used: float | None = None
     utilisation: float | None = None
+    foreign: float | None = None
     backoff_until: datetime | None = None
     allocator: str | None = None
 
@@ -166,12 +179,27 @@ class QuarantinedRow(Result):
     reason: str
     raw: str
     open_time: datetime | None = None
+    source: str | None = None
+    job_id: str | None = None
+    chunk_id: str | None = None
     observed_at: datetime | None = None
 
 
+class Component(Result):
+    """A service or a store; `lag` counts records not yet handled."""
+
+    name: str
+    state: str
+    detail: str | None = None
+    instances: int | None = None
+    lag: int | None = None
+
+
 class Health(Result):
-    """`healthy`, `degraded` or `down`, with each component."""
+    """`healthy`, `degraded` or `down`, with each component, and jobs of 24 h by status."""
 
     status: str
-    sandbox: bool | None = None
-    components: Any = None
+    sandbox: bool = False
+    components: tuple[Component, ...] = ()
+    jobs_24h: dict[str, int] = {}
+    failure_rate_24h: float | None = None
