@@ -15,7 +15,6 @@ import pytest
 import pytest_socket
 from aiokafka.admin import AIOKafkaAdminClient
 
-from candlelog.log.topics_admin import apply_topics
 from candlelog_embedded.stack import Stack
 
 _MAY_USE_SOCKETS = ("connected", "end_to_end", "faults")
@@ -72,6 +71,8 @@ def topic_prefix(fresh_name: str) -> str:
 @pytest.fixture
 async def topics(kafka_bootstrap: str, topic_prefix: str) -> AsyncGenerator[str]:
     """All topics of Candlelog under the prefix of this test, which is the value."""
+    from candlelog.log.topics_admin import apply_topics  # noqa: PLC0415  (unit tests need no Kafka)
+
     await apply_topics(kafka_bootstrap, topic_prefix)
     yield topic_prefix
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka_bootstrap)
