@@ -1,0 +1,1 @@
+"""The fetcher: brings candles from exchanges onto the log, within one shared budget."""

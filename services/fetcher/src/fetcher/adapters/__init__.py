@@ -1,0 +1,1 @@
+"""What speaks to the outside: one module per system."""

@@ -1,0 +1,70 @@
+"""Whether a chunk may still be worked on: the latest word of its job's coordinator."""
+
+import asyncio
+from typing import Final
+from uuid import UUID
+
+from candlelog.clock import Clock
+from candlelog.errors import Unavailable
+from candlelog.events.codec import Message
+from candlelog.events.jobs import JobControlV1
+from candlelog.log.ports import Log
+from candlelog.log.types import Record
+from fetcher.following import Follower
+
+FRESH_SECONDS: Final = 0.5
+"""A reading of `jobs.control` older than this is not relied on."""
+_CONFIRM_SECONDS: Final = 0.2
+
+
+class Control:
+    """Follows `jobs.control`; the highest generation of a job wins."""
+
+    def __init__(self, log: Log, topic: str, *, clock: Clock) -> None:
+        self._clock = clock
+        self._states: dict[UUID, JobControlV1] = {}
+        self._follower = Follower(log, topic, "beginning", self._take, clock=clock)
+        self._complete_at = float("-inf")
+        self._confirmed = asyncio.Event()
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Follow, and ask again and again whether everything was read."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._follower.run(stopping))
+            confirming = group.create_task(self._confirm())
+            await stopping.wait()
+            confirming.cancel()
+
+    async def fresh(self) -> None:
+        """Wait until the reading is complete and at most `FRESH_SECONDS` old."""
+        while not self.is_fresh:
+            self._confirmed.clear()
+            await self._confirmed.wait()
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether everything written up to `FRESH_SECONDS` ago was read."""
+        return self._clock.monotonic() - self._complete_at <= FRESH_SECONDS
+
+    def permits(self, job_id: UUID, generation: int) -> bool:
+        """Whether a chunk of this generation of the job may be worked on."""
+        state = self._states.get(job_id)
+        if state is None or state.generation < generation:
+            return True
+        return state.generation == generation and state.state == "running"
+
+    def _take(self, event: Message, record: Record) -> None:
+        del record
+        if isinstance(event, JobControlV1):
+            known = self._states.get(event.job_id)
+            if known is None or event.generation >= known.generation:
+                self._states[event.job_id] = event
+
+    async def _confirm(self) -> None:
+        while True:
+            try:
+                self._complete_at = await self._follower.caught_up()
+                self._confirmed.set()
+            except Unavailable:
+                pass  # the follower reports the outage; until it is over nothing is fresh
+            await asyncio.sleep(_CONFIRM_SECONDS)

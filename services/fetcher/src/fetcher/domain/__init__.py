@@ -1,0 +1,1 @@
+"""The rules of fetching and of the budget: pure, no clock, no I/O."""

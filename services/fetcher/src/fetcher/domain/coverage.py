@@ -1,0 +1,29 @@
+"""Whether a page answers for the whole of a chunk."""
+
+from datetime import datetime
+
+from candlelog.market.pages import Page
+from candlelog.market.ranges import TimeRange
+from candlelog.market.timeframe import Timeframe
+from fetcher.domain.failures import StillOpen, Transient
+
+
+def check_closed(window: TimeRange, timeframe: Timeframe, now: datetime) -> None:
+    """Raises `StillOpen` while the last candle of the window has not closed at exchange time."""
+    last = timeframe.advance(timeframe.ceil(window.end), -1)
+    left = (timeframe.advance(last, 1) - now).total_seconds()
+    if left > 0:
+        raise StillOpen(left)
+
+
+def check_answered(page: Page, window: TimeRange) -> None:
+    """Raises `Transient` for a page that holds nothing of the window, but something beside it:
+    the venue answered another question, so the window is not covered."""
+    beside = [row for row in page.quarantined if row.reason == "outside_window"]
+    inside = [
+        row
+        for row in page.quarantined
+        if row.open_time is not None and window.start <= row.open_time < window.end
+    ]
+    if beside and not inside and not page.rows.num_rows:
+        raise Transient("other_range", f"rows of another range, such as {beside[0].raw}")

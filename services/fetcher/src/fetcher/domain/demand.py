@@ -1,0 +1,111 @@
+"""What `limits.demand` says: who wants how much, what the venue counted, who must wait."""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Final
+from uuid import UUID
+
+from candlelog.events.event import Event
+from candlelog.events.limits import BackoffObservedV1, BudgetRequestedV1, UsageObservedV1
+from fetcher.domain.windows import seconds
+
+WISH_SECONDS: Final = 3.0
+"""A wish not repeated for so long is one of a worker that is gone or has enough."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """`weight` beyond the grants below `ledger_position`; `heard_at` is our steady clock."""
+
+    weight: float
+    ledger_position: int
+    heard_at: float
+
+
+@dataclass(slots=True)
+class Usage:
+    """What was used of one window: the venue's own figure, and what each worker spent."""
+
+    window_id: int
+    used: float = 0.0
+    spent: dict[UUID, float] = field(default_factory=dict)
+
+    @property
+    def foreign(self) -> float:
+        """What others behind this address have used. While a worker's report is on its way this
+        is too much by what that worker spent meanwhile, never too little."""
+        return max(0.0, self.used - sum(self.spent.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Nobody asks the venue before `until` (exchange time), as observed at `offset`."""
+
+    until: float
+    offset: int
+    reason: str
+
+
+class DemandBook:
+    """Everything read from `limits.demand` so far; `position` is the next offset."""
+
+    def __init__(self) -> None:
+        self.position = 0
+        self._wishes: dict[str, dict[UUID, Wish]] = defaultdict(dict)
+        self._usage: dict[str, Usage] = {}
+        self._capacity: dict[str, float] = {}
+        self._backoffs: dict[str, Backoff] = {}
+
+    def apply(self, event: Event, offset: int, heard_at: float) -> None:
+        """Take in the record at `offset`."""
+        self.position = max(self.position, offset + 1)
+        match event:
+            case BudgetRequestedV1():
+                wish = Wish(event.weight, event.ledger_position, heard_at)
+                self._wishes[event.budget][event.incarnation] = wish
+            case UsageObservedV1():
+                self._observe(event)
+            case BackoffObservedV1():
+                known = self._backoffs.get(event.budget)
+                until = max(seconds(event.until), known.until if known else 0.0)
+                self._backoffs[event.budget] = Backoff(until, offset, event.reason)
+            case _:
+                pass
+
+    def wishes(self, budget: str, steady: float) -> dict[UUID, Wish]:
+        """The wishes of a budget that still hold; older ones are forgotten."""
+        fresh = {
+            who: wish
+            for who, wish in self._wishes[budget].items()
+            if steady - wish.heard_at <= WISH_SECONDS and wish.weight > 0
+        }
+        self._wishes[budget] = fresh
+        return fresh
+
+    def open_budgets(self, steady: float) -> list[str]:
+        """The budgets somebody wants something of."""
+        return [budget for budget in list(self._wishes) if self.wishes(budget, steady)]
+
+    def usage(self, budget: str, window_id: int) -> Usage | None:
+        """What is known of the use of that window, if anything was reported."""
+        usage = self._usage.get(budget)
+        return usage if usage is not None and usage.window_id == window_id else None
+
+    def capacity(self, budget: str) -> float | None:
+        """The venue's own figure for the limit, where it has stated one."""
+        return self._capacity.get(budget)
+
+    def backoff(self, budget: str) -> Backoff | None:
+        """The backoff observed last."""
+        return self._backoffs.get(budget)
+
+    def _observe(self, event: UsageObservedV1) -> None:
+        if event.capacity is not None:
+            self._capacity[event.budget] = event.capacity
+        usage = self._usage.get(event.budget)
+        if usage is None or usage.window_id < event.window_id:
+            usage = self._usage[event.budget] = Usage(event.window_id)
+        if usage.window_id == event.window_id:
+            usage.used = max(usage.used, event.used)
+            spent = usage.spent.get(event.incarnation, 0.0)
+            usage.spent[event.incarnation] = max(spent, event.spent_by_us)

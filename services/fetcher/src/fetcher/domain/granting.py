@@ -1,0 +1,181 @@
+"""The allocator's decision about one budget: what to write to the ledger now."""
+
+from dataclasses import dataclass, replace
+from typing import Final
+from uuid import UUID
+
+from candlelog.events.limits import BackoffDeclaredV1, BudgetGrantedV1, WindowOpenedV1
+from fetcher.domain.demand import Backoff, DemandBook
+from fetcher.domain.ledger import PROBE_WINDOW, Page
+from fetcher.domain.pacing import Limits, Standing, allowance
+from fetcher.domain.sharing import share
+from fetcher.domain.windows import Window, moment, seconds, window_at
+
+GRANT_SECONDS: Final = 0.25
+"""While the pace is the limit, a grant is put off until it is worth so many seconds of it."""
+TIME_PROBE_SECONDS: Final = 5.0
+"""How long a grant to ask the venue for its time is good for."""
+PUNCTUAL: Final = 2.0
+"""A window opened at most so many seconds after its start begins with nothing used."""
+NOTICEABLE: Final = 0.01
+"""Foreign use below this part of the capacity is taken for a report on its way."""
+
+Written = WindowOpenedV1 | BudgetGrantedV1 | BackoffDeclaredV1
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Now: exchange time, how far that may be off, and our own steady clock, in seconds."""
+
+    exchange: float
+    uncertainty: float
+    steady: float
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What is fixed for one budget. `ceiling` only lowers the capacity; `worker_reserve` is the
+    weight one stopped worker can still send, `time_weight` that of asking the venue's time."""
+
+    budget: str
+    capacity: float
+    length: float
+    ceiling: float | None
+    worker_reserve: float
+    probe: float
+    time_weight: float
+
+    def limits(self, stated: float | None, workers: int) -> Limits:
+        """The limits in force with what the venue has stated and `workers` at work."""
+        capacity = stated if stated is not None else self.capacity
+        if self.ceiling is not None:
+            capacity = min(capacity, self.ceiling)
+        return Limits(capacity, self.length, self.worker_reserve * max(1, workers), self.probe)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One budget as its allocator sees it: what stands on the ledger, and what is wanted."""
+
+    terms: Terms
+    page: Page
+    demand: DemandBook
+    allocator: UUID
+
+    def entries(self, now: Moment) -> list[Written]:
+        """Records to write now, in order: a backoff, the opening of a window, grants."""
+        written: list[Written] = []
+        page = self.page
+        backoff = self.demand.backoff(self.terms.budget)
+        if backoff is not None and backoff.until > max(page.backoff_until, now.exchange):
+            page = replace(page, backoff_until=backoff.until)
+            written.append(self._declaration(backoff))
+        window = window_at(now.exchange - now.uncertainty, self.terms.length)
+        if window.id < page.window_id:
+            return written
+        if window.id > page.window_id:
+            opening = self._opening(page, window, now)
+            page = replace(page, grants={})
+            page.open(opening)
+            written.append(opening)
+        return [*written, *self._grants(page, window, now)]
+
+    def probes(self, now: Moment) -> list[Written]:
+        """Grants to write while exchange time is unknown: one question for it to each worker."""
+        backoff = self.demand.backoff(self.terms.budget)
+        if max(self.page.backoff_until, backoff.until if backoff else 0.0) > now.exchange:
+            return []
+        wishes = self.demand.wishes(self.terms.budget, now.steady)
+        return [
+            BudgetGrantedV1(
+                budget=self.terms.budget,
+                allocator=self.allocator,
+                window_id=PROBE_WINDOW,
+                incarnation=incarnation,
+                sequence=sequence,
+                weight=self.terms.time_weight,
+                not_before=moment(now.exchange),
+                expires_at=moment(now.exchange + TIME_PROBE_SECONDS),
+                demand_offset=self.demand.position,
+            )
+            for sequence, (incarnation, wish) in enumerate(wishes.items(), start=1)
+            if self.page.granted_since(incarnation, wish.ledger_position) == 0
+        ]
+
+    def _declaration(self, backoff: Backoff) -> BackoffDeclaredV1:
+        return BackoffDeclaredV1(
+            budget=self.terms.budget,
+            allocator=self.allocator,
+            until=moment(backoff.until),
+            reason=backoff.reason,
+            demand_offset=self.demand.position,
+        )
+
+    def _opening(self, page: Page, window: Window, now: Moment) -> WindowOpenedV1:
+        last = self.demand.usage(self.terms.budget, page.window_id)
+        capacity = self.terms.limits(self.demand.capacity(self.terms.budget), 1).capacity
+        foreign = last.foreign if last is not None and page.window_id == window.id - 1 else 0.0
+        return WindowOpenedV1(
+            budget=self.terms.budget,
+            allocator=self.allocator,
+            window_id=window.id,
+            start=moment(window.start),
+            end=moment(window.end),
+            opened_at=moment(now.exchange),
+            capacity=capacity,
+            foreign=foreign if foreign > NOTICEABLE * capacity else 0.0,
+            last_granted=page.granted,
+            last_used=last.used if last is not None else 0.0,
+            backoff_until=(
+                moment(page.backoff_until) if page.backoff_until > window.start else None
+            ),
+            demand_offset=self.demand.position,
+        )
+
+    def _grants(self, page: Page, window: Window, now: Moment) -> list[BudgetGrantedV1]:
+        wanted = self._wanted(page, now)
+        stated = self.demand.capacity(self.terms.budget)
+        limits = self.terms.limits(stated, len(page.grants.keys() | wanted.keys()))
+        amount = allowance(limits, window, self._standing(page, window), now.exchange)
+        quantum = min(limits.capacity / limits.length * GRANT_SECONDS, limits.probe)
+        if not wanted or amount < min(sum(wanted.values()), quantum):
+            return []
+        turn = sum(len(grants) for grants in page.grants.values())
+        return [
+            BudgetGrantedV1(
+                budget=self.terms.budget,
+                allocator=self.allocator,
+                window_id=window.id,
+                incarnation=incarnation,
+                sequence=turn + number,
+                weight=weight,
+                not_before=moment(window.not_before),
+                expires_at=moment(window.expires_at),
+                demand_offset=self.demand.position,
+            )
+            for number, (incarnation, weight) in enumerate(
+                share(amount, wanted, turn=turn).items(), start=1
+            )
+        ]
+
+    def _wanted(self, page: Page, now: Moment) -> dict[UUID, float]:
+        """What each worker wants beyond the grants that are on their way to it."""
+        wishes = self.demand.wishes(self.terms.budget, now.steady)
+        missing = {
+            who: wish.weight - page.granted_since(who, wish.ledger_position)
+            for who, wish in wishes.items()
+        }
+        return {who: weight for who, weight in missing.items() if weight > 0}
+
+    def _standing(self, page: Page, window: Window) -> Standing:
+        assert page.window is not None
+        usage = self.demand.usage(self.terms.budget, window.id)
+        opened_at = seconds(page.window.opened_at)
+        known = usage is not None or opened_at - window.start < PUNCTUAL
+        return Standing(
+            granted=page.granted,
+            foreign=usage.foreign if usage is not None else 0.0,
+            foreign_rate=page.window.foreign / self.terms.length,
+            unobserved_since=None if known else opened_at,
+            backoff_until=page.backoff_until,
+        )

@@ -1,0 +1,71 @@
+"""How much of a window may be granted by now."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from fetcher.domain.windows import Window
+
+LEAD: Final = 1.0
+"""Seconds of pace granted ahead, so that workers never wait for the log."""
+TAIL: Final = 1.5
+"""Seconds before expiry by which everything is granted, so that all of it can be spent."""
+LAST_GRANT: Final = 0.3
+"""Seconds before expiry after which a grant would come too late to be of use."""
+PROBE_SECONDS: Final = 5.0
+"""A probe whose answer is not reported by then is taken for lost."""
+RAMP: Final = 5.0
+"""Seconds over which the pace rises again after a backoff."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is fixed about a budget: weight per window of `length` seconds.
+
+    `reserve` is never granted: what stopped processes can still send. `probe` is granted every
+    `PROBE_SECONDS` while nobody has said what of the window others have used.
+    """
+
+    capacity: float
+    length: float
+    reserve: float
+    probe: float
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is known about the window now.
+
+    `foreign` is what others behind this address have used, `foreign_rate` what they use a second;
+    `backoff_until` is exchange time, 0 for none. `unobserved_since` is when the window was opened,
+    where `foreign` is not known yet.
+    """
+
+    granted: float
+    foreign: float = 0.0
+    foreign_rate: float = 0.0
+    unobserved_since: float | None = None
+    backoff_until: float = 0.0
+
+
+def allowance(limits: Limits, window: Window, standing: Standing, now: float) -> float:
+    """Weight that may be granted now, beyond what was: `granted` stays within the capacity."""
+    if now < standing.backoff_until or not window.start <= now < window.expires_at - LAST_GRANT:
+        return 0.0
+    to_come = standing.foreign_rate * max(0.0, window.end - now)
+    ours = limits.capacity - limits.reserve - standing.foreign - to_come
+    paced = ours * _pace(window, now, standing.backoff_until)
+    if standing.unobserved_since is not None:
+        probes = 1 + max(0.0, now - standing.unobserved_since) // PROBE_SECONDS
+        paced = min(paced, limits.probe * probes)
+    return max(0.0, paced - standing.granted)
+
+
+def _pace(window: Window, now: float, backoff_until: float) -> float:
+    """The part of the window's weight that may be out by now, in [0, 1].
+
+    In the window in which a backoff ends the pace starts from nothing at that moment.
+    """
+    begin = max(window.start, backoff_until)
+    pace = (now + LEAD - begin) / (window.expires_at - TAIL - window.start)
+    ramp = min(1.0, (now - backoff_until) / RAMP)
+    return min(1.0, max(0.0, pace)) * ramp

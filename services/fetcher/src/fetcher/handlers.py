@@ -1,0 +1,132 @@
+"""What is done about one event of `fetch.requested`."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from candlelog.clock import Clock
+from candlelog.errors import Invalid
+from candlelog.events.codec import Message
+from candlelog.events.fetch import FetchRequestedV1, MarketsRequestedV1
+from candlelog.events.markets import MarketsListedV1
+from candlelog.log.outcome import Done, Outcome, Reject, Skip
+from candlelog.log.publish import Publisher
+from candlelog.log.types import Received
+from candlelog.market.pages import Page
+from fetcher.control import Control
+from fetcher.domain import reports
+from fetcher.domain.failures import (
+    Away,
+    BackingOff,
+    Permanent,
+    StillOpen,
+    Transient,
+    Unsure,
+    Unwanted,
+    VenueFailure,
+)
+from fetcher.venue import Venue
+from fetcher.venues import Venues
+
+_SHORT_PAUSE: Final = 1.0
+"""Seconds after which a chunk comes back that was not sent for a reason without a date."""
+
+
+class Handlers:
+    """Turns requests into candles on the log, or into the reason why not."""
+
+    def __init__(
+        self, venues: Venues, control: Control, publisher: Publisher, *, clock: Clock, instance: str
+    ) -> None:
+        self._venues = venues
+        self._control = control
+        self._publisher = publisher
+        self._clock = clock
+        self._instance: Final = instance
+
+    async def __call__(self, received: Sequence[Received]) -> Sequence[Outcome]:
+        """One outcome for each event."""
+        return [await self._handle(item.event) for item in received]
+
+    async def _handle(self, event: Message) -> Outcome:
+        match event:
+            case FetchRequestedV1():
+                return await self.fetch(event)
+            case MarketsRequestedV1():
+                return await self.list_markets(event)
+            case _:
+                return Reject(f"{event.ce_type} is no request to fetch")
+
+    async def fetch(self, chunk: FetchRequestedV1) -> Outcome:
+        """Fetch one chunk: its batch, and only then the word that it was fetched."""
+        try:
+            venue = await self._venues.venue(chunk.exchange)
+            page, observed_at = await self._page(venue, chunk)
+        except Invalid as error:
+            return await self._report(chunk, Permanent("unknown_exchange", str(error)))
+        except Unwanted as reason:
+            return Skip(str(reason))
+        except VenueFailure as failure:
+            return await self._report(chunk, failure)
+        await self._publisher.publish(reports.batch(chunk, page, observed_at))
+        weight = venue.profile.weights["klines"]
+        now = self._clock.now()
+        await self._publisher.publish(
+            reports.fetched(chunk, page, weight=weight, by=self._instance, now=now)
+        )
+        return Done()
+
+    async def list_markets(self, request: MarketsRequestedV1) -> Outcome:
+        """Publish what an exchange lists. Whoever asked asks again when it cannot be reached."""
+        try:
+            venue = await self._venues.venue(request.exchange)
+            listing = await venue.markets(request.requested_at)
+        except Invalid as error:
+            return Reject(str(error))
+        except VenueFailure as failure:
+            return Skip(str(failure))
+        await self._publisher.publish(
+            MarketsListedV1(
+                exchange=request.exchange, markets=listing.markets, listed_at=listing.listed_at
+            )
+        )
+        return Done()
+
+    async def _page(self, venue: Venue, chunk: FetchRequestedV1) -> tuple[Page, datetime]:
+        """Ask the venue, as soon as it is certain that the chunk is wanted."""
+        while True:
+            await self._control.fresh()
+            self._check_wanted(chunk)
+            try:
+                return await venue.candles(chunk, lambda: self._check_wanted(chunk))
+            except Unsure:
+                continue
+
+    def _check_wanted(self, chunk: FetchRequestedV1) -> None:
+        if not self._control.permits(chunk.job_id, chunk.generation):
+            raise Unwanted("the job was stopped, or the chunk superseded")
+        if not self._control.is_fresh:
+            raise Unsure
+
+    async def _report(self, chunk: FetchRequestedV1, failure: VenueFailure) -> Outcome:
+        now = self._clock.now()
+        match failure:
+            case Transient() | Permanent():
+                await self._publisher.publish(reports.failed(chunk, failure, now=now))
+            case _:
+                until = now + timedelta(seconds=_pause(failure))
+                await self._publisher.publish(
+                    reports.deferred(chunk, until=until, reason=str(failure), now=now)
+                )
+        return Done()
+
+
+def _pause(failure: VenueFailure) -> float:
+    """Seconds after which the chunk may be tried again."""
+    match failure:
+        case Away():
+            return _SHORT_PAUSE if failure.retry_after is None else failure.retry_after
+        case BackingOff() | StillOpen():
+            return failure.seconds
+        case _:
+            return _SHORT_PAUSE

@@ -1,0 +1,87 @@
+"""What the rest of the fetcher sees of the limits: a purse for every venue, and one `run`."""
+
+import asyncio
+from dataclasses import dataclass
+from random import Random
+from typing import Final
+from uuid import UUID
+
+from candlelog.clock import Clock
+from candlelog.events.event import Event
+from candlelog.events.limits import BackoffObservedV1, BudgetGrantedV1
+from candlelog.log.ports import Log
+from candlelog.log.publish import Publisher
+from candlelog.market.profile import ExchangeProfile
+from fetcher.limits.allocator import Allocator
+from fetcher.limits.catalogue import Catalogue
+from fetcher.limits.purse import Purse
+from fetcher.limits.readings import Readings
+from fetcher.limits.reign import Granting
+from fetcher.limits.reporter import Reporter
+from fetcher.limits.statements import Spender
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the limits work with. `incarnation` is a fresh random id of this process."""
+
+    log: Log
+    publisher: Publisher
+    clock: Clock
+    random: Random
+    incarnation: UUID
+
+
+class Budgets:
+    """The purses of this process, and its part in granting.
+
+    `time_wanted` holds the exchanges whose time the allocator needs to know.
+    """
+
+    def __init__(self, surroundings: Surroundings, catalogue: Catalogue) -> None:
+        log, publisher, clock = surroundings.log, surroundings.publisher, surroundings.clock
+        self.time_wanted: Final[asyncio.Queue[str]] = asyncio.Queue(maxsize=100)
+        self._incarnation: Final = surroundings.incarnation
+        self._clock = clock
+        self._catalogue = catalogue
+        self._purses: dict[str, Purse] = {}
+        self._readings = Readings(log, publisher.topic_prefix, self._hear, clock=clock)
+        self._reporter = Reporter(publisher, self._readings, self._purses)
+        self._allocator = Allocator(
+            self._readings,
+            Granting(log, publisher, catalogue, self._want_time, clock),
+            surroundings.random,
+        )
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Read, report and stand by as allocator until `stopping` is set."""
+        async with asyncio.TaskGroup() as group:
+            loops = [
+                group.create_task(part.run(stopping))
+                for part in (self._readings, self._reporter, self._allocator)
+            ]
+            await stopping.wait()
+            for loop in loops[1:]:
+                loop.cancel()
+
+    def purse(self, venue: ExchangeProfile) -> Purse:
+        """The purse for a venue's budget."""
+        budget = self._catalogue.budget_of(venue)
+        if budget not in self._purses:
+            spender = Spender(budget, venue.budgets[0].window_seconds, self._incarnation)
+            time = self._catalogue.time_of(venue.name)
+            self._purses[budget] = Purse(spender, time, self._clock, self._reporter.wake)
+        return self._purses[budget]
+
+    def _hear(self, event: Event, offset: int) -> None:
+        match event:
+            case BudgetGrantedV1() if event.incarnation == self._incarnation:
+                self._purses[event.budget].granted(event)
+            case BackoffObservedV1() if event.budget in self._purses:
+                self._purses[event.budget].told_to_back_off(event, offset)
+            case _:
+                pass
+
+    def _want_time(self, exchange: str) -> None:
+        if not self.time_wanted.full():
+            self.time_wanted.put_nowait(exchange)

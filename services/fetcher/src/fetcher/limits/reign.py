@@ -1,0 +1,118 @@
+"""Granting: what the allocator does while it is the allocator."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from candlelog.clock import Clock
+from candlelog.events.event import Event
+from candlelog.events.limits import AllocatorAliveV1, AllocatorStartedV1
+from candlelog.events.topics import LIMITS_LEDGER
+from candlelog.log.ports import Log, TransactionalProducer
+from candlelog.log.publish import Publisher
+from fetcher.domain.granting import Account, Moment, Terms
+from fetcher.domain.ledger import LedgerBook
+from fetcher.limits.catalogue import Catalogue, exchange_of
+from fetcher.limits.readings import Readings
+from fetcher.limits.recovery import recover
+
+ALIVE_SECONDS: Final = 0.4
+"""While something is wanted the ledger is written at least this often."""
+
+
+@dataclass(frozen=True, slots=True)
+class Granting:
+    """What granting works with; `ask_time` has a venue asked for its time, soon."""
+
+    log: Log
+    publisher: Publisher
+    catalogue: Catalogue
+    ask_time: Callable[[str], None]
+    clock: Clock
+
+
+class Reign:
+    """From `AllocatorStarted` until a later allocator fences this one.
+
+    Every method may raise `Fenced` and `Unavailable`; after either, what stands on the ledger is
+    for the next allocator to read, and this one must end.
+    """
+
+    def __init__(
+        self,
+        producer: TransactionalProducer,
+        readings: Readings,
+        granting: Granting,
+    ) -> None:
+        self._producer = producer
+        self._readings = readings
+        self._granting = granting
+        self._log = granting.log
+        self._publisher = granting.publisher
+        self._topic: Final = LIMITS_LEDGER.full_name(granting.publisher.topic_prefix)
+        self._book = LedgerBook()
+        self._learnt: set[str] = set()
+        self._allocator = UUID(int=0)
+        self._ledger_end = 0
+        self._written_at = 0.0
+        self.wanted = False
+        """Whether somebody wants something, as of the last step."""
+
+    async def begin(self, allocator: UUID) -> None:
+        """Announce this allocator, then learn what those before it granted."""
+        self._allocator = allocator
+        await self._write(
+            [AllocatorStartedV1(allocator=allocator, started_at=self._granting.clock.now())]
+        )
+        await self._readings.demand.caught_up()
+        budgets = self._readings.book.open_budgets(self._granting.clock.monotonic())
+        self._book = await recover(self._log, self._topic, self._ledger_end, budgets)
+        self._learnt = set(budgets)
+
+    async def step(self) -> bool:
+        """Write what is due now; whether anything was."""
+        steady = self._granting.clock.monotonic()
+        budgets = self._readings.book.open_budgets(steady)
+        self.wanted = bool(budgets)
+        entries: list[Event] = []
+        for budget in budgets:
+            terms = self._granting.catalogue.terms_of(budget)
+            if terms is not None:
+                await self._learn(budget)
+                entries += self._entries(terms)
+        if not entries and self.wanted and steady - self._written_at >= ALIVE_SECONDS:
+            now = self._granting.clock.now()
+            entries.append(AllocatorAliveV1(allocator=self._allocator, alive_at=now))
+        if entries:
+            await self._write(entries)
+        return bool(entries)
+
+    async def _learn(self, budget: str) -> None:
+        """Read back to the last window of a budget that nobody wanted until now."""
+        if budget not in self._learnt:
+            found = await recover(self._log, self._topic, self._ledger_end, [budget])
+            self._book.pages[budget] = found.page(budget)
+            self._learnt.add(budget)
+
+    def _entries(self, terms: Terms) -> list[Event]:
+        exchange = exchange_of(terms.budget)
+        time = self._granting.catalogue.time_of(exchange)
+        if time.stale:
+            self._granting.ask_time(exchange)
+        page = self._book.page(terms.budget)
+        account = Account(terms, page, self._readings.book, self._allocator)
+        now = time.instant()
+        if now.earliest is None or now.latest is None:
+            wall = self._granting.clock.now().timestamp()
+            return list(account.probes(Moment(wall, 0.0, now.steady)))
+        middle, width = (now.earliest + now.latest) / 2, now.latest - now.earliest
+        return list(account.entries(Moment(middle, width / 2, now.steady)))
+
+    async def _write(self, entries: list[Event]) -> None:
+        messages = [self._publisher.outgoing(entry) for entry in entries]
+        offsets = await self._producer.send_atomically(messages)
+        for entry, offset in zip(entries, offsets, strict=True):
+            self._book.apply(entry, offset)
+        self._ledger_end = max(offsets) + 1
+        self._written_at = self._granting.clock.monotonic()

@@ -1,0 +1,59 @@
+"""Tells the log what the purses have to say, in batches."""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Final
+
+import structlog
+
+from candlelog.errors import Unavailable
+from candlelog.events.event import Event
+from candlelog.log.publish import Publisher
+from fetcher.limits.purse import Purse
+from fetcher.limits.readings import Readings
+
+_APART_SECONDS: Final = 0.1
+_REPEAT_SECONDS: Final = 0.25
+_LOGGER: Final = structlog.get_logger()
+
+
+class Reporter:
+    """Publishes as soon as it is woken, and not again for a tenth of a second."""
+
+    def __init__(
+        self, publisher: Publisher, readings: Readings, purses: Mapping[str, Purse]
+    ) -> None:
+        self._publisher = publisher
+        self._readings = readings
+        self._purses = purses
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        """There may be something to say."""
+        self._woken.set()
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Report until `stopping` is set."""
+        await self._readings.ready()
+        while not stopping.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_REPEAT_SECONDS):
+                    await self._woken.wait()
+            self._woken.clear()
+            if await self._report():
+                await asyncio.sleep(_APART_SECONDS)
+
+    async def _report(self) -> bool:
+        position = self._readings.ledger.position
+        found = [(purse, purse.reports(position)) for purse in self._purses.values()]
+        events: list[Event] = [event for _, reports in found for event in reports]
+        if not events:
+            return False
+        try:
+            await self._publisher.publish(*events)
+        except Unavailable as error:
+            _LOGGER.warning("outage", reason=str(error))
+            for purse, reports in found:
+                purse.statements.put_back(reports)
+        return True

@@ -1,0 +1,60 @@
+"""Exchange time, as this process knows it."""
+
+from typing import Final
+
+from candlelog.clock import Clock
+from fetcher.domain.stock import Instant
+from fetcher.domain.venue_time import TimeOffset, TimeReading
+
+STALE_SECONDS: Final = 30.0
+"""Age at which the venue should be asked again."""
+_JUMP_SECONDS: Final = 0.5
+"""A difference between wall and steady clock that means: this machine slept or was set."""
+
+
+class VenueTime:
+    """One venue's clock. Unknown until it was asked, and again after this machine slept."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._offset: TimeOffset | None = None
+        self._wall_ahead = 0.0
+        self._asked_at = float("-inf")
+
+    def learn(self, reading: TimeReading) -> None:
+        """Take in an answer of the venue."""
+        newer = TimeOffset.of(reading)
+        known = self._known()
+        self._offset = newer if known is None else known.refined(newer)
+        self._wall_ahead = self._ahead()
+        self._asked_at = reading.received
+
+    def instant(self) -> Instant:
+        """Now, on the steady clock and in exchange time."""
+        return self.instant_at(self._clock.monotonic())
+
+    def instant_at(self, steady: float) -> Instant:
+        """A moment of our steady clock that is not long past."""
+        offset = self._known()
+        if offset is None:
+            return Instant(steady)
+        wide = offset.at(steady)
+        return Instant(steady, steady + wide.low, steady + wide.high)
+
+    @property
+    def known(self) -> bool:
+        """Whether exchange time is known at all."""
+        return self._known() is not None
+
+    @property
+    def stale(self) -> bool:
+        """Whether the venue should be asked again."""
+        return not self.known or self._clock.monotonic() - self._asked_at > STALE_SECONDS
+
+    def _known(self) -> TimeOffset | None:
+        if self._offset is not None and abs(self._ahead() - self._wall_ahead) > _JUMP_SECONDS:
+            self._offset = None
+        return self._offset
+
+    def _ahead(self) -> float:
+        return self._clock.now().timestamp() - self._clock.monotonic()

@@ -1,0 +1,185 @@
+"""A venue as this process deals with it: its adapter, its budget and its clock together."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from random import Random
+from typing import Final, TypeVar
+
+from candlelog.clock import Clock
+from candlelog.events.fetch import FetchRequestedV1
+from candlelog.events.markets import Market
+from candlelog.market.pages import Page, read_page
+from candlelog.market.profile import Call, ExchangeProfile
+from candlelog.market.ranges import TimeRange
+from candlelog.market.timeframe import Timeframe
+from fetcher.domain.coverage import check_answered, check_closed
+from fetcher.domain.failures import Away, GrantLapsed, Permanent, RateLimited, VenueFailure
+from fetcher.domain.ledger import PROBE_WINDOW
+from fetcher.domain.outages import Outage
+from fetcher.domain.windows import moment
+from fetcher.limits.purse import Permit, Purse
+from fetcher.ports import Answer, Exchange, Gate
+
+_LISTING_AGE: Final = timedelta(minutes=10)
+"""A symbol that is not on a list older than this is looked up on a fresh one."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The markets of a venue as of `listed_at`, our wall clock at the time of asking."""
+
+    markets: tuple[Market, ...]
+    symbols: frozenset[str]
+    listed_at: datetime
+
+
+class Venue:
+    """Asks one venue, within the budget. Every method may raise `VenueFailure`."""
+
+    def __init__(
+        self,
+        profile: ExchangeProfile,
+        exchange: Exchange,
+        purse: Purse,
+        *,
+        clock: Clock,
+        random: Random,
+    ) -> None:
+        self.profile: Final = profile
+        self._exchange = exchange
+        self._purse = purse
+        self._clock = clock
+        self._random = random
+        self._outage = Outage()
+        self._listing: Listing | None = None
+        self._listing_lock = asyncio.Lock()
+        self._time_lock = asyncio.Lock()
+        self._refreshing: asyncio.Task[None] | None = None
+
+    async def candles(self, chunk: FetchRequestedV1, wanted: Gate) -> tuple[Page, datetime]:
+        """The page of a chunk, and the exchange time as of which it holds.
+
+        `wanted` is called right before the request is written, and raises when it must not be.
+        """
+        if chunk.timeframe not in self.profile.timeframes:
+            raise Permanent(
+                "unknown_timeframe", f"{self.profile.name} has no {chunk.timeframe} candles"
+            )
+        window, timeframe = TimeRange(chunk.start, chunk.end), Timeframe.parse(chunk.timeframe)
+        await self._prepare(chunk.symbol)
+        check_closed(window, timeframe, self._exchange_time(self._clock.monotonic()))
+        answer = await self._ask(
+            "klines",
+            lambda gate: self._exchange.candles(chunk.symbol, chunk.timeframe, window, gate),
+            wanted,
+        )
+        asked_at = self._exchange_time(answer.sent)
+        page = read_page(
+            answer.said.rows,
+            answer.said.layout,
+            window,
+            timeframe,
+            open_from=timeframe.floor(asked_at),
+        )
+        check_answered(page, window)
+        return page, asked_at
+
+    async def markets(self, requested_at: datetime) -> Listing:
+        """What the venue lists, read after `requested_at` (our wall clock)."""
+        await self._know_time()
+        return await self._list(requested_at)
+
+    async def keep_time(self) -> None:
+        """Ask the venue for its time when that was long ago."""
+        async with self._time_lock:
+            if not self._purse.time.stale:
+                return
+            answer = await self._ask("time", self._exchange.time)
+            self._purse.learn_time(answer.said, answer.used)
+
+    async def _prepare(self, symbol: str) -> None:
+        """Know the venue's time and its symbols."""
+        await self._know_time()
+        if self._listing is None:
+            await self._list(self._clock.now())
+        elif symbol not in self._listing.symbols:
+            await self._list(self._clock.now() - _LISTING_AGE)
+
+    async def _know_time(self) -> None:
+        if not self._purse.time.known:
+            await self.keep_time()
+        elif self._purse.time.stale and (self._refreshing is None or self._refreshing.done()):
+            self._refreshing = asyncio.create_task(self._refresh())
+
+    async def _refresh(self) -> None:
+        with suppress(VenueFailure):  # what is known of the time is still good
+            await self.keep_time()
+
+    async def _list(self, newer_than: datetime) -> Listing:
+        async with self._listing_lock:
+            known = self._listing
+            if known is not None and known.listed_at >= newer_than:
+                return known
+            asked_at = self._clock.now()
+            answer = await self._ask("exchange_info", self._exchange.markets)
+            self._purse.state_capacity(answer.said.capacity)
+            markets = answer.said.markets
+            self._listing = Listing(
+                markets, frozenset(market.symbol for market in markets), asked_at
+            )
+            return self._listing
+
+    async def _ask(
+        self,
+        call: Call,
+        request: Callable[[Gate], Awaitable[Answer[T]]],
+        wanted: Gate = lambda: None,
+    ) -> Answer[T]:
+        """Write one request for one permit, as soon as there is one."""
+        weight = self.profile.weights[call]
+        while True:
+            if (left := self._outage.remaining(self._clock.monotonic())) > 0:
+                raise Away("the venue does not answer", left)
+            permit = await self._purse.acquire(weight, for_time=call == "time")
+            try:
+                return await self._write(permit, request, wanted)
+            except GrantLapsed:
+                continue
+            finally:
+                permit.close()
+
+    async def _write(
+        self,
+        permit: Permit,
+        request: Callable[[Gate], Awaitable[Answer[T]]],
+        wanted: Gate,
+    ) -> Answer[T]:
+        def gate() -> None:
+            wanted()
+            permit.use()
+
+        try:
+            answer = await request(gate)
+        except RateLimited as failure:
+            self._purse.back_off(failure.seconds, str(failure))
+            raise
+        except Away as failure:
+            self._outage.failed(self._clock.monotonic(), self._random.random())
+            if failure.retry_after is None:
+                failure.retry_after = self._outage.remaining(self._clock.monotonic())
+            raise
+        self._outage.answered()
+        if permit.window_id != PROBE_WINDOW and answer.used is not None:
+            self._purse.observe(permit.window_id, answer.used)
+        return answer
+
+    def _exchange_time(self, steady: float) -> datetime:
+        """The earliest exchange time it can have been then."""
+        earliest = self._purse.time.instant_at(steady).earliest
+        assert earliest is not None
+        return moment(earliest)

@@ -1,0 +1,56 @@
+"""The venues this process deals with, opened when a job first names them."""
+
+import asyncio
+from contextlib import AsyncExitStack, suppress
+from random import Random
+from typing import Final
+
+from candlelog.clock import Clock
+from candlelog.market.profile import profile
+from fetcher.domain.failures import VenueFailure
+from fetcher.limits.budgets import Budgets
+from fetcher.ports import OpenExchange
+from fetcher.venue import Venue
+
+
+class Venues:
+    """Opens venues, and closes them all when its context is left."""
+
+    def __init__(
+        self, open_exchange: OpenExchange, budgets: Budgets, *, clock: Clock, random: Random
+    ) -> None:
+        self._open_exchange = open_exchange
+        self._budgets = budgets
+        self._clock = clock
+        self._random = random
+        self._opened: dict[str, Venue] = {}
+        self._opening = asyncio.Lock()
+        self._exits: Final = AsyncExitStack()
+
+    async def __aenter__(self) -> "Venues":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._exits.aclose()
+
+    async def venue(self, exchange: str) -> Venue:
+        """The venue of that name; `Invalid` for one without a profile."""
+        if exchange not in self._opened:
+            async with self._opening:
+                if exchange not in self._opened:
+                    self._opened[exchange] = await self._open(exchange)
+        return self._opened[exchange]
+
+    async def keep_times(self) -> None:
+        """Ask for the time of every venue the allocator wants to know it of."""
+        while True:
+            exchange = await self._budgets.time_wanted.get()
+            with suppress(VenueFailure):  # the allocator asks again
+                await (await self.venue(exchange)).keep_time()
+
+    async def _open(self, exchange: str) -> Venue:
+        known = profile(exchange)
+        adapter = await self._exits.enter_async_context(self._open_exchange(known))
+        return Venue(
+            known, adapter, self._budgets.purse(known), clock=self._clock, random=self._random
+        )
