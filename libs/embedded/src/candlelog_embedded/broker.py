@@ -96,7 +96,7 @@ def _java() -> tuple[str, ...]:
 def _format(settings: Path) -> None:
     cluster = urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
     tool = (*_java(), "kafka.tools.StorageTool", "format")
-    _run(*tool, "--ignore-formatted", "--cluster-id", cluster, "--config", str(settings))
+    _run(*tool, "--ignore-formatted", f"--cluster-id={cluster}", "--config", str(settings))
 
 
 def _run(*command: str) -> None:
