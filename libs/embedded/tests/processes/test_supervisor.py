@@ -1,0 +1,147 @@
+"""A supervisor starts in order, restarts what dies, and leaves nothing behind."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from candlelog_embedded.process import ProcessSpec
+from candlelog_embedded.supervisor.child import ChildFailedError
+from candlelog_embedded.supervisor.directory import DataDirectory
+from candlelog_embedded.supervisor.state import ProcessReport, State, read_report
+from candlelog_embedded.supervisor.supervisor import Stage, Supervisor
+
+Program = Callable[..., ProcessSpec]
+Events = Callable[[], list[str]]
+LIVES = "(folder / f'{name}.ready').touch()\ntime.sleep(60)\n"
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> DataDirectory:
+    return DataDirectory(tmp_path)
+
+
+@asynccontextmanager
+async def supervised(directory: DataDirectory, *stages: Stage) -> AsyncGenerator[Supervisor]:
+    """The stages, ready; stopped at the end."""
+    supervisor = Supervisor(directory, stages, note=lambda _: None)
+    ready = asyncio.Event()
+    life = asyncio.create_task(supervisor.run(ready.set))
+    try:
+        async with asyncio.timeout(20):
+            await ready.wait()
+        yield supervisor
+    finally:
+        supervisor.stopping.set()
+        await life
+
+
+def processes(directory: DataDirectory) -> dict[str, ProcessReport]:
+    report = read_report(directory)
+    assert report is not None
+    return {process.service: process for process in report.processes}
+
+
+async def eventually(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not holds():  # noqa: ASYNC110 -- other processes have no event to wait for
+            await asyncio.sleep(0.02)
+
+
+def gone(pid: int | None) -> bool:
+    assert pid is not None
+    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+async def test_a_stage_starts_when_the_one_before_is_ready(
+    directory: DataDirectory, program: Program, events: Events
+):
+    async def between() -> None:
+        with (directory.root / "events").open("a") as file:
+            file.write("between\n")
+
+    first = Stage((program("store"),), 5, between)
+    async with supervised(directory, first, Stage((program("service"),), 5)):
+        assert events() == ["store ready", "between", "service ready"]
+
+
+async def test_the_stop_goes_in_reverse_and_leaves_no_process(
+    directory: DataDirectory, program: Program, events: Events
+):
+    stages = Stage((program("store"),), 5), Stage((program("service"),), 5)
+    async with supervised(directory, *stages):
+        pids = [process.pid for process in processes(directory).values()]
+    assert events()[-2:] == ["service ended", "store ended"]
+    assert all(gone(pid) for pid in pids)
+    assert {process.state for process in processes(directory).values()} == {State.STOPPED}
+
+
+async def test_a_killed_process_is_started_again(directory: DataDirectory, program: Program):
+    async with supervised(directory, Stage((program("service"),), 5)):
+        killed = processes(directory)["service"].pid
+        assert killed is not None
+        os.kill(killed, signal.SIGKILL)
+        await eventually(lambda: processes(directory)["service"].pid not in (killed, None))
+        await eventually(lambda: processes(directory)["service"].state is State.READY)
+        assert processes(directory)["service"].restarts == 1
+
+
+async def test_the_others_go_on_while_one_is_restarted(directory: DataDirectory, program: Program):
+    async with supervised(directory, Stage((program("a"), program("b")), 5)):
+        before = processes(directory)
+        os.kill(before["a"].pid or 0, signal.SIGKILL)
+        await eventually(lambda: processes(directory)["a"].restarts == 1)
+        assert processes(directory)["b"] == before["b"]
+
+
+async def test_a_process_that_does_not_end_is_killed_with_its_children(
+    directory: DataDirectory, program: Program
+):
+    deaf = """
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+(folder / "child").write_text(str(child.pid))
+(folder / f"{name}.ready").touch()
+time.sleep(60)
+"""
+    async with supervised(directory, Stage((program("deaf", deaf),), 0.3)):
+        pids = [processes(directory)["deaf"].pid, int((directory.root / "child").read_text())]
+    assert all(gone(pid) for pid in pids)
+
+
+async def test_a_process_that_never_starts_ends_the_start_and_says_why(
+    directory: DataDirectory, program: Program
+):
+    broken = program("broken", "sys.exit('no such table')")
+    supervisor = Supervisor(directory, [Stage((program("store"), broken), 5)], lambda _: None)
+    with pytest.raises(ChildFailedError, match=r"broken ended with exit code 1\n.*no such table"):
+        await supervisor.run(lambda: pytest.fail("it cannot be ready"))
+    report = read_report(directory)
+    assert report is not None
+    assert report.alive == ()
+
+
+async def test_a_stop_in_the_middle_of_a_start_leaves_no_process(
+    directory: DataDirectory, program: Program
+):
+    slow = program("slow", "(folder / 'pid').write_text(str(os.getpid()))\ntime.sleep(60)")
+    supervisor = Supervisor(directory, [Stage((slow,), 5)], lambda _: None)
+    life = asyncio.create_task(supervisor.run(lambda: pytest.fail("it cannot be ready")))
+    try:
+        await eventually((directory.root / "pid").exists)
+    finally:
+        supervisor.stopping.set()
+        await life
+    assert gone(int((directory.root / "pid").read_text()))
+
+
+async def test_each_process_has_a_log_of_its_own(directory: DataDirectory, program: Program):
+    talker = program("talker", "print('hello', flush=True)\n" + LIVES)
+    async with supervised(directory, Stage((program("store"), talker), 5)):
+        assert directory.log_of("talker").read_text() == "hello\n"
+        assert directory.log_of("store").read_text() == ""
