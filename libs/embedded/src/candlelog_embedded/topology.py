@@ -127,7 +127,7 @@ def _sandbox(port: int) -> ProcessSpec:
     return ProcessSpec(
         service="sandbox",
         command=(*module, "--port", str(port), "--market", str(_SAMPLE_MARKET)),
-        ready=http_answers(f"http://127.0.0.1:{port}/api/v3/ping"),
+        ready=http_answers(f"http://127.0.0.1:{port}/readyz"),
     )
 
 
