@@ -24,6 +24,7 @@ _WEIGHTS: Final = {
     "/api/v3/exchangeInfo": 20,
     KLINES: 2,
 }
+_UNLIMITED: Final = 1_000_000_000  # stated where there is no limit: clients keep to what is stated
 _DEFAULT_LIMIT: Final = 500
 _LARGEST_LIMIT: Final = 1000
 _LARGEST_NUMBER: Final = 10**15  # as a time it is past the year 30000
@@ -122,14 +123,14 @@ class Binance:
                 "rateLimitType": "REQUEST_WEIGHT",
                 "interval": "MINUTE",
                 "intervalNum": 1,
-                "limit": capacity,
+                "limit": _UNLIMITED if capacity is None else capacity,
             }
         ]
         return orjson.dumps(
             {
                 "timezone": "UTC",
                 "serverTime": now,
-                "rateLimits": [] if capacity is None else limits,
+                "rateLimits": limits,
                 "exchangeFilters": [],
                 "symbols": entries,
             }
