@@ -29,6 +29,7 @@ def test_the_sample_is_a_whole_february(minutes):
 
 def test_an_hour_is_the_fold_of_its_minutes(minutes):
     hours = truth.archived_hours(SAMPLE)
+    assert set(np.diff(hours["open_time"].to_numpy())) == {3_600_000}
     assert hours.num_rows == 696
     first = minutes.slice(0, 60)
     hour = hours.slice(0, 1).to_pylist()[0]

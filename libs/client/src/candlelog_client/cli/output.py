@@ -28,6 +28,12 @@ def show(result: RenderableType) -> None:
     stdout().print(result)
 
 
+def show_line(line: str) -> None:
+    """Print one line of result at once, as it is."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 def show_json(value: Any) -> None:
     """Print one JSON document and a line end on stdout."""
     import orjson  # noqa: PLC0415 - only when asked for: `--help` stays quick

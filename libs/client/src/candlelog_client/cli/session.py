@@ -1,7 +1,8 @@
 """A command's talk with the server: find it, do the work, turn errors into sentences."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -23,12 +24,19 @@ def run(data_dir: Path, work: Work[T], *, interrupted: str = "interrupted") -> T
 
 
 def complete(work: Callable[[], Coroutine[Any, Any, T]], *, interrupted: str = "interrupted") -> T:
-    """The result of `work`; an error of ours ends the command with a sentence and its exit code.
+    """The result of `work`, errors explained as `explained` does."""
+    with explained(interrupted=interrupted):
+        return asyncio.run(work())
+
+
+@contextmanager
+def explained(*, interrupted: str = "interrupted") -> Generator[None]:
+    """An error of ours inside ends the command with a sentence and its exit code.
 
     Ctrl-C ends it with the sentence `interrupted`.
     """
     try:
-        return asyncio.run(work())
+        yield
     except CandlelogError as error:
         fail(str(error), of_error(error))
     except KeyboardInterrupt:

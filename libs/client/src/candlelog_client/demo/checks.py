@@ -37,8 +37,8 @@ def candles_equal(series: str, expected: pa.Table, found: pa.Table) -> Check:
         wrong = np.flatnonzero(left != right)
         if len(wrong):
             at = int(wrong[0])
-            told = f"{len(wrong):,} differ in {name}, the first in row {at}: {right[at]!r}"
-            return Check(claim, holds=False, found=f"{told} instead of {left[at]!r}")
+            told = f"{len(wrong):,} differ in {name}, the first in row {at}: {right[at].item()!r}"
+            return Check(claim, holds=False, found=f"{told} instead of {left[at].item()!r}")
     return Check(claim, holds=True)
 
 

@@ -45,7 +45,8 @@ def archived_hours(path: Path) -> pa.Table:
     exact = {name: text[name].cast(_EXACT) for name in ("volume", "quote_volume")}
     columns = {name: minutes[name] for name in COMPARED} | exact | {"open_time": hours}
     folds = tuple(zip(COMPARED[1:], _FOLDS, strict=True))
-    candles = pa.table(columns).group_by("open_time", use_threads=False).aggregate(list(folds))
+    grouped = pa.table(columns).group_by("open_time", use_threads=False)
+    candles = grouped.aggregate(list(folds)).sort_by("open_time")
     result = {name: candles[f"{name}_{fold}"] for name, fold in folds}
     for name in exact:
         result[name] = pa.array([float(total) for total in result[name].to_pylist()])
