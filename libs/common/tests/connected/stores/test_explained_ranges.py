@@ -1,0 +1,129 @@
+from datetime import UTC, datetime, timedelta
+
+import pyarrow as pa
+import pytest
+
+from candlelog.market.ranges import TimeRange
+from candlelog.market.series import Series
+from candlelog.stores.clickhouse import ClickHouse
+from candlelog.stores.coverage import explained_ranges
+from candlelog.stores.migrations import migrate_clickhouse, migrations_directory
+
+pytestmark = pytest.mark.connected
+
+BTC = Series("binance", "BTC/USDT", "1m")
+LATE = datetime(2025, 1, 1, tzinfo=UTC)
+ALWAYS = TimeRange(datetime(2020, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC))
+
+
+def at(minute: float) -> datetime:
+    return datetime(2024, 2, 1, tzinfo=UTC) + timedelta(minutes=minute)
+
+
+class Coverage:
+    """A store with coverage in minutes of one day."""
+
+    def __init__(self, store: ClickHouse) -> None:
+        self.store = store
+
+    async def add(self, *rows: tuple, series: Series = BTC) -> None:
+        """Rows of start, end, and the moment they were read (long after, where left out)."""
+        common = {
+            "exchange": series.exchange,
+            "symbol": series.symbol,
+            "timeframe": series.timeframe,
+            "source": "rest",
+            "outcome": "candles",
+            "job_id": "11111111-1111-4111-8111-111111111111",
+            "chunk_id": "11111111-1111-4111-8111-111111111111",
+        }
+        items = [
+            common | {"start": start, "end": end, "observed_at": observed[0] if observed else LATE}
+            for start, end, *observed in rows
+        ]
+        time = pa.timestamp("ms", tz="UTC")
+        columns = [(name, pa.string()) for name in common]
+        columns += [(name, time) for name in ("start", "end", "observed_at")]
+        await self.store.insert_arrow("coverage", pa.Table.from_pylist(items, pa.schema(columns)))
+
+    async def explained(self, *series: Series, window: TimeRange = ALWAYS):
+        """What is explained, with a settle delay of one minute."""
+        wanted = series or (BTC,)
+        return await explained_ranges(
+            self.store,
+            exchange="binance",
+            symbols=sorted({item.symbol for item in wanted}),
+            timeframes=sorted({item.timeframe for item in wanted}),
+            window=window,
+            settle_delay=timedelta(minutes=1),
+        )
+
+
+@pytest.fixture
+async def coverage(clickhouse_url):
+    store = ClickHouse(clickhouse_url)
+    await migrate_clickhouse(store, migrations_directory("clickhouse-sink"))
+    yield Coverage(store)
+    await store.close()
+
+
+async def test_nothing_is_explained_where_nothing_was_asked(coverage):
+    assert await coverage.explained() == {}
+
+
+async def test_ranges_that_touch_or_overlap_are_one(coverage):
+    await coverage.add((at(0), at(10)), (at(10), at(20)), (at(15), at(30)), (at(2), at(4)))
+    assert await coverage.explained() == {BTC: [TimeRange(at(0), at(30))]}
+
+
+async def test_a_hole_parts_two_ranges(coverage):
+    await coverage.add((at(11), at(20)), (at(0), at(10)), (at(0), at(3)))
+    assert await coverage.explained() == {
+        BTC: [TimeRange(at(0), at(10)), TimeRange(at(11), at(20))]
+    }
+
+
+async def test_candles_read_before_they_had_settled_are_not_explained(coverage):
+    await coverage.add((at(0), at(10), at(8.5)))
+    assert await coverage.explained() == {BTC: [TimeRange(at(0), at(7))]}
+
+
+async def test_a_later_reading_explains_what_was_provisional(coverage):
+    await coverage.add((at(0), at(10), at(10)), (at(9), at(12), at(13)))
+    assert await coverage.explained() == {BTC: [TimeRange(at(0), at(12))]}
+
+
+async def test_a_range_read_wholly_too_early_explains_nothing(coverage):
+    await coverage.add((at(0), at(10), at(1.5)))
+    assert await coverage.explained() == {}
+
+
+async def test_months_are_cut_at_the_calendar(coverage):
+    series = Series("binance", "BTC/USDT", "1M")
+    months = [datetime(2024, month, 1, tzinfo=UTC) for month in (1, 2, 3, 4)]
+    read = datetime(2024, 3, 15, tzinfo=UTC)
+    await coverage.add((months[0], months[3], read), series=series)
+    assert await coverage.explained(series) == {series: [TimeRange(months[0], months[2])]}
+
+
+async def test_only_what_meets_the_window_is_read(coverage):
+    await coverage.add((at(0), at(10)), (at(20), at(30)))
+    assert await coverage.explained(window=TimeRange(at(25), at(26))) == {
+        BTC: [TimeRange(at(20), at(30))]
+    }
+
+
+async def test_each_series_has_its_own_ranges(coverage):
+    others = [
+        Series("binance", "ETH/USDT", "1m"),
+        Series("binance", "BTC/USDT", "1h"),
+        Series("kraken", "BTC/USDT", "1m"),
+    ]
+    await coverage.add((at(0), at(10)))
+    for hour, series in enumerate(others):
+        await coverage.add((at(60 * hour), at(60 * hour + 60)), series=series)
+    assert await coverage.explained(BTC, *others[:2]) == {
+        BTC: [TimeRange(at(0), at(10))],
+        others[0]: [TimeRange(at(0), at(60))],
+        others[1]: [TimeRange(at(60), at(120))],
+    }
