@@ -111,4 +111,6 @@ async def _postgres(dsn: str, statement: str) -> None:
 
 def _clickhouse(url: str, statement: str) -> None:
     address = url.replace("default:@", "").removesuffix("default")
-    urllib.request.build_opener(urllib.request.ProxyHandler({})).open(address, statement.encode())
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with direct.open(address, statement.encode()):
+        pass
