@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
 
+import orjson
+
 from candlelog.stores.postgres import Connection
 from status_api.domain.rows import Answer, ChunkRow, JobRow, Submission, TaskRow
 
@@ -104,16 +106,14 @@ ANSWERS: Final = Table("answers", Answer, "correlation_id", replaces=False)
 
 
 def _kind(row: type[Submission | JobRow | TaskRow | ChunkRow | Answer], column: str) -> str:
-    if column in _ARRAYS:
-        return "jsonb"
     return next(_TYPES.get(each.type, "text") for each in fields(row) if each.name == column)
 
 
 def _value(column: str) -> str:
     if column in _ARRAYS:
-        return f"ARRAY(SELECT jsonb_array_elements_text({column}))"
+        return f"ARRAY(SELECT jsonb_array_elements_text({column}::jsonb))"
     return column
 
 
 def _plain(column: str, value: Any) -> Any:
-    return list(value) if column in _ARRAYS else value
+    return orjson.dumps(value).decode() if column in _ARRAYS else value

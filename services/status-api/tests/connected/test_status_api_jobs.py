@@ -1,0 +1,332 @@
+"""Jobs over REST, on the real stores."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+
+from candlelog.events.jobs import CancelJobV1, SubmitJobV1
+from candlelog.events.progress import CommandAnsweredV1, JobStateChangedV1
+from candlelog.log.receive import receive
+
+pytestmark = pytest.mark.connected
+
+
+async def commands(served: Any) -> list[Any]:
+    """Every command that stands on the log."""
+    found: list[Any] = []
+    async with served.log.tail([f"{served.prefix}jobs.commands"], start="beginning") as tail:
+        ends = await tail.end()
+        while any(position < ends[each] for each, position in (await tail.positions()).items()):
+            found += [receive(each).event for each in await tail.poll(max_records=500, timeout=1)]
+    return found
+
+
+async def test_a_submitted_job_is_pending_and_visible_at_once(api: Any, body: dict[str, Any]):
+    answer = await api.http.post("/jobs", json=body)
+    assert answer.status_code == 202, answer.text
+    job = answer.json()
+    assert answer.headers["Location"] == f"/api/v1/jobs/{job['id']}"
+    assert (job["status"], job["symbols"], job["progress_pct"]) == ("pending", ["BTC/USDT"], 0)
+    again = await api.http.get(f"/jobs/{job['id']}")
+    assert again.status_code == 200
+    assert again.json()["id"] == job["id"]
+    (command,) = await commands(api)
+    assert isinstance(command, SubmitJobV1)
+    assert (str(command.job_id), command.submitted_by) == (job["id"], "author")
+    assert command.start == datetime(2024, 2, 1, tzinfo=UTC)
+
+
+async def test_the_same_key_and_body_are_one_job_on_every_replica_and_after_a_restart(
+    serve: Any, api: Any, body: dict[str, Any]
+):
+    del body["end"]
+    headers = {"Idempotency-Key": "nightly"}
+    second = await serve()
+    posts = [
+        replica.http.post("/jobs", json=body, headers=headers)
+        for replica in (api, second, api, second)
+    ]
+    answers = await asyncio.gather(*posts)
+    assert [answer.status_code for answer in answers] == [202] * 4
+    third = await serve()
+    answers.append(await third.http.post("/jobs", json=body, headers=headers))
+    assert len({answer.json()["id"] for answer in answers}) == 1
+    listed = (await third.http.get("/jobs")).json()["items"]
+    assert len(listed) == 1
+
+
+async def test_the_same_key_with_another_body_is_a_conflict(api: Any, body: dict[str, Any]):
+    headers = {"Idempotency-Key": "k"}
+    first = await api.http.post("/jobs", json=body, headers=headers)
+    other = await api.http.post("/jobs", json={**body, "label": "x"}, headers=headers)
+    assert (first.status_code, other.status_code) == (202, 409)
+    assert other.json()["code"] == "idempotency_conflict"
+    assert len(await commands(api)) == 1
+
+
+async def test_two_bodies_racing_for_one_key_make_one_job_and_one_conflict(
+    serve: Any, api: Any, body: dict[str, Any]
+):
+    second = await serve()
+    await asyncio.sleep(0.5)  # the second replica reads the markets
+    headers = {"Idempotency-Key": "race"}
+    answers = await asyncio.gather(
+        api.http.post("/jobs", json=body, headers=headers),
+        second.http.post("/jobs", json={**body, "label": "x"}, headers=headers),
+    )
+    assert sorted(answer.status_code for answer in answers) == [202, 409]
+    (job,) = (await api.http.get("/jobs")).json()["items"]
+    winner = next(answer for answer in answers if answer.status_code == 202)
+    assert job["label"] == winner.json()["label"]
+
+
+async def test_jobs_are_listed_newest_first_in_pages_and_by_filter(api: Any, body: dict[str, Any]):
+    ids: list[str] = []
+    for number in range(5):
+        symbols = ["ETH/USDT"] if number % 2 else ["BTC/USDT"]
+        answer = await api.http.post("/jobs", json={**body, "symbols": symbols})
+        ids.append(answer.json()["id"])
+    seen: list[str] = []
+    cursor = None
+    while True:
+        query = {"limit": 2} | ({"cursor": cursor} if cursor else {})
+        page = (await api.http.get("/jobs", params=query)).json()
+        assert "tasks" not in page["items"][0]
+        seen += [job["id"] for job in page["items"]]
+        cursor = page["next"]
+        if cursor is None:
+            break
+    assert seen == ids[::-1]
+    ether = (await api.http.get("/jobs", params={"symbol": "ETH/USDT"})).json()["items"]
+    assert [job["id"] for job in ether] == [ids[3], ids[1]]
+    assert (await api.http.get("/jobs", params={"status": "running"})).json()["items"] == []
+    pending = await api.http.get("/jobs", params={"status": "pending", "kind": "backfill"})
+    assert len(pending.json()["items"]) == 5
+    future = await api.http.get("/jobs", params={"since": "2100-01-01"})
+    assert future.json() == {"items": [], "next": None}
+
+
+@asynccontextmanager
+async def coordinator(served: Any, answer: Any) -> AsyncIterator[None]:
+    """Answers cancels on the log as a coordinator would."""
+
+    async def work() -> None:
+        async with served.log.tail([f"{served.prefix}jobs.commands"], start="beginning") as tail:
+            while True:
+                for record in await tail.poll(max_records=100, timeout=0.2):
+                    event = receive(record).event
+                    if isinstance(event, CancelJobV1):
+                        await served.publisher.publish(*answer(event))
+
+    working = asyncio.create_task(work())
+    try:
+        yield
+    finally:
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+
+
+def consent(command: CancelJobV1) -> list[Any]:
+    now = datetime.now(UTC)
+    return [
+        JobStateChangedV1(
+            job_id=command.job_id, version=1, generation=1, state="cancelled", changed_at=now
+        ),
+        CommandAnsweredV1(
+            job_id=command.job_id, correlation_id=command.correlation_id, command="cancel",
+            accepted=True, code="accepted", reason="cancelled", answered_at=now,
+        ),
+    ]  # fmt: skip
+
+
+def refuse(code: str) -> Any:
+    return lambda command: [
+        CommandAnsweredV1(
+            job_id=command.job_id, correlation_id=command.correlation_id, command="cancel",
+            accepted=False, code=code, reason="it has ended", answered_at=datetime.now(UTC),
+        )
+    ]  # fmt: skip
+
+
+async def test_a_cancelled_job_is_cancelled_on_every_replica_when_the_answer_comes(
+    serve: Any, api: Any, body: dict[str, Any]
+):
+    second = await serve()
+    job = (await api.http.post("/jobs", json=body)).json()
+    async with coordinator(api, consent):
+        answer = await second.http.post(f"/jobs/{job['id']}/cancel")
+    assert (answer.status_code, answer.json()["status"]) == (202, "cancelled")
+    assert (await api.http.get(f"/jobs/{job['id']}")).json()["status"] == "cancelled"
+
+
+@pytest.mark.parametrize(("code", "status"), [("invalid_transition", 409), ("unknown_job", 404)])
+async def test_a_refused_cancel_gives_the_coordinators_reason(
+    api: Any, body: dict[str, Any], code: str, status: int
+):
+    job = (await api.http.post("/jobs", json=body)).json()
+    async with coordinator(api, refuse(code)):
+        answer = await api.http.post(f"/jobs/{job['id']}/cancel", json={})
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert answer.json()["detail"] == "it has ended"
+
+
+async def test_a_cancel_nobody_answers_says_so(
+    api: Any, body: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("status_api.handlers.jobs._WAIT_SECONDS", 0.3)
+    job = (await api.http.post("/jobs", json=body)).json()
+    answer = await api.http.post(f"/jobs/{job['id']}/cancel")
+    assert (answer.status_code, answer.json()["code"]) == (503, "not_answered")
+
+
+async def test_markets_that_are_unknown_are_asked_for_once(
+    serve: Any, body: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("status_api.handlers.markets._WAIT_SECONDS", 0.5)
+    served = await serve()
+    answers = await asyncio.gather(*(served.http.post("/jobs", json=body) for _ in range(2)))
+    assert {answer.json()["code"] for answer in answers} == {"markets_unavailable"}
+    assert {type(each).__name__ for each in await commands(served)} == {"ListMarketsV1"}
+
+
+def changed(body: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    return {**body, **fields}
+
+
+INVALID: list[tuple[dict[str, Any], str]] = [
+    ({"exchange": "binanse"}, "unknown_exchange"),
+    ({"symbols": ["BTCUSDT"]}, "unknown_symbol"),
+    ({"symbols": ["'; DROP TABLE jobs; --"]}, "unknown_symbol"),
+    ({"symbols": ["BTC/USDT\u202e"]}, "invalid_value"),
+    ({"symbols": ["BTC\0USDT"]}, "invalid_value"),
+    ({"symbols": []}, "empty_list"),
+    ({"symbols": ["BTC/USDT"] * 1001}, "too_many_items"),
+    ({"timeframes": ["7m"]}, "unknown_timeframe"),
+    ({"start": "2024-02-03"}, "invalid_range"),
+    ({"start": "1999-01-01"}, "too_early"),
+    ({"start": "soon"}, "malformed_time"),
+    ({"end": "2999-01-01"}, "end_in_future"),
+    ({"features": True}, "not_available"),
+    ({"source": "archive"}, "not_available"),
+    ({"tier": "TIER1"}, "not_available"),
+    ({"surprise": 1}, "unknown_field"),
+    ({"priority": 10**30}, "invalid_value"),
+    ({"label": {"a": 1}}, "invalid_value"),
+]
+
+
+async def test_invalid_requests_are_refused_with_a_stable_code_and_nothing_is_published(
+    api: Any, body: dict[str, Any]
+):
+    for fields, code in INVALID:
+        answer = await api.http.post("/jobs", json=changed(body, **fields))
+        assert (answer.status_code, answer.json()["code"]) == (422, code), fields
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["errors"][0]["code"] == code
+    del body["exchange"]
+    answer = await api.http.post("/jobs", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (422, "missing_field")
+    assert await commands(api) == []
+    assert (await api.http.get("/jobs")).json()["items"] == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"{",
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b'{"priority": ' + b"9" * 5000 + b"}",
+        b'{"\\ud800": 1}',
+        b"null",
+        b"7",
+        b"[]",
+        b"",
+    ],
+    ids=["cut", "noise", "deep", "huge number", "surrogate", "null", "number", "list", "empty"],
+)
+async def test_what_is_no_request_at_all_is_refused(api: Any, content: bytes):
+    headers = {"Content-Type": "application/json"}
+    answer = await api.http.post("/jobs", content=content, headers=headers)
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["code"] in {
+        "malformed_json", "invalid_value", "unknown_field", "missing_field",
+    }  # fmt: skip
+    assert await commands(api) == []
+
+
+async def test_a_body_over_one_mebibyte_is_refused_also_when_its_length_is_not_said(api: Any):
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(64):
+            yield b" " * 65536
+
+    whole = await api.http.post("/jobs", content=b" " * (2 << 20))
+    chunked = await api.http.post("/jobs", content=endless())
+    for answer in (whole, chunked):
+        assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
+NOT_FOUND = [
+    ("GET", "/jobs/not-an-id", 404, "unknown_job"),
+    ("GET", f"/jobs/{uuid.uuid4()}", 404, "unknown_job"),
+    ("GET", f"/jobs/{uuid.uuid4()}/tasks", 404, "unknown_job"),
+    ("GET", f"/jobs/{uuid.uuid4()}/events", 404, "unknown_job"),
+    ("POST", f"/jobs/{uuid.uuid4()}/cancel", 404, "unknown_job"),
+    ("GET", "/nowhere", 404, "not_found"),
+    ("PUT", "/jobs", 405, "method_not_allowed"),
+    ("GET", "/jobs?cursor=abc", 422, "malformed_cursor"),
+    ("GET", "/jobs?limit=0", 422, "invalid_value"),
+    ("GET", "/jobs?limit=99999999999999999999999", 422, "invalid_value"),
+    ("GET", "/jobs?status=lost", 422, "invalid_value"),
+    ("GET", "/jobs?symbol=%00", 422, "invalid_value"),
+    ("GET", "/jobs?since=soon", 422, "malformed_time"),
+]
+
+
+async def test_every_wrong_turn_is_a_problem_with_a_stable_code(api: Any):
+    for method, path, status, code in NOT_FOUND:
+        answer = await api.http.request(method, path)
+        assert (answer.status_code, answer.json()["code"]) == (status, code), path
+        assert answer.headers["content-type"] == "application/problem+json"
+    assert await commands(api) == []
+
+
+async def test_choosing_among_the_tasks_of_a_cancel_is_refused(api: Any, body: dict[str, Any]):
+    job = (await api.http.post("/jobs", json=body)).json()
+    answer = await api.http.post(f"/jobs/{job['id']}/cancel", json={"symbols": ["BTC/USDT"]})
+    assert (answer.status_code, answer.json()["code"]) == (422, "not_available")
+
+
+async def test_tokens_and_scopes_are_asked_for_everywhere(api: Any, body: dict[str, Any]):
+    async with httpx.AsyncClient(base_url=f"{api.url}/api/v1", trust_env=False) as http:
+
+        async def status(token: str | None, method: str, path: str, **options: Any) -> int:
+            headers = {"Authorization": f"Bearer {token}"} if token is not None else {}
+            return (await http.request(method, path, headers=headers, **options)).status_code
+
+        assert await status(None, "GET", "/jobs") == 401
+        assert await status("wrong", "GET", "/jobs") == 401
+        assert await status("wrong", "POST", "/jobs", content=b"{") == 401
+        assert await status("r-secret", "GET", "/jobs") == 200
+        assert await status("r-secret", "POST", "/jobs", json=body) == 403
+        assert await status("a-secret", "POST", "/jobs", json=body) == 202
+        assert await status(None, "GET", "/jobs?token=r-secret") == 401
+    assert len(await commands(api)) == 1
+
+
+async def test_the_rest_of_the_pages_answer(api: Any):
+    async with httpx.AsyncClient(base_url=api.url, trust_env=False) as http:
+        for path in ("/livez", "/readyz", "/metrics", "/openapi.json", "/docs"):
+            assert (await http.get(path)).status_code == 200, path
+        document = (await http.get("/openapi.json")).json()
+    assert "/api/v1/jobs/{job_id}/cancel" in document["paths"]
+    health = (await api.http.get("/health")).json()
+    assert {each["name"]: each["state"] for each in health["components"]}["postgres"] == "healthy"
+    assert (await api.http.get("/limits")).json() == {"items": [], "next": None}

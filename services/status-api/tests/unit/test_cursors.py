@@ -1,0 +1,59 @@
+"""Cursors are opaque, and only those we gave out are taken."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from status_api.domain.cursors import (
+    JobKey,
+    SeriesKey,
+    decode_numbers,
+    decode_positions,
+    encode_numbers,
+    encode_positions,
+)
+from status_api.domain.problems import Problem
+
+KEY = JobKey(datetime(2024, 2, 1, 1, 2, 3, 456789, tzinfo=UTC), UUID(int=5))
+DECODERS = [
+    JobKey.decode,
+    SeriesKey.decode,
+    decode_positions,
+    lambda text: decode_numbers(text, 1),
+]
+
+
+def test_cursors_come_back_as_they_were():
+    assert JobKey.decode(KEY.encode()) == KEY
+    series = SeriesKey("binance", "BTC/USDT:USDT", "1m")
+    assert SeriesKey.decode(series.encode()) == series
+    assert decode_numbers(encode_numbers(3, 2**63 - 1), 2) == (3, 2**63 - 1)
+    positions = {"jobs.commands": {0: 5}, "progress": {1: 7, 5: 0}}
+    assert decode_positions(encode_positions(positions)) == positions
+
+
+@pytest.mark.parametrize("decode", DECODERS)
+@given(text=st.one_of(st.text(max_size=50), st.binary(max_size=50).map(lambda b: b.hex())))
+def test_what_is_no_cursor_is_a_problem(decode: object, text: str):
+    with pytest.raises(Problem) as caught:
+        decode(text)  # pyright: ignore[reportCallIssue]
+    assert caught.value.code == "malformed_cursor"
+
+
+@pytest.mark.parametrize(
+    "numbers", [(-1,), (2**64,), (1, 2)], ids=["negative", "too big", "too many"]
+)
+def test_numbers_out_of_range_are_refused(numbers: tuple[int, ...]):
+    text = (
+        encode_numbers(*numbers) if max(numbers) < 2**64 else "WyJuIiwxODQ0Njc0NDA3MzcwOTU1MTYxNl0"
+    )
+    with pytest.raises(Problem):
+        decode_numbers(text, 1)
+
+
+def test_a_cursor_of_another_list_is_refused():
+    with pytest.raises(Problem):
+        decode_numbers(KEY.encode(), 2)

@@ -1,0 +1,72 @@
+"""What a user sees of a job's rows."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from status_api.domain.figures import job_view, progress
+from status_api.domain.rows import JobRow, Submission
+
+T0 = datetime(2024, 2, 1, tzinfo=UTC)
+SUBMISSION = Submission(
+    job_id=UUID(int=1), command_partition=0, command_offset=0, kind="backfill", exchange="binance",
+    symbols=("BTC/USDT",), timeframes=("1m",), range_start=T0, range_end=T0, source="auto",
+    features=False, incremental=True, priority=5, max_attempts=3, label=None, submitted_by="me",
+    submitted_at=T0, request_digest=None,
+)  # fmt: skip
+
+
+def job(**figures: Any) -> JobRow:
+    return JobRow(job_id=UUID(int=1), progress_partition=0, progress_offset=0, **figures)
+
+
+@pytest.mark.parametrize(
+    ("figures", "percent"),
+    [
+        ({}, 0.0),
+        ({"slots_expected": 200, "slots_covered": 50, "slots_explained": 50}, 50.0),
+        ({"slots_expected": 200, "slots_explained": 200, "state": "running"}, 99.9),
+        ({"slots_expected": 200, "slots_explained": 200, "state": "failed"}, 99.9),
+        ({"slots_expected": 200, "slots_explained": 199, "state": "completed_with_errors"}, 99.5),
+        ({"slots_expected": 200, "slots_explained": 200, "state": "completed"}, 100.0),
+        ({"slots_expected": 0, "state": "completed"}, 100.0),
+        ({"slots_expected": 0, "state": "running"}, 0.0),
+    ],
+)
+def test_progress_is_100_only_when_the_job_is_done(figures: dict[str, Any], percent: float):
+    assert progress(job(**figures)) == percent
+
+
+def test_speed_and_time_left_follow_from_what_is_stored():
+    row = job(
+        state="running", started_at=T0, slots_expected=1000, slots_explained=250, candles_stored=200
+    )
+    view = job_view(SUBMISSION, row, T0 + timedelta(seconds=10))
+    assert (view.duration_seconds, view.candles_per_second, view.eta_seconds) == (10, 20, 30)
+
+
+def test_a_job_that_waits_has_no_speed():
+    view = job_view(SUBMISSION, job(), T0)
+    assert (view.duration_seconds, view.candles_per_second, view.eta_seconds) == (None, None, None)
+    assert (view.current_step, view.error) == ("plan", None)
+
+
+def steps(**figures: Any) -> list[str]:
+    return [step.status for step in job_view(SUBMISSION, job(**figures), T0).steps]
+
+
+def test_steps_follow_the_chunks():
+    assert steps() == ["running", "waiting", "waiting"]
+    assert steps(accepted_at=T0, chunks_total=2) == ["completed", "running", "waiting"]
+    busy = {"accepted_at": T0, "chunks_total": 2, "chunks_fetched": 2, "chunks_done": 1}
+    assert steps(**busy) == ["completed", "completed", "running"]
+    assert steps(**busy, state="cancelled") == ["completed", "completed", "stopped"]
+    assert steps(accepted_at=T0, state="completed") == ["completed"] * 3
+
+
+def test_a_failure_is_shown_until_the_job_is_completed():
+    failure = {"error_code": "bad", "error_message": "m", "error_transient": True}
+    assert job_view(SUBMISSION, job(**failure), T0).error is not None
+    assert job_view(SUBMISSION, job(**failure, state="completed"), T0).error is None

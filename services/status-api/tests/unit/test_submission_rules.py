@@ -1,0 +1,134 @@
+"""What a body of POST /jobs may say."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from status_api.domain.problems import Problem
+from status_api.domain.submission import JobRequest, check, check_symbols, idempotent_job_id
+
+NOW = datetime(2024, 3, 1, 12, tzinfo=UTC)
+BODY = {
+    "exchange": "binance",
+    "symbols": ["BTC/USDT"],
+    "timeframes": ["1m"],
+    "start": "2024-02-01",
+    "end": "2024-02-02T01:00:00+01:00",
+}
+
+
+def request(**changes: Any) -> JobRequest:
+    body = {**BODY, **changes}
+    return JobRequest(**{name: value for name, value in body.items() if value is not ...})
+
+
+def refusal(**changes: Any) -> tuple[str, ...]:
+    with pytest.raises(Problem) as caught:
+        check(request(**changes), NOW)
+    assert caught.value.status == 422
+    return tuple(f"{error.field}:{error.code}" for error in caught.value.errors)
+
+
+def test_times_are_utc_unless_they_say_otherwise():
+    assert check(request(), NOW) == (
+        datetime(2024, 2, 1, tzinfo=UTC),
+        datetime(2024, 2, 2, tzinfo=UTC),
+    )
+
+
+def test_an_end_left_out_is_now():
+    assert check(request(end=...), NOW)[1] == NOW
+
+
+def test_a_lookback_counts_back_from_the_end():
+    start, end = check(request(start=..., lookback="30d"), NOW)
+    assert end - start == timedelta(days=30)
+
+
+def test_a_clock_a_little_ahead_means_now():
+    assert check(request(end="2024-03-01T12:00:04Z"), NOW)[1] == NOW
+
+
+@pytest.mark.parametrize(
+    ("changes", "errors"),
+    [
+        ({"exchange": "binanse"}, ("exchange:unknown_exchange",)),
+        ({"timeframes": ["1m", "7m"]}, ("timeframes:unknown_timeframe",)),
+        ({"start": "2024-02-03"}, ("start:invalid_range",)),
+        ({"start": "2024-02-02"}, ("start:invalid_range",)),
+        ({"end": "2024-03-01T12:00:06Z"}, ("end:end_in_future",)),
+        ({"start": "2008-12-31"}, ("start:too_early",)),
+        ({"start": "yesterday"}, ("start:malformed_time",)),
+        ({"start": "0001-01-01T00:00:00+14:00"}, ("start:malformed_time",)),
+        ({"end": "9999-12-31T23:59:59-14:00"}, ("end:malformed_time",)),
+        ({"start": "1706745600"}, ("start:malformed_time",)),
+        ({"start": ...}, ("start:missing_field",)),
+        ({"lookback": "1d"}, ("start:invalid_value",)),
+        ({"start": ..., "lookback": "1y"}, ("lookback:malformed_time",)),
+        ({"start": ..., "lookback": "9999999w"}, ("lookback:too_early",)),
+        ({"symbols": ...}, ("symbols:missing_field",)),
+        ({"symbols": ..., "tier": "TIER1"}, ("tier:not_available",)),
+        ({"features": True}, ("features:not_available",)),
+        ({"source": "archive"}, ("source:not_available",)),
+        (
+            {"features": True, "timeframes": ["7m"], "end": "2030-01-01"},
+            ("features:not_available", "timeframes:unknown_timeframe", "end:end_in_future"),
+        ),
+    ],
+)
+def test_every_broken_rule_is_named(changes: dict[str, Any], errors: tuple[str, ...]):
+    assert refusal(**changes) == errors
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"symbols": []},
+        {"symbols": ["BTC/USDT"] * 1001},
+        {"timeframes": []},
+        {"timeframes": ["1m"] * 21},
+        {"priority": 10},
+        {"priority": True},
+        {"priority": 10**40},
+        {"max_attempts": 0},
+        {"features": "no"},
+        {"label": "a\0b"},
+        {"label": "\u202egnp.exe"},
+        {"label": "x" * 201},
+        {"symbols": ["BTC\n"]},
+        {"symbols": [""]},
+        {"symbols": [7]},
+        {"source": "ftp"},
+        {"surprise": 1},
+    ],
+)
+def test_a_wrong_shape_is_refused(changes: dict[str, Any]):
+    with pytest.raises(ValidationError):
+        request(**changes)
+
+
+def test_the_nearest_symbols_are_named():
+    with pytest.raises(Problem) as caught:
+        check_symbols(request(symbols=["BTCUSDT", "eth/usdt", "zzz"]), {"BTC/USDT", "ETH/USDT"})
+    assert [error.nearest for error in caught.value.errors] == [("BTC/USDT",), ("ETH/USDT",), ()]
+    assert caught.value.code == "unknown_symbol"
+
+
+def test_bodies_that_say_the_same_have_one_digest():
+    assert request().digest() == request(priority=5, end="2024-02-02T00:00:00Z").digest()
+    assert request().digest() == request(symbols=["BTC/USDT", "BTC/USDT"]).digest()
+    assert request(end=...).digest() == request(end=...).digest()
+
+
+@pytest.mark.parametrize(
+    "changes", [{"end": ...}, {"label": "x"}, {"priority": 6}, {"symbols": ["ETH/USDT"]}]
+)
+def test_bodies_that_differ_have_different_digests(changes: dict[str, Any]):
+    assert request().digest() != request(**changes).digest()
+
+
+def test_a_key_belongs_to_its_token():
+    assert idempotent_job_id("a", "k") == idempotent_job_id("a", "k")
+    assert idempotent_job_id("a", "k") != idempotent_job_id("b", "k")
