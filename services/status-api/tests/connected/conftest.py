@@ -5,9 +5,11 @@ import hashlib
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 import uvicorn
@@ -18,6 +20,9 @@ from candlelog.health import Health, health_app
 from candlelog.lifecycle import Runtime
 from candlelog.log.kafka import KafkaLog
 from candlelog.log.publish import Publisher
+from candlelog.log.receive import receive
+from candlelog.log.topics_admin import apply_topics
+from candlelog.log.types import Partition
 from candlelog.stores.clickhouse import ClickHouse
 from candlelog.stores.migrations import migrate_clickhouse, migrate_postgres, migrations_directory
 from candlelog.stores.postgres import Pool, connect
@@ -27,6 +32,7 @@ from status_api.adapters.jobs import JobReader
 from status_api.adapters.projection_store import PostgresProjectionStore
 from status_api.domain.tokens import parse_tokens
 from status_api.handlers.app import application
+from status_api.handlers.markets import Markets
 from status_api.settings import Settings
 from status_api.wiring import Replica
 
@@ -35,6 +41,15 @@ SCOPES = {"reader": "read", "author": "submit", "boss": "admin"}
 TOKENS = ";".join(
     f"{name}:{SCOPES[name]}:{hashlib.sha256(secret.encode()).hexdigest()}"
     for name, secret in SECRETS.items()
+)
+
+
+MARKETS = MarketsListedV1(
+    exchange="binance",
+    markets=tuple(
+        Market(symbol=symbol, active=True) for symbol in ("BTC/USDT", "ETH/USDT", "ETH/BTC")
+    ),
+    listed_at=datetime.now(UTC),
 )
 
 
@@ -50,6 +65,25 @@ class Served:
     prefix: str
     clickhouse: ClickHouse
     stopping: asyncio.Event
+    markets: Markets
+    begin: dict[Partition, int] = field(default_factory=dict)
+    """Where the commands of the running test begin."""
+    began: datetime = datetime(2024, 1, 1, tzinfo=UTC)
+
+    async def commands(self) -> list[Any]:
+        """Every command on the log since the test began."""
+        found: list[Any] = []
+        async with self.log.tail([f"{self.prefix}jobs.commands"], start=self.begin) as tail:
+            ends = await tail.end()
+            while any(at < ends[each] for each, at in (await tail.positions()).items()):
+                records = await tail.poll(max_records=500, timeout=1)
+                found += [receive(each).event for each in records]
+        return found
+
+    async def jobs(self, **query: Any) -> list[dict[str, Any]]:
+        """The jobs that were submitted since the test began."""
+        answer = await self.http.get("/jobs", params={"since": self.began.isoformat(), **query})
+        return answer.json()["items"]
 
 
 Serve = Callable[[], Awaitable[Served]]
@@ -98,40 +132,72 @@ async def replica(bootstrap: str, prefix: str, dsn: str, url: str) -> AsyncGener
         async with httpx.AsyncClient(
             base_url=f"{address}/api/v1", headers=headers, timeout=20, trust_env=False
         ) as http:
-            yield Served(address, http, pool, publisher, log, prefix, clickhouse, runtime.stopping)
+            yield Served(
+                address,
+                http,
+                pool,
+                publisher,
+                log,
+                prefix,
+                clickhouse,
+                runtime.stopping,
+                made.context.markets,
+            )
         runtime.stopping.set()
         server.should_exit = True
         await asyncio.wait_for(asyncio.gather(*running), 15)
     await clickhouse.close()
 
 
-@pytest.fixture
-async def serve(
-    kafka_bootstrap: str, topics: str, postgres_dsn: str, clickhouse_url: str
-) -> AsyncGenerator[Serve]:
-    """Starts replicas on one set of stores."""
-    clickhouse = ClickHouse(clickhouse_url)
-    await migrate_clickhouse(clickhouse, migrations_directory("clickhouse-sink"))
-    await clickhouse.close()
+@asynccontextmanager
+async def stores(bootstrap: str, postgres: str, clickhouse: str) -> AsyncGenerator[Serve]:
+    """Starts replicas on topics and databases of their own."""
+    name = f"status_{uuid.uuid4().hex[:8]}"
+    await apply_topics(bootstrap, f"{name}.")
+    server = await asyncpg.connect(postgres)
+    await server.execute(f"CREATE DATABASE {name}")
+    engine = ClickHouse(clickhouse.removesuffix("/default") + f"/{name}")
+    await migrate_clickhouse(engine, migrations_directory("clickhouse-sink"))
+    dsn = postgres.removesuffix("/postgres") + f"/{name}"
+    url = clickhouse.removesuffix("/default") + f"/{name}"
     async with AsyncExitStack() as stack:
-        yield lambda: stack.enter_async_context(
-            replica(kafka_bootstrap, topics, postgres_dsn, clickhouse_url)
-        )
+        yield lambda: stack.enter_async_context(replica(bootstrap, f"{name}.", dsn, url))
+    await engine.command(f"DROP DATABASE {name} SYNC")
+    await engine.close()
+    await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await server.close()
+
+
+@pytest.fixture(scope="module")
+async def serve(
+    kafka_bootstrap: str, postgres_server_dsn: str, clickhouse_server_url: str
+) -> AsyncGenerator[Serve]:
+    """Starts replicas on one set of stores, which the tests of a module share."""
+    async with stores(kafka_bootstrap, postgres_server_dsn, clickhouse_server_url) as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+async def first(serve: Serve) -> Served:
+    """A replica that knows the markets of Binance."""
+    served = await serve()
+    await served.publisher.publish(MARKETS)
+    return served
+
+
+@pytest.fixture(scope="module")
+async def second(serve: Serve, first: Served) -> Served:
+    """Another replica on the same stores."""
+    return await serve()
 
 
 @pytest.fixture
-async def api(serve: Serve) -> Served:
-    """One replica that knows the markets of Binance."""
-    served = await serve()
-    listed = MarketsListedV1(
-        exchange="binance",
-        markets=tuple(
-            Market(symbol=symbol, active=True) for symbol in ("BTC/USDT", "ETH/USDT", "ETH/BTC")
-        ),
-        listed_at=datetime.now(UTC),
-    )
-    await served.publisher.publish(listed)
-    return served
+async def api(first: Served) -> Served:
+    """The replica, with nothing on the log that this test has not put there."""
+    async with first.log.tail([f"{first.prefix}jobs.commands"], start="end") as tail:
+        first.begin = dict(await tail.end())
+    first.began = datetime.now(UTC)
+    return first
 
 
 @pytest.fixture
