@@ -47,6 +47,7 @@ _OUTAGES: Final = frozenset(
     }
 )
 """Error codes that mean "not now": the same statement may work later."""
+_REFUSED_REQUEST: Final = "HTTP status 4"
 
 
 class ClickHouse:
@@ -163,6 +164,12 @@ def _outages() -> Generator[None]:
     except (HTTPError, OSError, OperationalError) as error:
         raise Unavailable(f"ClickHouse: {error}") from error
     except DatabaseError as error:
-        if error.code is None or error.code in _OUTAGES:
+        if _means_not_now(error):
             raise Unavailable(f"ClickHouse: {error}") from error
         raise
+
+
+def _means_not_now(error: DatabaseError) -> bool:
+    if error.code is None:  # not the engine spoke, but what stands before it
+        return _REFUSED_REQUEST not in str(error)
+    return error.code in _OUTAGES

@@ -1,5 +1,6 @@
 """The tables in ClickHouse: reads by ranges of series, appends as Arrow."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
@@ -16,13 +17,13 @@ from clickhouse_sink.domain.tables import CANDLE_ROWS, TableName
 
 _ASKED: Final = """
 SELECT DISTINCT exchange, symbol, timeframe, start, end, observed_at
-FROM coverage WHERE {wanted}
-ORDER BY exchange, symbol, timeframe
+FROM coverage WHERE {wanted} ORDER BY {order}
 """
 _HELD: Final = """
-SELECT {columns} FROM {table} FINAL WHERE {wanted}
-ORDER BY exchange, symbol, timeframe, open_time, observed_at
+SELECT {columns} FROM {table} FINAL WHERE {wanted} ORDER BY {order}
 """
+_BY_SERIES: Final = ("exchange", "symbol", "timeframe")
+_BY_VERSION: Final = (*_BY_SERIES, "open_time", "observed_at")
 _SERIES_IS: Final = (
     "exchange = {{exchange{n}:String}} AND timeframe = {{timeframe{n}:String}}"
     " AND symbol IN {{symbols{n}:Array(String)}}"
@@ -32,6 +33,8 @@ _BEFORE: Final = "fromUnixTimestamp64Milli({{end{n}:Int64}})"
 _OVERLAPS: Final = f"({_SERIES_IS} AND end > {_AFTER} AND start < {_BEFORE})"
 _INSIDE: Final = f"({_SERIES_IS} AND open_time >= {_AFTER} AND open_time < {_BEFORE})"
 
+_GROUPS: Final = 100
+"""Ranges in one statement: each takes five parameters, and a form holds no more than 1,000."""
 _PARTITIONS_AN_INSERT: Final = {"max_partitions_per_insert_block": 1000}
 
 
@@ -43,7 +46,7 @@ class ClickHouseTables:
 
     async def asked(self, windows: Sequence[Window]) -> Mapping[Series, Asked]:
         """Coverage that overlaps any of the windows."""
-        found = await self._read(_ASKED, _OVERLAPS, windows)
+        found = await self._read(_ASKED, _OVERLAPS, _BY_SERIES, windows)
         return {series: _asked(rows) for series, rows in found.items()}
 
     async def held(
@@ -52,7 +55,7 @@ class ClickHouseTables:
         """Rows whose open time lies in any of the windows."""
         columns = ", ".join(CANDLE_ROWS.names)
         sql = _HELD.replace("{table}", table).replace("{columns}", columns)
-        found = await self._read(sql, _INSIDE, windows)
+        found = await self._read(sql, _INSIDE, _BY_VERSION, windows)
         return {series: rows.cast(CANDLE_ROWS) for series, rows in found.items()}
 
     async def append(self, table: TableName, rows: pa.Table) -> None:
@@ -60,14 +63,26 @@ class ClickHouseTables:
         await self._clickhouse.insert_arrow(table, rows, settings=_PARTITIONS_AN_INSERT)
 
     async def _read(
-        self, sql: str, condition: str, windows: Sequence[Window]
+        self, sql: str, condition: str, order: Sequence[str], windows: Sequence[Window]
     ) -> dict[Series, pa.RecordBatch]:
         groups = _grouped(_merged(windows))
         if not groups:
             return {}
+        sql = sql.replace("{order}", ", ".join(order))
+        parts = [groups[at : at + _GROUPS] for at in range(0, len(groups), _GROUPS)]
+        first, *others = await asyncio.gather(
+            *(self._read_part(sql, condition, part) for part in parts)
+        )
+        if others:
+            ordered = [(name, "ascending") for name in order]
+            first = pa.concat_tables([first, *others]).sort_by(ordered)
+        return _by_series(first)
+
+    async def _read_part(self, sql: str, condition: str, groups: "Sequence[Group]") -> pa.Table:
         wanted = " OR ".join(condition.format(n=number) for number in range(len(groups)))
-        sql = sql.replace("{wanted}", wanted)
-        return _by_series(await self._clickhouse.query_arrow(sql, **_parameters(groups)))
+        return await self._clickhouse.query_arrow(
+            sql.replace("{wanted}", wanted), **_parameters(groups)
+        )
 
 
 Group = tuple[tuple[str, str, int, int], list[str]]
@@ -117,7 +132,7 @@ def _by_series(table: pa.Table) -> dict[Series, pa.RecordBatch]:
     if not table.num_rows:
         return found
     (rows,) = table.combine_chunks().to_batches()
-    names = [rows.column(name) for name in ("exchange", "symbol", "timeframe")]
+    names = [rows.column(name) for name in _BY_SERIES]
     codes = np.stack([name.dictionary_encode().indices.to_numpy() for name in names])
     differs = (codes[:, 1:] != codes[:, :-1]).any(axis=0)
     cuts = [0, *(np.flatnonzero(differs) + 1).tolist(), rows.num_rows]

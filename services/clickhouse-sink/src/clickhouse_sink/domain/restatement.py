@@ -110,6 +110,7 @@ def compare(batch: Batch, stored: pa.RecordBatch, asked: Asked) -> Comparison:
 
     `stored` holds the rows of the series in and around the window, by ascending open time.
     """
+    stored = _within(stored, batch.window)
     times, rows = _milliseconds(batch.rows, "open_time"), _milliseconds(stored, "open_time")
     row_of = np.searchsorted(rows, times)
     held = np.zeros(len(times), dtype=bool)
@@ -132,7 +133,7 @@ def compare(batch: Batch, stored: pa.RecordBatch, asked: Asked) -> Comparison:
 
 
 def resolve(comparison: Comparison, revisions: pa.RecordBatch) -> Changes:
-    """What is to be written, given the revisions of the unclear slots."""
+    """What is to be written, given revisions of the series, by ascending open time."""
     batch, stored = comparison.batch, comparison.stored
     candles = [candle_rows(batch, batch.rows.filter(pa.array(comparison.written)))]
     replaced = comparison.row_of[comparison.replaced]
@@ -153,7 +154,7 @@ def _fold_slots(comparison: Comparison, revisions: pa.RecordBatch) -> tuple[Plac
     times = _milliseconds(batch.rows, "open_time")[unclear].tolist()
     observed = candle_rows(batch, batch.rows.take(pa.array(unclear)))
     held = comparison.stored.take(pa.array(comparison.row_of[unclear]))
-    earlier = _by_slot(revisions)
+    earlier = _by_slot(_within(revisions, batch.window))
     rows: Placed = []
     others: Placed = []
     for time, new, row in zip(times, _observations(observed), _observations(held), strict=True):
@@ -167,6 +168,12 @@ def _fold_slots(comparison: Comparison, revisions: pa.RecordBatch) -> tuple[Plac
             rows.append((time, newest))
         others.extend((time, entry) for entry in versions.values())
     return rows, others
+
+
+def _within(rows: pa.RecordBatch, window: Window) -> pa.RecordBatch:
+    times = _milliseconds(rows, "open_time")
+    first, last = np.searchsorted(times, [window.start, window.end]).tolist()
+    return rows.slice(first, last - first)
 
 
 def _by_slot(revisions: pa.RecordBatch) -> dict[int, list[Observation]]:
