@@ -1,12 +1,11 @@
 """Starting and stopping a client of the broker, both bounded in time."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Final, Protocol, TypeVar
 
 import structlog
-from aiokafka.errors import KafkaError
 
 from candlelog.log.kafka.errors import mapped
 
@@ -19,9 +18,9 @@ _LOGGER: Final = structlog.get_logger()
 
 
 class _Client(Protocol):
-    async def start(self) -> None: ...
+    def start(self) -> Coroutine[None, None, None]: ...
 
-    async def stop(self) -> None: ...
+    def stop(self) -> Coroutine[None, None, None]: ...
 
 
 ClientT = TypeVar("ClientT", bound=_Client)
@@ -45,9 +44,15 @@ async def start(client: _Client) -> None:
 
 
 async def stop(client: _Client) -> None:
-    """Say goodbye to the broker; a broker that does not answer is left without."""
-    try:
-        async with asyncio.timeout(CLOSE_SECONDS):
-            await client.stop()
-    except (KafkaError, TimeoutError) as error:
-        _LOGGER.warning("log_left_without_goodbye", reason=repr(error))
+    """Say goodbye to the broker; a broker that does not answer is left without.
+
+    The goodbye is a task of its own: a consumer that waits to fetch again ends its `stop` with a
+    cancellation of aiokafka's own, which must not be taken for one of the caller.
+    """
+    leaving = asyncio.create_task(client.stop())
+    _, late = await asyncio.wait({leaving}, timeout=CLOSE_SECONDS)
+    if late:
+        leaving.cancel()
+        await asyncio.wait({leaving}, timeout=CLOSE_SECONDS)
+    if leaving.cancelled() or leaving.exception() is not None:
+        _LOGGER.warning("log_left_without_goodbye")

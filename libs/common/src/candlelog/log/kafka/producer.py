@@ -7,6 +7,7 @@ from typing import Final
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
+from aiokafka.structs import RecordMetadata
 
 from candlelog.errors import Fatal, Fenced, Unavailable
 from candlelog.log.kafka.client import start, stop
@@ -98,10 +99,15 @@ class KafkaTransactionalProducer:
 
 
 async def _append(client: AIOKafkaProducer, messages: Sequence[Outgoing]) -> list[int]:
-    futures = [
-        await client.send(
-            message.topic, message.value, key=message.key, headers=list(message.headers)
-        )
-        for message in messages
-    ]
-    return [metadata.offset for metadata in await asyncio.gather(*futures)]
+    futures: list[asyncio.Future[RecordMetadata]] = []
+    try:
+        for message in messages:
+            futures.append(  # noqa: PERF401 -- those queued before a failure are in the list too
+                await client.send(
+                    message.topic, message.value, key=message.key, headers=list(message.headers)
+                )
+            )
+        return [metadata.offset for metadata in await asyncio.gather(*futures)]
+    finally:
+        for future in futures:  # nobody waits for them any more
+            future.cancel()
