@@ -47,7 +47,7 @@ async def fetch_and_store(
         await asyncio.gather(
             *(_symbol(exchange, client, symbol, bounds, turns) for symbol in symbols)
         )
-        return int(client.query("SELECT count() FROM plain_candles FINAL").first_row[0])
+        return int(client.query("SELECT count() FROM plain_candles FINAL").result_rows[0][0])
     finally:
         await exchange.close()
         client.command("DROP TABLE plain_candles")

@@ -47,9 +47,8 @@ async def candlelog(data_dir: Path, *arguments: str, **environment: str) -> tupl
 
 
 async def test_any_server_shaped_like_binance_is_loaded_and_read_from_the_command_line(
-    launch, tmp_path, standin_url
+    launch, data_dir, standin_url
 ):
-    data_dir = tmp_path / "data"
     series = ("--symbol", "ABC/USDT", "--timeframe", "1m")
     async with launch(data_dir, "--exchange-url", f"binance={standin_url}"):
         code, out, err = await candlelog(

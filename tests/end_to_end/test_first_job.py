@@ -18,8 +18,7 @@ async def submitted(client, **changes):
     return await client.jobs.submit(**{**request, **changes})
 
 
-async def test_a_month_equals_the_archive_and_a_restart_goes_on_where_it_was(launch, tmp_path):
-    data_dir = tmp_path / "data"
+async def test_a_month_equals_the_archive_and_a_restart_goes_on_where_it_was(launch, data_dir):
     month = {"start": market.START, "end": market.END}
     async with launch(data_dir, "--sandbox") as client:
         job = await submitted(client, timeframes=["1m", "1h"], **month)

@@ -85,7 +85,7 @@ async def _supervise(service: str, settings: SettingsT, main: Main[SettingsT]) -
         exit_code = 1
         for error in _leaves(errors):
             _LOGGER.error("service_ended", reason=str(error))
-    except* Exception as errors:  # noqa: BLE001 -- the one place that lets the process die
+    except* Exception as errors:  # the one place that lets the process die
         exit_code = 1
         _LOGGER.error("service_crashed", exc_info=errors)
     return exit_code

@@ -3,7 +3,8 @@
 import asyncio
 import signal
 import sys
-from collections.abc import AsyncGenerator, Callable
+import tempfile
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
@@ -50,6 +51,14 @@ async def _ready(environment: Path, process: asyncio.subprocess.Process, output:
 def said(output: Path) -> str:
     """What the command has printed."""
     return output.read_text(errors="replace")
+
+
+@pytest.fixture
+def data_dir() -> Generator[Path]:
+    """A folder for one system. Not `tmp_path`: every pytest that starts closes those to other
+    accounts, and Postgres does not run as root."""
+    with tempfile.TemporaryDirectory(prefix="candlelog-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder) / "data"
 
 
 @pytest.fixture

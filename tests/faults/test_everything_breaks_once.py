@@ -1,0 +1,201 @@
+"""One job on one stack: every process is killed once, and each store is away for 30 s.
+
+What is stored in the end, and what the projection says of it, is what an undisturbed run leaves.
+Order and moments are drawn from a seed; `CANDLELOG_FAULT_SEEDS` says how many seeds to run.
+"""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import httpx
+import psutil
+import pyarrow as pa
+import pytest
+
+from candlelog.stores.clickhouse import ClickHouse
+from candlelog_client.client import Candlelog
+from candlelog_client.connection import read_environment_file
+from candlelog_client.errors import ClientError
+from candlelog_client.results import Job
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
+
+CANDLELOG = Path(sys.executable).with_name("candlelog")
+SEEDS = range(int(os.environ.get("CANDLELOG_FAULT_SEEDS", "1")))
+STORES = ("broker", "postgres", "clickhouse")
+OUTAGE_SECONDS = 30
+SLOW_MS, FAST_MS = 4000, 0
+FINISH_SECONDS = 240
+REQUEST = {
+    "exchange": "binance",
+    "symbols": ["NEAR/USDT", "SYNA/USDT", *(f"GEN{n:03d}/USDT" for n in range(1, 7))],
+    "timeframes": ["1m", "1h"],
+    "start": "2024-02-01",
+    "end": "2024-06-01",
+}
+
+CANDLES = """
+SELECT exchange, symbol, timeframe, open_time, open, high, low, close, volume, quote_volume, trades,
+    source
+FROM candles_latest ORDER BY exchange, symbol, timeframe, open_time
+"""
+# Where ranges are cut may differ: what is compared is which slots are covered and by what answer.
+COVERED_SLOTS = """
+SELECT DISTINCT exchange, symbol, timeframe, source, outcome,
+    arrayJoin(range(toUInt32(toUnixTimestamp(start)), toUInt32(toUnixTimestamp(end)), 60)) AS slot
+FROM coverage WHERE timeframe = '1m' ORDER BY ALL
+"""
+COVERED_ENDS = """
+SELECT exchange, symbol, timeframe, source, outcome, min(start) AS first, max(end) AS last
+FROM coverage GROUP BY ALL ORDER BY ALL
+"""
+OTHERS = "SELECT (SELECT count() FROM candle_revisions), (SELECT count() FROM quarantine)"
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What a run left in ClickHouse."""
+
+    candles: pa.Table
+    covered_slots: pa.Table
+    covered_ends: pa.Table
+    revisions_and_quarantined: list[tuple[object, ...]]
+
+
+class Running:
+    """A system under test, reached as a user and as an operator reach it."""
+
+    def __init__(self, client: Candlelog, data_dir: Path) -> None:
+        self.client = client
+        self._state = data_dir
+        self._environment = read_environment_file(data_dir / "candlelog.env")
+
+    async def processes(self) -> dict[str, int]:
+        command = await asyncio.create_subprocess_exec(
+            CANDLELOG, "ps", "--json", "--data-dir", str(self._state),
+            stdout=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        output, _ = await command.communicate()
+        return {row["service"]: row["pid"] for row in json.loads(output) if row["pid"]}
+
+    async def latency(self, milliseconds: float) -> None:
+        url = self._environment["CANDLELOG_EXCHANGE_URLS"].removeprefix("binance=")
+        async with httpx.AsyncClient(base_url=url, trust_env=False) as sandbox:
+            body = {"milliseconds": milliseconds}
+            (await sandbox.post("/_sandbox/latency", json=body)).raise_for_status()
+
+    async def stored(self) -> Stored:
+        engine = ClickHouse(self._environment["CANDLELOG_CLICKHOUSE_URL"])
+        try:
+            return Stored(
+                await engine.query_arrow(CANDLES),
+                await engine.query_arrow(COVERED_SLOTS),
+                await engine.query_arrow(COVERED_ENDS),
+                await engine.query(OTHERS),
+            )
+        finally:
+            await engine.close()
+
+    async def finished(self, job_id: str) -> Job:
+        async with asyncio.timeout(FINISH_SECONDS):
+            async for job in self._states(job_id):
+                if job.finished:
+                    return job
+        raise AssertionError("the feed ended before the job")
+
+    async def _states(self, job_id: str) -> AsyncIterator[Job]:
+        while True:
+            with suppress(ClientError):  # the API may be down for a moment
+                yield await self.client.jobs.get(job_id)
+            await asyncio.sleep(0.5)
+
+
+async def undisturbed(launch, data_dir: Path) -> Stored:
+    async with launch(data_dir, "--sandbox") as client:
+        running = Running(client, data_dir)
+        job = await running.finished((await client.jobs.submit(**REQUEST)).id)
+        assert job.status == "completed"
+        return await running.stored()
+
+
+async def repeated(call: Callable[[], Awaitable[object]], seconds: float = 30) -> None:
+    """Call until it succeeds: what it talks to has just been killed."""
+    async with asyncio.timeout(seconds):
+        while True:
+            try:
+                await call()
+                return
+            except httpx.HTTPError:
+                await asyncio.sleep(0.2)
+
+
+async def kill_each_once(running: Running, random: Random) -> list[str]:
+    victims = sorted(await running.processes())
+    random.shuffle(victims)
+    for service in victims:
+        await asyncio.sleep(random.uniform(0.2, 3.0))
+        pid = (await running.processes()).get(service)
+        assert pid is not None, f"{service} is not running"
+        psutil.Process(pid).kill()
+        if service == "sandbox":  # its switches are forgotten with it
+            await repeated(lambda: running.latency(SLOW_MS))
+    return victims
+
+
+async def take_away(running: Running, service: str, seconds: float) -> None:
+    root = psutil.Process((await running.processes())[service])
+    family = [root, *root.children(recursive=True)]
+    for process in family:
+        with suppress(psutil.NoSuchProcess):
+            process.suspend()
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        for process in reversed(family):
+            with suppress(psutil.NoSuchProcess):
+                process.resume()
+
+
+@pytest.fixture(scope="module")
+def reference() -> dict[str, Stored]:
+    """The undisturbed run, made once for all seeds."""
+    return {}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_a_job_survives_the_death_of_every_process_and_the_absence_of_every_store(
+    seed: int, launch, tmp_path: Path, reference: dict[str, Stored]
+):
+    random = Random(seed)
+    expected = reference.get("stored") or await undisturbed(launch, tmp_path / "undisturbed")
+    reference["stored"] = expected
+
+    async with launch(tmp_path / "disturbed", "--sandbox") as client:
+        running = Running(client, tmp_path / "disturbed")
+        await running.latency(SLOW_MS)
+        job = await client.jobs.submit(**REQUEST)
+        killed = await kill_each_once(running, random)
+        for store in random.sample(STORES, len(STORES)):
+            await take_away(running, store, OUTAGE_SECONDS)
+            await asyncio.sleep(random.uniform(1.0, 4.0))
+        halfway = await running.client.jobs.get(job.id)
+        await running.latency(FAST_MS)
+        job = await running.finished(job.id)
+        actual = await running.stored()
+
+    assert set(killed) >= {*STORES, "coordinator", "fetcher", "clickhouse-sink", "status-api"}
+    assert not halfway.finished, "the job ended before the last disturbance: nothing was shown"
+    assert job.status == "completed"
+    assert actual.candles.equals(expected.candles)
+    assert actual.covered_slots.equals(expected.covered_slots)
+    assert actual.covered_ends.equals(expected.covered_ends)
+    assert actual.revisions_and_quarantined == expected.revisions_and_quarantined == [(0, 0)]
+    assert job.candles_stored == actual.candles.num_rows
+    assert (job.chunks_done, job.chunks_failed) == (job.chunks_total, 0)
