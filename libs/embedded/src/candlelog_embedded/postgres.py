@@ -6,6 +6,7 @@ import shutil
 import signal
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -104,15 +105,15 @@ def _let_through(path: Path) -> None:
 def _clear_leftovers(directory: Path) -> None:
     """Clear what a killed postmaster left, so that the next one finds its directory free.
 
-    Its backends live on for a moment and hold the shared memory; they notice the death and leave,
-    and those that do not are killed: recovery replays the write-ahead log all the same. A lock file
-    that names a process which is no Postgres of this directory would be believed by the server.
+    Its backends live on until they next look around, and hold the shared memory; ending them is no
+    worse than the kill was, for recovery replays the write-ahead log either way. A lock file that
+    names a process which is no Postgres of this directory would be believed by the server.
     """
-    leftovers = list(_servers_of(directory))
-    _, alive = psutil.wait_procs(leftovers, timeout=_LEFTOVERS_SECONDS)
-    for process in alive:
-        process.kill()
-    psutil.wait_procs(alive, timeout=_LEFTOVERS_SECONDS)
+    left = list(_servers_of(directory))
+    for process in left:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(left, timeout=_LEFTOVERS_SECONDS)
     (directory / "postmaster.pid").unlink(missing_ok=True)
 
 

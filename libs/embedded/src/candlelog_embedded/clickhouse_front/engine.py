@@ -18,7 +18,6 @@ from candlelog_embedded.clickhouse_front.statement import Statement
 
 _CODE = re.compile(r"Code: (?P<code>\d+)\.")
 _UNKNOWN_ERROR = 1000
-_PATH_IS_IN_USE = 76
 _TAKE_OVER_SECONDS = 15.0
 
 
@@ -116,21 +115,18 @@ def _engine_errors() -> Generator[None]:
         raise EngineError(str(error)) from None
 
 
+@tenacity.retry(
+    retry=tenacity.retry_if_exception_type(EngineError),
+    wait=tenacity.wait_fixed(0.3),
+    stop=tenacity.stop_after_delay(_TAKE_OVER_SECONDS),
+    reraise=True,
+)
 def _connect_when_free(path: str) -> Connection:
-    """Open the engine; a killed predecessor may hold the directory for a moment longer."""
-    for attempt in tenacity.Retrying(
-        retry=tenacity.retry_if_exception(_is_in_use),
-        wait=tenacity.wait_fixed(0.1),
-        stop=tenacity.stop_after_delay(_TAKE_OVER_SECONDS),
-        reraise=True,
-    ):
-        with attempt, _engine_errors():
-            return chdb.connect(path)
-    raise AssertionError("Retrying ends with a result or an exception")
-
-
-def _is_in_use(error: BaseException) -> bool:
-    return isinstance(error, EngineError) and error.code == _PATH_IS_IN_USE
+    """Open the engine. A killed predecessor may hold the directory for a moment longer, of which
+    chDB tells the log, but not the caller: to us, every failure to open looks the same.
+    """
+    with _engine_errors():
+        return chdb.connect(path)
 
 
 def _identifier(name: str) -> str:
