@@ -1,11 +1,16 @@
 """Brings the broker's topics in line with the table of topics."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from candlelog.errors import Misconfigured
+from candlelog.errors import Misconfigured, Unavailable
 from candlelog.events.topics import TOPICS, Topic
-from candlelog.log.kafka.admin import TopicState, administration
+from candlelog.log.kafka.admin import KafkaAdmin, TopicState, administration
+
+_LOOKS: Final = 300
+_LOOK_SECONDS: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,26 +24,49 @@ class Applied:
 async def apply_topics(bootstrap: str, prefix: str) -> Applied:
     """Create what is missing and set what differs; doing it again does nothing.
 
-    Raises `Misconfigured` when a topic has another number of partitions: its keys would move.
+    Returns once the broker shows everything as the table says. Raises `Misconfigured` when a topic
+    has another number of partitions (its keys would move), `Unavailable` when the broker is away.
     """
     async with administration(bootstrap) as admin:
-        there = {topic.name: topic for topic in await admin.topics(prefix)}
-        wanted = [_wanted(topic, prefix) for topic in TOPICS]
-        missing = [topic for topic in wanted if topic.name not in there]
-        differing = [
-            topic for topic in wanted if topic.name in there and _differs(topic, there[topic.name])
-        ]
+        missing, differing = await _difference(admin, prefix)
         if missing:
             await admin.create(missing)
         if differing:
             await admin.configure(differing)
-    return Applied(tuple(topic.name for topic in missing), tuple(t.name for t in differing))
+        if missing or differing:
+            await _await_agreement(admin, prefix)
+    return Applied(_names(missing), _names(differing))
 
 
 async def list_topics(bootstrap: str, prefix: str) -> Sequence[TopicState]:
     """The topics under `prefix` as the broker has them."""
     async with administration(bootstrap) as admin:
         return await admin.topics(prefix)
+
+
+async def _difference(
+    admin: KafkaAdmin, prefix: str
+) -> tuple[Sequence[TopicState], Sequence[TopicState]]:
+    """Topics of the table that are missing, and those with other settings."""
+    there = {topic.name: topic for topic in await admin.topics(prefix)}
+    wanted = [_wanted(topic, prefix) for topic in TOPICS]
+    return (
+        [topic for topic in wanted if topic.name not in there],
+        [topic for topic in wanted if topic.name in there and _differs(topic, there[topic.name])],
+    )
+
+
+async def _await_agreement(admin: KafkaAdmin, prefix: str) -> None:
+    """A controller says yes before every broker has heard of it."""
+    for _ in range(_LOOKS):
+        if await _difference(admin, prefix) == ([], []):
+            return
+        await asyncio.sleep(_LOOK_SECONDS)
+    raise Unavailable("the broker does not show the topics that its controller has accepted")
+
+
+def _names(topics: Sequence[TopicState]) -> tuple[str, ...]:
+    return tuple(topic.name for topic in topics)
 
 
 def _wanted(topic: Topic, prefix: str) -> TopicState:

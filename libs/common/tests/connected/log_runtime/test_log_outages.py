@@ -1,0 +1,177 @@
+"""The log goes away and comes back; readers and writers live through it."""
+
+import asyncio
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from random import Random
+
+import pytest
+
+from candlelog.clock import SystemClock
+from candlelog.errors import Unavailable
+from candlelog.events.jobs import ListMarketsV1
+from candlelog.log.consume import ConsumeLoop
+from candlelog.log.dead_letters import DeadLetters
+from candlelog.log.kafka import KafkaLog
+from candlelog.log.outcome import Done
+from candlelog.log.publish import Publisher
+from candlelog.log.topics_admin import apply_topics
+from candlelog.log.types import Outgoing
+
+pytestmark = [pytest.mark.connected, pytest.mark.timeout(180)]
+
+T0 = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+class Prefixed(KafkaLog):
+    """A log of one test's own topics."""
+
+    def __init__(self, bootstrap, prefix):
+        super().__init__(bootstrap)
+        self.prefix = prefix
+        self.commands = f"{prefix}jobs.commands"
+        self.ledger = f"{prefix}limits.ledger"
+        self.group = f"{prefix}tested"
+
+
+class Service:
+    """A publisher and a loop that remembers what it has handled."""
+
+    def __init__(self, publisher):
+        self.publisher = publisher
+        self.seen = set()
+
+    async def handle(self, received):
+        self.seen |= {item.event.key for item in received}
+        return [Done()] * len(received)
+
+    async def publish(self, *names):
+        """Publish until it succeeds, as an outbox does."""
+        events = [ListMarketsV1(exchange=name, requested_at=T0) for name in names]
+        async with asyncio.timeout(60):
+            while True:
+                try:
+                    return await self.publisher.publish(*events)
+                except Unavailable:
+                    await asyncio.sleep(0.2)
+
+    async def until(self, *names, seconds=40.0):
+        async with asyncio.timeout(seconds):
+            while not set(names) <= self.seen:  # noqa: ASYNC110 -- a plain value is waited for
+                await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def service(log):
+    clock, stopping = SystemClock(), asyncio.Event()
+    async with log.producer() as producer, log.consumer([log.commands], log.group) as consumer:
+        publisher = Publisher(producer, source="tester", clock=clock, topic_prefix=log.prefix)
+        letters = DeadLetters(publisher, service="tester", version="1")
+        made = Service(publisher)
+        loop = ConsumeLoop(consumer, made.handle, letters, clock=clock, random=Random(1))
+        task = asyncio.create_task(loop.run(stopping))
+        try:
+            yield made
+            assert not task.done(), task
+        finally:
+            stopping.set()
+            await task
+
+
+@pytest.fixture
+async def log(own_broker, topic_prefix):
+    await apply_topics(own_broker.bootstrap, topic_prefix)
+    return Prefixed(own_broker.bootstrap, topic_prefix)
+
+
+async def uncommitted(log):
+    async with log.consumer([log.commands], log.group) as consumer:
+        return await consumer.poll(max_records=10, timeout=2.0)
+
+
+async def test_a_broker_that_is_killed_and_started_again_costs_nothing(own_broker, log):
+    async with service(log) as running:
+        await running.publish("before")
+        await running.until("before")
+        own_broker.kill()
+        meanwhile = asyncio.create_task(running.publish("meanwhile"))
+        await asyncio.sleep(3)
+        await asyncio.to_thread(own_broker.start)
+        await meanwhile
+        await running.publish("after")
+        await running.until("meanwhile", "after")
+
+    assert not await uncommitted(log)
+
+
+async def test_a_broker_that_answers_nothing_for_longer_than_sessions_last_is_lived_through(
+    own_broker, log
+):
+    async with service(log) as running:
+        await running.publish("before")
+        await running.until("before")
+        own_broker.freeze()
+        meanwhile = asyncio.create_task(running.publish("meanwhile"))
+        await asyncio.sleep(35)
+        own_broker.thaw()
+        await meanwhile
+        await running.publish("after")
+        await running.until("meanwhile", "after")
+
+    assert not await uncommitted(log)
+
+
+async def test_a_send_to_a_broker_that_answers_nothing_is_unavailable_in_time(own_broker, log):
+    loop = asyncio.get_running_loop()
+    async with log.producer() as producer:
+        await producer.send([Outgoing(log.commands, b"k", b"v", ())])
+        own_broker.freeze()
+        began = loop.time()
+        with pytest.raises(Unavailable):
+            await producer.send([Outgoing(log.commands, b"k", b"v", ())])
+        assert loop.time() - began < 15
+        own_broker.thaw()
+        await producer.send([Outgoing(log.commands, b"k", b"v", ())])
+
+
+async def test_a_transaction_in_doubt_is_not_seen_in_half_and_another_producer_goes_on(
+    own_broker, log
+):
+    async with log.producer(transactional_id=log.prefix + "allocator") as first:
+        await first.send_atomically([Outgoing(log.ledger, b"k", b"one", ())])
+        own_broker.freeze()
+        with pytest.raises(Unavailable):
+            await first.send_atomically([Outgoing(log.ledger, b"k", b"doubt", ())] * 2)
+        own_broker.thaw()
+        with pytest.raises(Unavailable, match="open another"):
+            await first.send_atomically([Outgoing(log.ledger, b"k", b"never", ())])
+        async with log.producer(transactional_id=log.prefix + "allocator") as second:
+            await second.send_atomically([Outgoing(log.ledger, b"k", b"two", ())])
+
+    async with log.tail([log.ledger], start="beginning") as tail:
+        records = list(await tail.poll(max_records=10, timeout=5.0))
+        while (await tail.positions()) != (await tail.end()):
+            records += await tail.poll(max_records=10, timeout=0.2)
+    values = [record.value for record in records]
+    assert values in ([b"one", b"two"], [b"one", b"doubt", b"doubt", b"two"])
+
+
+async def test_leaving_a_broker_that_is_gone_is_bounded_in_time(own_broker, log):
+    loop = asyncio.get_running_loop()
+    async with service(log) as running:
+        await running.publish("before")
+        await running.until("before")
+        own_broker.kill()
+        began = loop.time()
+
+    assert loop.time() - began < 15
+
+
+async def test_a_log_that_is_not_there_is_unavailable():
+    log = Prefixed("127.0.0.1:1", "nowhere.")
+    with pytest.raises(Unavailable):
+        await log.producer().__aenter__()
+    with pytest.raises(Unavailable):
+        await log.consumer([log.commands], log.group).__aenter__()
+    with pytest.raises(Unavailable):
+        await log.tail([log.commands], start="end").__aenter__()
