@@ -2,6 +2,7 @@
 
 from collections import Counter
 from contextlib import asynccontextmanager
+from random import Random
 from uuid import UUID
 
 import pytest
@@ -25,27 +26,32 @@ class Crash(Exception):
 
 
 class DyingPool:
-    """A pool whose process dies at its `steps`-th step.
+    """A pool whose process dies again and again, after up to `most` steps.
 
     Steps are the statements, where Postgres makes a rollback of the lost connection, and the moment
     after each commit, when nobody has heard of it yet.
     """
 
-    def __init__(self, pool, steps: int) -> None:
-        self._pool, self._left = pool, steps
-        self.died = False
+    def __init__(self, pool, most: int, random: Random) -> None:
+        self._pool, self._most, self._random = pool, most, random
+        self._left = random.randint(1, most)
+        self.deaths = 0
 
     def step(self) -> None:
         self._left -= 1
-        if self._left == 0:
-            self.died = True
+        if not self._left:
+            self._left = self._random.randint(1, self._most)
+            self.deaths += 1
             raise Crash
+
+    def __getattr__(self, name: str):
+        return getattr(self._pool, name)
 
     @asynccontextmanager
     async def acquire(self):
         async with self._pool.acquire() as connection:
             yield DyingConnection(connection, self)
-        self.step()  # committed, and nobody has heard of it
+        self.step()
 
 
 class DyingConnection:
@@ -91,10 +97,20 @@ async def play(desk, submission) -> None:
     await desk.say(submission(job_id=JOB), other)
     await tolerant(desk, desk.work)
     await desk.say(cancel)
-    for _ in range(12):
+    for _ in range(40):
         await tolerant(desk, desk.work)
         await tolerant(desk, desk.fetch)
         desk.clock.advance(20)
+        if await settled(desk):
+            return
+    raise AssertionError("it does not come to an end")
+
+
+async def settled(desk) -> bool:
+    over = await desk.pool.fetchval(
+        "SELECT count(*) FROM jobs WHERE status IN ('completed', 'cancelled')"
+    )
+    return over == 2 and not await desk.waiting()
 
 
 async def tolerant(desk, step) -> None:
@@ -103,7 +119,7 @@ async def tolerant(desk, step) -> None:
         await step()
     except Crash:
         desk.start()
-        await desk.resume()
+        await tolerant(desk, desk.resume)
 
 
 def story(desk) -> set[object]:
@@ -134,22 +150,21 @@ async def end_of(desk) -> object:
     return sorted(map(tuple, rows)), sorted(map(tuple, tasks)), left
 
 
-async def test_a_crash_at_any_statement_leaves_what_no_crash_leaves(desk, submission):
+async def test_crashes_at_any_statement_leave_what_no_crash_leaves(desk, submission):
     await play(desk, submission)
-    expected, said = await end_of(desk), story(desk)
+    expected, told = await end_of(desk), story(desk)
     assert {row[1] for row in expected[0]} == {"completed", "cancelled"}
-    steps, died = 0, True
-    while died:
-        steps += 3 if steps > 40 else 1
+    deaths = 0
+    for seed in range(10):
         await desk.pool.execute("TRUNCATE jobs, tasks, ranges, chunks, outbox, consumed_offsets")
-        fresh = type(desk)(desk.pool, type(desk.log)(clock=desk.clock), desk.clock, in_flight=5)
-        dying = DyingPool(desk.pool, steps)
-        fresh.start(dying)
-        await play(fresh, submission)
-        died = dying.died
-        assert await end_of(fresh) == expected, f"after a crash at statement {steps}"
-        assert story(fresh) == said, f"after a crash at statement {steps}"
-    assert steps > 60
+        dying = DyingPool(desk.pool, 60, Random(seed))
+        log = type(desk.log)(clock=desk.clock)
+        mortal = type(desk)(dying, log, desk.clock, in_flight=5)
+        await play(mortal, submission)
+        assert await end_of(mortal) == expected, f"with the deaths of seed {seed}"
+        assert story(mortal) == told, f"with the deaths of seed {seed}"
+        deaths += dying.deaths
+    assert deaths > 40
 
 
 async def test_a_crash_between_publishing_and_deleting_publishes_again_and_no_more(
@@ -158,8 +173,9 @@ async def test_a_crash_between_publishing_and_deleting_publishes_again_and_no_mo
     await desk.say(submission())
     await desk.consume()
     await desk.releases.step()
-    dying = DyingPool(desk.pool, 3)
-    desk.start(dying)
+    pool = DyingPool(desk.pool, 3, Random())
+    pool._left = 3
+    desk.start(pool)
     with pytest.raises(Crash):
         await desk.relay.step()
     desk.start()

@@ -1,0 +1,143 @@
+"""Two coordinator processes on the real broker, killed in turn while a job runs."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from asyncio.subprocess import Process
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from candlelog.clock import SystemClock
+from candlelog.events.fetch import FetchRequestedV1
+from candlelog.events.jobs import SubmitJobV1
+from candlelog.events.progress import JobStateChangedV1, TaskStateChangedV1
+from candlelog.log.kafka.log import KafkaLog
+from candlelog.log.publish import Publisher
+from candlelog.log.receive import receive
+
+pytestmark = pytest.mark.connected
+
+START = datetime(2024, 1, 1, tzinfo=UTC)
+CHUNKS, PAGE = 20, 1000
+
+
+class World:
+    """The log as the test sees it, and a worker that answers one request after another."""
+
+    def __init__(self, log: KafkaLog, prefix: str, environment: dict[str, str]) -> None:
+        self.log, self.prefix, self._environment = log, prefix, environment
+        self.requests: list[FetchRequestedV1] = []
+        self.said: list[object] = []
+
+    async def start_process(self) -> Process:
+        """Start a coordinator; it is at work when its port answers."""
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "coordinator",
+            env=self._environment | {"COORDINATOR_HTTP_PORT": str(port)},
+        )  # fmt: skip
+        while process.returncode is None:
+            with suppress(OSError):
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.close()
+                break
+            await asyncio.sleep(0.05)
+        return process
+
+    async def work(self, publisher: Publisher, answers) -> None:
+        async with self.log.consumer(
+            [f"{self.prefix}fetch.requested"], f"{self.prefix}worker"
+        ) as consumer:
+            while True:
+                for record in await consumer.poll(max_records=10, timeout=0.1):
+                    event = receive(record).event
+                    assert isinstance(event, FetchRequestedV1)
+                    self.requests.append(event)
+                    await publisher.publish(*answers(event))
+                    await asyncio.sleep(0.02)
+
+    async def listen(self) -> None:
+        """Keep everything that is said on `progress`, in order within a job."""
+        async with self.log.tail([f"{self.prefix}progress"], start="beginning") as tail:
+            while True:
+                records = await tail.poll(max_records=1000, timeout=0.1)
+                self.said += [receive(record).event for record in records]
+
+    def states(self) -> list[tuple[int, str]]:
+        return [(e.version, e.state) for e in self.said if isinstance(e, JobStateChangedV1)]
+
+
+@pytest.fixture
+def world(kafka_bootstrap, topics, postgres_dsn, clickhouse_url) -> World:
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("CANDLELOG_")
+    } | {
+        "CANDLELOG_KAFKA_BOOTSTRAP": kafka_bootstrap,
+        "CANDLELOG_POSTGRES_DSN": postgres_dsn,
+        "CANDLELOG_CLICKHOUSE_URL": clickhouse_url,
+        "CANDLELOG_TOPIC_PREFIX": topics,
+    }
+    return World(KafkaLog(kafka_bootstrap), topics, environment)
+
+
+async def until(met: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not met():  # noqa: ASYNC110 -- what is waited for are other processes
+            await asyncio.sleep(0.05)
+
+
+async def test_two_coordinators_killed_in_turn_finish_a_job_as_one_that_lives(
+    world: World, postgres_dsn: str, answers
+):
+    job = SubmitJobV1(
+        job_id=uuid4(), exchange="binance", symbols=("BTC/USDT", "ETH/USDT", "XRP/USDT"),
+        timeframes=("1m",), start=START, end=START + timedelta(minutes=CHUNKS * PAGE),
+        submitted_by="t", submitted_at=START,
+    )  # fmt: skip
+    processes = [await world.start_process(), await world.start_process()]
+    async with world.log.producer() as producer:
+        publisher = Publisher(producer, source="t", clock=SystemClock(), topic_prefix=world.prefix)
+        working = asyncio.gather(world.work(publisher, answers), world.listen())
+        try:
+            await publisher.publish(job)
+            for number, share in enumerate((10, 30)):
+                await until(lambda share=share: len(world.requests) >= share)
+                processes[number].kill()
+                processes.append(await world.start_process())
+            await until(lambda: (3, "completed") in world.states())
+            for process in processes[2:]:
+                process.send_signal(signal.SIGTERM)
+            assert [await process.wait() for process in processes[2:]] == [0, 0]
+        finally:
+            working.cancel()
+            with suppress(asyncio.CancelledError):
+                await working
+            for process in processes:
+                with suppress(ProcessLookupError):
+                    process.kill()
+                await process.wait()
+    assert list(dict.fromkeys(world.states())) == [(1, "queued"), (2, "running"), (3, "completed")]
+    ended = {e.task_id: e.state for e in world.said if isinstance(e, TaskStateChangedV1)}
+    assert sorted(ended.values()) == ["completed"] * 3
+    asked = {(r.symbol, r.start, r.slots) for r in world.requests}
+    assert len(asked) == 3 * CHUNKS
+    assert await _kept(postgres_dsn) == [(CHUNKS, 0, CHUNKS * PAGE)] * 3
+
+
+async def _kept(dsn: str) -> list[tuple[int, int, int]]:
+    connection = await asyncpg.connect(dsn)
+    try:
+        rows = await connection.fetch(
+            "SELECT chunks_stored, chunks_failed, slots_explained FROM coordinator.tasks"
+        )
+        return [tuple(row) for row in rows]
+    finally:
+        await connection.close()
