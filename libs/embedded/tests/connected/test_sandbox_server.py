@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncGenerator
@@ -181,3 +182,13 @@ def test_the_process_says_what_is_wrong_with_its_flags() -> None:
     hole = "--hole=NOSUCH=2024-02-01T00:00Z/2024-02-02T00:00Z"
     done = subprocess.run([*command, hole], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (1, "sandbox: unknown symbol 'NOSUCH'\n")
+
+
+def test_the_process_says_that_its_port_is_taken() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        command = [sys.executable, "-m", "candlelog_embedded.sandbox", "--port", port]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("sandbox: ")
+    assert "address already in use" in done.stderr

@@ -33,5 +33,5 @@ async def serve(flags: Flags) -> None:
 if __name__ == "__main__":
     try:
         asyncio.run(serve(parse(sys.argv[1:])))
-    except CandlelogError as error:
+    except (CandlelogError, OSError) as error:
         sys.exit(f"sandbox: {error}")
