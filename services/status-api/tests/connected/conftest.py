@@ -86,7 +86,8 @@ class Served:
         return answer.json()["items"]
 
 
-Serve = Callable[[], Awaitable[Served]]
+Serve = Callable[..., Awaitable[Served]]
+"""Starts a replica, on another database where a DSN is given."""
 
 
 @asynccontextmanager
@@ -161,7 +162,9 @@ async def stores(bootstrap: str, postgres: str, clickhouse: str) -> AsyncGenerat
     dsn = postgres.removesuffix("/postgres") + f"/{name}"
     url = clickhouse.removesuffix("/default") + f"/{name}"
     async with AsyncExitStack() as stack:
-        yield lambda: stack.enter_async_context(replica(bootstrap, f"{name}.", dsn, url))
+        yield lambda other=None: stack.enter_async_context(
+            replica(bootstrap, f"{name}.", other or dsn, url)
+        )
     await engine.command(f"DROP DATABASE {name} SYNC")
     await engine.close()
     await server.execute(f"DROP DATABASE {name} WITH (FORCE)")

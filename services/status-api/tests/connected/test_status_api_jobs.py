@@ -165,8 +165,8 @@ async def test_a_refused_cancel_gives_the_coordinators_reason(
 async def test_a_cancel_nobody_answers_says_so(
     api: Any, body: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("status_api.handlers.jobs._WAIT_SECONDS", 0.3)
     job = (await api.http.post("/jobs", json=body)).json()
+    monkeypatch.setattr("status_api.handlers.jobs._WAIT_SECONDS", 0.3)
     answer = await api.http.post(f"/jobs/{job['id']}/cancel")
     assert (answer.status_code, answer.json()["code"]) == (503, "not_answered")
 

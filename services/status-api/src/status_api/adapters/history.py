@@ -66,7 +66,7 @@ ORDER BY start, observed_at LIMIT {{limit:UInt32}}
 
 _QUARANTINE: Final = """
 SELECT exchange, symbol, timeframe, open_time, raw, reason, source, job_id, chunk_id, observed_at,
-    cityHash64(chunk_id, reason, raw) AS number
+    bitShiftRight(cityHash64(chunk_id, reason, raw), 1) AS number
 FROM quarantine FINAL
 WHERE ({exchange:String} = '' OR exchange = {exchange:String})
     AND ({symbol:String} = '' OR symbol = {symbol:String})

@@ -1,0 +1,230 @@
+"""Candles, series, coverage and quarantine over REST, from the real engine."""
+
+import csv
+import io
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any
+from uuid import UUID
+
+import pyarrow as pa
+import pytest
+
+pytestmark = pytest.mark.connected
+
+T0 = datetime(2024, 2, 1, tzinfo=UTC)
+OBSERVED = datetime(2024, 3, 1, 12, 0, 0, 123_000, tzinfo=UTC)
+COUNT = 2_500
+MS = pa.timestamp("ms", "UTC")
+QUERY = {"exchange": "binance", "symbol": "BTC/USDT", "timeframe": "1m"}
+
+
+def candles(symbol: str = "BTC/USDT", count: int = COUNT) -> pa.Table:
+    random = Random(3)
+    prices = [random.uniform(1e-7, 7e4) for _ in range(count)]
+    return pa.table(
+        {
+            "exchange": ["binance"] * count,
+            "symbol": [symbol] * count,
+            "timeframe": ["1m"] * count,
+            "open_time": pa.array([T0 + timedelta(minutes=n) for n in range(count)], MS),
+            **dict.fromkeys(("open", "high", "low", "close"), prices),
+            "volume": [random.random() * 10 ** random.randint(-9, 15) for _ in range(count)],
+            "quote_volume": pa.array([None] + [1.0] * (count - 1), pa.float64()),
+            "trades": pa.array([None] + [7] * (count - 1), pa.uint32()),
+            "source": ["rest"] * count,
+            "observed_at": pa.array([OBSERVED] * count, MS),
+        }
+    )
+
+
+def coverage(*ranges: tuple[int, int, str]) -> pa.Table:
+    chunks = [UUID(int=number) for number in range(len(ranges))]
+    return pa.table(
+        {
+            "exchange": ["binance"] * len(ranges),
+            "symbol": ["BTC/USDT"] * len(ranges),
+            "timeframe": ["1m"] * len(ranges),
+            "start": pa.array([T0 + timedelta(minutes=start) for start, _, _ in ranges], MS),
+            "end": pa.array([T0 + timedelta(minutes=end) for _, end, _ in ranges], MS),
+            "source": ["rest"] * len(ranges),
+            "outcome": [outcome for _, _, outcome in ranges],
+            "job_id": [str(UUID(int=1))] * len(ranges),
+            "chunk_id": [str(chunk) for chunk in chunks],
+            "observed_at": pa.array([OBSERVED] * len(ranges), MS),
+        }
+    )
+
+
+def quarantine(count: int) -> pa.Table:
+    return pa.table(
+        {
+            "exchange": ["binance"] * count,
+            "symbol": ["BTC/USDT"] * count,
+            "timeframe": ["1m"] * count,
+            "open_time": pa.array([None] + [T0] * (count - 1), MS),
+            "raw": [f'[{number}, "\\u0000"]' for number in range(count)],
+            "reason": ["not_positive"] * count,
+            "source": ["rest"] * count,
+            "job_id": [str(UUID(int=1))] * count,
+            "chunk_id": [str(UUID(int=2))] * count,
+            "observed_at": pa.array(
+                [OBSERVED + timedelta(seconds=number // 2) for number in range(count)], MS
+            ),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+async def filled(first: Any) -> Any:
+    """A replica over an engine that holds some candles."""
+    await first.clickhouse.insert_arrow("candles", candles())
+    await first.clickhouse.insert_arrow("candles", candles("ETH/USDT", 3))
+    await first.clickhouse.insert_arrow(
+        "coverage",
+        coverage((0, 1000, "candles"), (1000, 2500, "candles"), (2500, 2600, "empty")),
+    )
+    await first.clickhouse.insert_arrow("quarantine", quarantine(5))
+    eth = coverage((0, 3, "candles"))
+    eth = eth.set_column(1, "symbol", pa.array(["ETH/USDT"]))
+    await first.clickhouse.insert_arrow("coverage", eth)
+    return first
+
+
+def parsed(row: dict[str, Any]) -> tuple[Any, ...]:
+    """A row of CSV or JSON as comparable values."""
+    numbers = ("open", "high", "low", "close", "volume")
+    return (row["open_time"], *(float(row[name]) for name in numbers), str(row["trades"] or ""))
+
+
+def expected(table: pa.Table) -> list[tuple[Any, ...]]:
+    return [
+        parsed({**row, "open_time": f"{row['open_time']:%Y-%m-%dT%H:%M:%SZ}"})
+        for row in table.to_pylist()
+    ]
+
+
+async def test_pages_hold_every_candle_once_and_in_order(filled: Any):
+    seen: list[tuple[Any, ...]] = []
+    cursor: str | None = None
+    while True:
+        query = {**QUERY, "limit": 999} | ({"cursor": cursor} if cursor else {})
+        page = (await filled.http.get("/candles", params=query)).json()
+        seen += [parsed(row) for row in page["items"]]
+        cursor = page["next"]
+        if cursor is None:
+            break
+    assert seen == expected(candles())
+
+
+async def test_a_candle_has_the_names_of_the_table(filled: Any):
+    page = (await filled.http.get("/candles", params={**QUERY, "limit": 1})).json()
+    assert list(page["items"][0]) == [
+        "exchange", "symbol", "timeframe", "open_time", "open", "high", "low", "close", "volume",
+        "quote_volume", "trades", "source", "observed_at",
+    ]  # fmt: skip
+    assert page["items"][0]["quote_volume"] is None
+    assert page["items"][0]["open_time"] == "2024-02-01T00:00:00Z"
+    assert page["items"][0]["observed_at"] == "2024-03-01T12:00:00.123Z"
+
+
+async def test_ranges_are_half_open(filled: Any):
+    query = {**QUERY, "start": "2024-02-01T00:01:00Z", "end": "2024-02-01T00:03:00Z"}
+    page = (await filled.http.get("/candles", params=query)).json()
+    assert [row["open_time"][14:16] for row in page["items"]] == ["01", "02"]
+    assert page["next"] is None
+
+
+@pytest.mark.parametrize("by_header", [True, False], ids=["accept", "format"])
+async def test_csv_holds_the_whole_range_with_floats_that_read_back_the_same(
+    filled: Any, monkeypatch: pytest.MonkeyPatch, by_header: bool
+):
+    monkeypatch.setattr("status_api.handlers.candles._CSV_ROWS", 700)
+    how = {"headers": {"Accept": "text/csv"}} if by_header else {}
+    query = QUERY if by_header else {**QUERY, "format": "csv"}
+    answer = await filled.http.get("/candles", params=query, **how)
+    assert answer.headers["content-type"].startswith("text/csv")
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert [parsed(row) for row in rows] == expected(candles())
+    assert (rows[0]["quote_volume"], rows[0]["observed_at"]) == ("", "2024-03-01T12:00:00.123Z")
+
+
+async def test_a_series_without_candles_is_an_empty_page_and_an_empty_csv(filled: Any):
+    query = {**QUERY, "symbol": "ETH/BTC"}
+    assert (await filled.http.get("/candles", params=query)).json() == {"items": [], "next": None}
+    text = (await filled.http.get("/candles", params={**query, "format": "csv"})).text
+    assert text.count("\n") == 1
+
+
+async def test_what_cannot_be_read_is_refused_with_the_nearest_names(filled: Any):
+    for change, code in [
+        ({"exchange": "binanc"}, "unknown_exchange"),
+        ({"timeframe": "2m"}, "unknown_timeframe"),
+        ({"symbol": "BTCUSDT"}, "unknown_symbol"),
+        ({"symbol": "' OR 1=1 --"}, "unknown_symbol"),
+        ({"symbol": "\0"}, "invalid_value"),
+        ({"start": "soon"}, "malformed_time"),
+        ({"start": "2024-02-02", "end": "2024-02-01"}, "invalid_range"),
+        ({"limit": "10001"}, "invalid_value"),
+        ({"cursor": "x"}, "malformed_cursor"),
+        ({"format": "parquet"}, "not_available"),
+    ]:
+        answer = await filled.http.get("/candles", params={**QUERY, **change})
+        assert (answer.status_code, answer.json()["code"]) == (422, code), change
+    near = await filled.http.get("/candles", params={**QUERY, "symbol": "BTCUSDT"})
+    assert near.json()["errors"][0]["nearest"] == ["BTC/USDT"]
+    missing = await filled.http.get("/candles", params={"exchange": "binance"})
+    assert missing.json()["code"] == "missing_field"
+
+
+async def test_times_far_away_are_just_empty(filled: Any):
+    for start, end in (("0001-01-01", "1000-01-01"), ("9998-01-01", "9999-12-31")):
+        answer = await filled.http.get("/candles", params={**QUERY, "start": start, "end": end})
+        assert (answer.status_code, answer.json()["items"]) == (200, []), start
+    everything = {**QUERY, "start": "0001-01-01", "end": "9999-12-31", "limit": 1}
+    assert len((await filled.http.get("/candles", params=everything)).json()["items"]) == 1
+
+
+async def test_series_say_what_is_stored_in_pages(filled: Any):
+    first = (await filled.http.get("/series", params={"limit": 1})).json()
+    (bitcoin,) = first["items"]
+    assert (bitcoin["symbol"], bitcoin["candles"]) == ("BTC/USDT", COUNT)
+    assert bitcoin["first_open_time"] == "2024-02-01T00:00:00Z"
+    assert bitcoin["last_open_time"] == "2024-02-02T17:39:00Z"
+    second = (await filled.http.get("/series", params={"cursor": first["next"]})).json()
+    assert [(each["symbol"], each["candles"]) for each in second["items"]] == [("ETH/USDT", 3)]
+    assert second["next"] is None
+    only = (await filled.http.get("/series", params={"symbol": "ETH/USDT"})).json()
+    assert len(only["items"]) == 1
+
+
+async def test_coverage_is_told_in_runs(filled: Any):
+    page = (await filled.http.get("/coverage", params={**QUERY, "limit": 1})).json()
+    (run,) = page["items"]
+    assert (run["start"], run["end"]) == ("2024-02-01T00:00:00Z", "2024-02-02T17:40:00Z")
+    rest = (await filled.http.get("/coverage", params={**QUERY, "cursor": page["next"]})).json()
+    assert [(run["start"], run["outcome"]) for run in rest["items"]] == [
+        ("2024-02-02T17:40:00Z", "empty")
+    ]
+    cut = {**QUERY, "start": "2024-02-01T01:00:00Z", "end": "2024-02-01T02:00:00Z"}
+    (run,) = (await filled.http.get("/coverage", params=cut)).json()["items"]
+    assert (run["start"], run["end"]) == ("2024-02-01T01:00:00Z", "2024-02-01T02:00:00Z")
+
+
+async def test_quarantine_lists_the_newest_first_in_pages(filled: Any):
+    seen: list[dict[str, Any]] = []
+    cursor: str | None = None
+    while True:
+        query = {"limit": 2} | ({"cursor": cursor} if cursor else {})
+        page = (await filled.http.get("/quarantine", params=query)).json()
+        seen += page["items"]
+        cursor = page["next"]
+        if cursor is None:
+            break
+    assert len({row["raw"] for row in seen}) == 5
+    assert [row["observed_at"] for row in seen] == sorted(
+        (row["observed_at"] for row in seen), reverse=True
+    )
+    assert seen[0]["reason"] == "not_positive"
+    none = (await filled.http.get("/quarantine", params={"symbol": "ETH/USDT"})).json()
+    assert none == {"items": [], "next": None}

@@ -1,0 +1,153 @@
+"""The projection is what the log says, whoever folded it and however often."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any
+from uuid import UUID, uuid4, uuid5
+
+import pytest
+
+from candlelog.events.codec import Message
+from candlelog.events.jobs import SubmitJobV1
+from candlelog.events.progress import (
+    BatchStoredV1,
+    ChunkFailedV1,
+    ChunkFetchedV1,
+    ChunkReleasedV1,
+    CommandAnsweredV1,
+    JobAcceptedV1,
+    JobStateChangedV1,
+    TaskPlannedV1,
+    TaskStateChangedV1,
+)
+from candlelog.log.types import Outgoing
+
+pytestmark = pytest.mark.connected
+
+T0 = datetime(2024, 2, 1, tzinfo=UTC)
+GARBAGE = b"\xff"
+TABLES = ("consumed_offsets", "submissions", "jobs", "tasks", "chunks", "answers")
+
+
+def story(random: Random) -> list[Message]:
+    """A job with repeated, stale and contradictory events, in no sensible order."""
+    job = uuid4()
+    tasks = [uuid5(job, str(number)) for number in range(3)]
+    found: list[Message] = [
+        SubmitJobV1(
+            job_id=job, exchange="binance", symbols=("BTC/USDT", "ETH/USDT"), timeframes=("1m",),
+            start=T0, end=T0 + timedelta(days=1), submitted_by="t", submitted_at=datetime.now(UTC),
+            label='a "quoted", {label}',
+        ),
+        JobAcceptedV1(
+            job_id=job, tasks_total=3, chunks_total=30, slots_expected=30_000, slots_covered=0,
+            accepted_at=T0,
+        ),
+        *(_planned(job, task) for task in tasks),
+        _job_state(job, 1, "queued"),
+        _job_state(job, 2, "running"),
+    ]  # fmt: skip
+    found += [_of_chunk(random, job, random.choice(tasks)) for _ in range(120)]
+    found += [
+        TaskStateChangedV1(job_id=job, task_id=task, version=1, state="completed", changed_at=T0)
+        for task in tasks
+    ]
+    found.append(
+        CommandAnsweredV1(
+            job_id=job, correlation_id=uuid5(job, "c"), command="cancel", accepted=False,
+            code="invalid_transition", reason="no\0", answered_at=T0,
+        )
+    )  # fmt: skip
+    random.shuffle(found)
+    return found + random.sample(found, 20)
+
+
+def _planned(job: UUID, task: UUID) -> TaskPlannedV1:
+    return TaskPlannedV1(
+        job_id=job, task_id=task, exchange="binance", symbol="BTC/USDT", timeframe="1m", start=T0,
+        end=T0 + timedelta(days=1), route_reason="r", chunks_total=10, slots_expected=10_000,
+        slots_covered=0, planned_at=T0,
+    )  # fmt: skip
+
+
+def _job_state(job: UUID, version: int, state: str) -> JobStateChangedV1:
+    return JobStateChangedV1(
+        job_id=job, version=version, generation=0, state=state,
+        changed_at=T0 + timedelta(seconds=version),
+    )  # fmt: skip
+
+
+def _of_chunk(random: Random, job: UUID, task: UUID) -> Message:
+    which = {
+        "job_id": job, "task_id": task, "chunk_id": uuid5(task, str(random.randint(0, 9))),
+        "generation": random.randint(0, 1), "release": random.randint(1, 3),
+    }  # fmt: skip
+    start = T0 + timedelta(minutes=random.randint(0, 1000))
+    return random.choice(
+        [
+            ChunkReleasedV1(
+                **which, start=start, end=T0 + timedelta(days=1), slots=1, attempt=1,
+                released_at=T0,
+            ),
+            ChunkFetchedV1(
+                **which, candles=9, quarantined=0, parts=1, weight=2, fetched_by="f",
+                fetched_at=T0,
+            ),
+            ChunkFailedV1(
+                **which, code="bad", message="m", transient=random.random() < 0.5, attempt=1,
+                max_attempts=3, failed_at=T0,
+            ),
+            BatchStoredV1(
+                **which, part=0, last_part=True, candles=1000, slots_explained=1000,
+                quarantined=0, start=T0, end=T0 + timedelta(days=1), stored_at=T0,
+            ),
+        ]
+    )  # fmt: skip
+
+
+async def tables(pool: Any) -> dict[str, Any]:
+    return {name: await pool.fetch(f"SELECT * FROM {name} ORDER BY 1, 2") for name in TABLES}
+
+
+async def ends(served: Any) -> dict[tuple[str, int], int]:
+    """Behind the last event of every partition."""
+    topics = [f"{served.prefix}{name}" for name in ("jobs.commands", "progress")]
+    found: dict[tuple[str, int], int] = {}
+    async with served.log.tail(topics, start="beginning") as tail:
+        last = await tail.end()
+        while any(at < last[each] for each, at in (await tail.positions()).items()):
+            for record in await tail.poll(max_records=500, timeout=1):
+                if record.value != GARBAGE:
+                    found[tuple(record.partition)] = record.offset + 1
+    return found
+
+
+async def folded(pool: Any, wanted: dict[tuple[str, int], int]) -> dict[str, Any]:
+    """The tables once everything below `wanted` is folded."""
+    async with asyncio.timeout(60):
+        while True:
+            found = await tables(pool)
+            at = {(row[0], row[1]): row[2] for row in found["consumed_offsets"]}
+            if at == wanted:
+                return found
+            await asyncio.sleep(0.1)
+
+
+async def test_replaying_the_log_into_an_empty_projection_gives_equal_tables(
+    serve: Any, first: Any, postgres_dsn: str
+):
+    random = Random(11)
+    stories = [story(random) for _ in range(8)]
+    messages = [first.publisher.outgoing(event) for each in stories for event in each]
+    garbage = Outgoing(f"{first.prefix}progress", b"k", GARBAGE, ())
+    for at in range(0, len(messages), 97):
+        await first.publisher.send([*messages[at : at + 97], garbage])
+        if at == 97 * 3:
+            await serve()  # a rebalance in the middle
+    wanted = await ends(first)
+    live = await folded(first.pool, wanted)
+    again = await serve(postgres_dsn)
+    assert await folded(again.pool, wanted) == live
+    assert len(live["submissions"]) == len(stories)
+    assert len(live["chunks"]) > 100
