@@ -1,5 +1,6 @@
 """How one process of the embedded system is started, and how to see that it is ready."""
 
+import errno
 import os
 import signal
 import socket
@@ -114,11 +115,16 @@ def free_ports(count: int, generator: Random) -> list[int]:
 
 
 def is_free(port: int) -> bool:
-    """Whether a process could listen on the loopback port now."""
+    """Whether a process could listen on the loopback port now.
+
+    Raises OSError when no process of this account could listen on any.
+    """
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind(("127.0.0.1", port))
-        except OSError:
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
             return False
     return True

@@ -8,7 +8,6 @@ from pathlib import Path
 from types import MappingProxyType
 
 from candlelog.errors import Misconfigured
-from candlelog.log.topics_admin import apply_topics
 from candlelog_embedded.broker import broker
 from candlelog_embedded.clickhouse import clickhouse, clickhouse_url
 from candlelog_embedded.postgres import postgres, postgres_dsn
@@ -112,13 +111,16 @@ def stages(options: Options, ports: Ports, environment: Mapping[str, str]) -> tu
     return (
         Stage(tuple(stores), _STORES_GRACE_SECONDS, partial(_apply_topics, bootstrap)),
         Stage(
-            tuple(_service(*process, ports, environment) for process in options.processes),
+            tuple(_service(process, options, ports, environment) for process in options.processes),
             _SERVICES_GRACE_SECONDS,
         ),
     )
 
 
 async def _apply_topics(bootstrap: str) -> None:
+    # Imported when needed: `candlelog ps` and `down` need no Kafka client.
+    from candlelog.log.topics_admin import apply_topics  # noqa: PLC0415
+
     await apply_topics(bootstrap, TOPIC_PREFIX)
 
 
@@ -132,19 +134,20 @@ def _sandbox(port: int) -> ProcessSpec:
 
 
 def _service(
-    service: str, replica: int, ports: Ports, environment: Mapping[str, str]
+    process: tuple[str, int], options: Options, ports: Ports, environment: Mapping[str, str]
 ) -> ProcessSpec:
+    service, replica = process
     module = service.replace("-", "_")
     port = ports.of(service, replica)
-    own = {
-        f"{module.upper()}_HTTP_PORT": str(port),
-        f"{module.upper()}_INSTANCE": f"{service}-{replica}",
-    }
+    own = {"HTTP_PORT": str(port), "INSTANCE": f"{service}-{replica}"}
+    if service == API:
+        own["SANDBOX"] = str(options.sandbox).lower()
+    named = {f"{module.upper()}_{name}": value for name, value in own.items()}
     return ProcessSpec(
         service=service,
         replica=replica,
         command=(sys.executable, "-m", module),
-        environment=MappingProxyType({**environment, **own}),
+        environment=MappingProxyType({**environment, **named}),
         ready=http_answers(f"http://127.0.0.1:{port}/readyz"),
     )
 
