@@ -87,7 +87,7 @@ def story(batch_of, symbol: str):
         batch_of([1.0, 1.0, 2.0], symbol=symbol, observed=3),
     ]
     flush = [
-        batch_of([5.0, 0.5, 2.0, 8.0], symbol=symbol, observed=4, quarantined=[refused]),
+        batch_of([5.0, 1.0, 0.5, 8.0], symbol=symbol, observed=4, quarantined=[refused]),
         batch_of([6.0, 9.0, 2.0], symbol=symbol, observed=2),
         batch_of([4.0], symbol=symbol, start=9, observed=4),
     ]

@@ -2,6 +2,7 @@ from datetime import timedelta
 
 import pytest
 
+from candlelog.errors import Unavailable
 from candlelog.events.candles import QuarantinedRow
 from candlelog.events.progress import BatchStoredV1
 from candlelog.events.sink import SinkWatermarkV1
@@ -142,3 +143,15 @@ async def test_a_time_that_no_column_holds_is_rejected(bench, batch_of):
     assert await bench.store(batch_of([1.0], observed_at=far)) == [
         Reject("a time lies outside what can be stored")
     ]
+
+
+async def test_an_outage_of_the_log_is_no_outcome_and_storing_goes_on_after_it(
+    bench, tables, batch_of
+):
+    bench.log.away = True
+    with pytest.raises(Unavailable):
+        await bench.store(batch_of([1.0]))
+    bench.log.away = False
+    await bench.store(batch_of([1.0]))
+    assert len(tables.rows("candles")) == 1
+    assert len(bench.said("progress")) == 1
