@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from status_api.domain.problems import Problem
 from status_api.domain.submission import JobRequest, check, check_symbols, idempotent_job_id
+from status_api.domain.suggestions import unknown_names
 
 NOW = datetime(2024, 3, 1, 12, tzinfo=UTC)
 BODY = {
@@ -132,3 +133,10 @@ def test_bodies_that_differ_have_different_digests(changes: dict[str, Any]):
 def test_a_key_belongs_to_its_token():
     assert idempotent_job_id("a", "k") == idempotent_job_id("a", "k")
     assert idempotent_job_id("a", "k") != idempotent_job_id("b", "k")
+
+
+def test_a_name_like_no_other_still_gets_names_that_exist():
+    (timeframe,) = unknown_names("timeframes", "unknown_timeframe", ["2m"], ("1h", "1m"))
+    (exchange,) = unknown_names("exchange", "unknown_exchange", ["nowhere"], ("binance",))
+    assert timeframe.nearest == ("1m",)
+    assert exchange.nearest == ("binance",)

@@ -8,12 +8,21 @@ from status_api.domain.problems import FieldError
 _EXPLAINED = 5
 """Unknown names that get suggestions: comparing with thousands of symbols costs milliseconds."""
 
+_LISTED = 20
+"""Of so few exchanges or timeframes some are named even when none is like what was asked for."""
+
 
 def nearest(name: str, valid: Collection[str]) -> tuple[str, ...]:
     """Up to three valid names like this one: `BTCUSDT` and `btc/usdt` are like `BTC/USDT`."""
     bare = _bare(name)
     same = [each for each in valid if _bare(each) == bare]
-    return tuple(same[:3] or get_close_matches(name.upper(), valid, n=3, cutoff=0.6))
+    if same:
+        return tuple(same[:3])
+    folded = {each.upper() for each in valid}
+    like = get_close_matches(name.upper(), folded, n=3, cutoff=0.6) or get_close_matches(
+        name.upper(), folded, n=3, cutoff=0.3
+    )
+    return tuple(each for match in like for each in valid if each.upper() == match)[:3]
 
 
 def unknown_names(
@@ -25,6 +34,8 @@ def unknown_names(
     errors: list[FieldError] = []
     for number, name in enumerate(unknown):
         near = nearest(name, valid) if number < _EXPLAINED else ()
+        if not near and len(valid) <= _LISTED and what != "symbol":
+            near = tuple(valid)[:3]
         hint = f"; did you mean {', '.join(near)}?" if near else ""
         errors.append(FieldError(field, code, f"unknown {what} {name!r}{hint}", near))
     return errors
