@@ -170,9 +170,11 @@ class ConsumeLoop:
 
     def _count_rejects(self, found: Sequence[Verdict]) -> None:
         for verdict in found:
-            rejected = isinstance(verdict, DeadLetter)
-            self._rejects_in_a_row = self._rejects_in_a_row + 1 if rejected else 0
-            if isinstance(verdict, DeadLetter) and self._rejects_in_a_row >= self._rejects_limit:
+            if not isinstance(verdict, DeadLetter):
+                self._rejects_in_a_row = 0
+                continue
+            self._rejects_in_a_row += 1
+            if self._rejects_in_a_row >= self._rejects_limit:
                 raise Fatal(
                     f"{self._rejects_in_a_row} rejects in a row, the last: {verdict.reason}"
                 )
