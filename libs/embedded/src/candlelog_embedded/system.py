@@ -139,6 +139,10 @@ async def serve(
 
 
 def _ports(options: Options) -> Ports:
-    if options.api_port is not None and not is_free(options.api_port):
-        raise Misconfigured(f"port {options.api_port} is in use: give another --api-port")
+    port = options.api_port
+    try:
+        if port is not None and not is_free(port):
+            raise Misconfigured(f"port {port} is in use: give another --api-port")
+    except OSError as error:
+        raise Misconfigured(f"port {port} cannot be opened: {error}") from None
     return Ports(options, free_ports(Ports.needed(options), Random()))

@@ -1,0 +1,55 @@
+"""The broker's jars: fetched once, checked by their bytes, and a plain word without a network."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from candlelog_embedded.jars import cache_directory, locked_jars, repository
+
+pytestmark = pytest.mark.connected
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A cache of its own with the jars of this machine in it."""
+    shutil.copytree(
+        repository(cache_directory()),
+        repository(tmp_path / "candlelog"),
+        copy_function=os.link,
+        ignore=shutil.ignore_patterns("*.lastUpdated"),
+    )
+    return tmp_path
+
+
+def install(home: Path) -> subprocess.CompletedProcess[str]:
+    nowhere = {"HTTPS_PROXY": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
+    return subprocess.run(
+        (sys.executable, "-m", "candlelog_embedded.install"),
+        env=os.environ | {"XDG_CACHE_HOME": str(home)} | nowhere,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_nothing_is_fetched_twice(home: Path):
+    done = install(home)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_damaged_jar_is_fetched_again_and_without_a_network_the_message_says_what_to_do(
+    home: Path,
+):
+    jar = locked_jars()[0]
+    path = jar.path(home / "candlelog")
+    path.unlink()
+    path.write_bytes(b"cut off in the mid")
+    done = install(home)
+    assert done.returncode == 1
+    assert jar.coordinate in done.stderr
+    assert "connect this machine to the network and run `make install` again" in done.stderr
+    assert not path.exists()

@@ -1,0 +1,63 @@
+"""`up` to `down` with the real services: what `candlelog up` promises."""
+
+import socket
+import tempfile
+import urllib.request
+from collections.abc import Generator
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from candlelog.errors import Misconfigured
+from candlelog_embedded.detached import DetachedFailedError, up_detached
+from candlelog_embedded.system import AlreadyRunningError, down, ps, up
+from candlelog_embedded.topology import Options
+
+pytestmark = pytest.mark.end_to_end
+
+
+@pytest.fixture
+def options() -> Generator[Options]:
+    with tempfile.TemporaryDirectory(prefix="candlelog-system-") as folder:
+        yield Options(Path(folder), sandbox=True, replicas={"fetcher": 2})
+        down(Path(folder))
+
+
+def test_a_system_starts_refuses_a_second_and_stops_without_a_trace(options: Options):
+    file = up_detached(options)
+    environment = dict(line.split("=", 1) for line in file.read_text().splitlines())
+    processes = ps(options.data_dir)
+    assert [(one.service, one.replica) for one in processes] == [
+        ("broker", 0),
+        ("postgres", 0),
+        ("clickhouse", 0),
+        ("sandbox", 0),
+        ("coordinator", 0),
+        ("fetcher", 0),
+        ("fetcher", 1),
+        ("clickhouse-sink", 0),
+        ("status-api", 0),
+    ]
+    assert {(one.state, one.restarts) for one in processes} == {("ready", 0)}
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with direct.open(f"{environment['CANDLELOG_API_URL']}/readyz") as answer:
+        assert answer.status == 200
+
+    with pytest.raises(AlreadyRunningError):
+        up(options, ready=lambda _: pytest.fail("two systems"), note=print)
+
+    working = [psutil.Process(one.pid) for one in processes]
+    assert down(options.data_dir) is True
+    assert not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in working)
+    assert not file.exists()
+    with pytest.raises(Misconfigured, match="start it with --sandbox"):
+        up(Options(options.data_dir), ready=lambda _: pytest.fail("mixed"), note=print)
+
+
+def test_a_start_that_fails_says_why(options: Options):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(DetachedFailedError, match=f"port {port} is in use: give another"):
+            up_detached(replace(options, api_port=port))
