@@ -48,6 +48,8 @@ def configure_logging(service: str, instance: str) -> None:
     )
     structlog.contextvars.bind_contextvars(service=service, instance=instance)
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    # While a broker is away it repeats itself many times a second; our own events say it once.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
 
 def current_traceparent() -> str | None:
