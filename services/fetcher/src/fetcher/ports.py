@@ -1,6 +1,6 @@
 """What the fetcher needs of a venue."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
@@ -38,9 +38,9 @@ class MarketList:
 
 @dataclass(frozen=True, slots=True)
 class RawPage:
-    """A page as the venue wrote it: its rows, and where they hold what."""
+    """A page as the venue wrote it, a list of rows in JSON, and where these hold what."""
 
-    rows: Sequence[Sequence[object]]
+    text: bytes
     layout: Layout
 
 

@@ -11,14 +11,15 @@ from typing import Final, TypeVar
 from candlelog.clock import Clock
 from candlelog.events.fetch import FetchRequestedV1
 from candlelog.events.markets import Market
-from candlelog.market.pages import Page, read_page
+from candlelog.market.pages import Page
 from candlelog.market.profile import Call, ExchangeProfile
 from candlelog.market.ranges import TimeRange
 from candlelog.market.timeframe import Timeframe
 from fetcher.domain.coverage import check_answered, check_closed
 from fetcher.domain.failures import Away, GrantLapsed, Permanent, RateLimited, VenueFailure
 from fetcher.domain.ledger import PROBE_WINDOW
-from fetcher.domain.outages import Outage
+from fetcher.domain.outages import FIRST_SECONDS, Outage
+from fetcher.domain.rows import Question, read
 from fetcher.domain.windows import moment
 from fetcher.limits.purse import Permit, Purse
 from fetcher.ports import Answer, Exchange, Gate
@@ -79,13 +80,8 @@ class Venue:
             wanted,
         )
         asked_at = self._exchange_time(answer.sent)
-        page = read_page(
-            answer.said.rows,
-            answer.said.layout,
-            window,
-            timeframe,
-            open_from=timeframe.floor(asked_at),
-        )
+        question = Question(window, timeframe, timeframe.floor(asked_at))
+        page = read(answer.said.text, answer.said.layout, question)
         check_answered(page, window)
         return page, asked_at
 
@@ -105,9 +101,7 @@ class Venue:
     async def _prepare(self, symbol: str) -> None:
         """Know the venue's time and its symbols."""
         await self._know_time()
-        if self._listing is None:
-            await self._list(self._clock.now())
-        elif symbol not in self._listing.symbols:
+        if self._listing is None or symbol not in self._listing.symbols:
             await self._list(self._clock.now() - _LISTING_AGE)
 
     async def _know_time(self) -> None:
@@ -163,17 +157,19 @@ class Venue:
             wanted()
             permit.use()
 
+        asked_at = self._clock.monotonic()
         try:
             answer = await request(gate)
         except RateLimited as failure:
             self._purse.back_off(failure.seconds, str(failure))
             raise
         except Away as failure:
-            self._outage.failed(self._clock.monotonic(), self._random.random())
+            now = self._clock.monotonic()
+            self._outage.failed(asked_at, now, self._random.random())
             if failure.retry_after is None:
-                failure.retry_after = self._outage.remaining(self._clock.monotonic())
+                failure.retry_after = self._outage.remaining(now) or FIRST_SECONDS
             raise
-        self._outage.answered()
+        self._outage.answered(self._clock.monotonic())
         if permit.window_id != PROBE_WINDOW and answer.used is not None:
             self._purse.observe(permit.window_id, answer.used)
         return answer
