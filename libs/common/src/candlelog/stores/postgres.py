@@ -22,6 +22,7 @@ _OUTAGES: Final = (
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.TransactionRollbackError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
 )
 
 
@@ -46,7 +47,12 @@ async def connect(
             max_size=max_size,
             init=_prepare,
             command_timeout=30,
-            server_settings={"search_path": schema, "timezone": "UTC"},
+            server_settings={
+                "search_path": schema,
+                "timezone": "UTC",
+                # A process stopped inside a transaction must not hold its locks for ever.
+                "idle_in_transaction_session_timeout": "15s",
+            },
         )
     try:
         yield pool
