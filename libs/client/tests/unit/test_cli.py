@@ -118,7 +118,7 @@ def test_list_and_show_are_tables_for_people(command, api):
     api.say("GET /jobs", {"items": [api.job(label="[red]mine")], "next": None})
     api.say(f"GET /jobs/{api.job_id}", api.job(error={"code": "gone", "message": "delisted"}))
     listed, shown = command("jobs", "list"), command("jobs", "show", api.job_id)
-    assert "50 of 100" in listed.stdout
+    assert "50.0 %" in listed.stdout
     assert "[red]mine" in listed.stdout
     assert "gone: delisted" in shown.stdout
     assert "BTC/USDT" in shown.stdout

@@ -6,8 +6,8 @@ from typing import Any
 
 import pyarrow as pa
 from rich.console import Group, RenderableType
-from rich.table import Table
 
+from candlelog_client.cli.grid import grid
 from candlelog_client.times import as_text
 
 _SHOWN = ("open_time", "open", "high", "low", "close", "volume", "quote_volume", "trades")
@@ -24,9 +24,9 @@ def rows(table: pa.Table) -> Iterator[dict[str, Any]]:
 
 def table(pages: Sequence[pa.Table], limit: int) -> RenderableType:
     """The candles of some pages, one a line."""
-    shown = Table()
-    for name in _SHOWN:
-        shown.add_column(name, justify="left" if name == "open_time" else "right")
+    shown = grid(*_SHOWN, whole=("open_time",))
+    for column in shown.columns[1:]:
+        column.justify = "right"
     for page in pages:
         for row in page.select(list(_SHOWN)).to_pylist():
             shown.add_row(*(_cell(row[name]) for name in _SHOWN))

@@ -35,6 +35,16 @@ def duration(seconds: float | None) -> str:
     return f"{whole // 86_400}d {whole % 86_400 // 3600:02d}h"
 
 
+def minute(value: datetime | None) -> str:
+    """A time in UTC to the minute."""
+    return "–" if value is None else f"{value:%Y-%m-%d %H:%M}"
+
+
+def recently(value: datetime | None) -> str:
+    """A time of late, in UTC, without its year."""
+    return "–" if value is None else f"{value:%m-%d %H:%M}"
+
+
 def moment(value: datetime | None) -> str:
     """A time in UTC to the second."""
     return "–" if value is None else f"{value:%Y-%m-%d %H:%M:%S}"

@@ -8,7 +8,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from candlelog_client.cli.figures import count, duration, moment, percent, speed
+from candlelog_client.cli.figures import count, duration, percent, recently, speed
+from candlelog_client.cli.grid import facts, grid
 
 if TYPE_CHECKING:
     from candlelog_client.results import Fault, Figures, Job, Task
@@ -32,35 +33,36 @@ def jobs(rows: "Sequence[Job]") -> RenderableType:
     """A list of jobs, one a line."""
     if not rows:
         return "No jobs."
-    table = Table("id", "status", "progress", "candles", "tasks", "label", "created")
+    columns = ("id", "status", "progress", "candles", "created", "label")
+    table = grid(*columns, whole=("id", "progress", "candles", "created"))
     for row in rows:
         table.add_row(
             row.id,
             status_text(row.status),
             percent(row.progress_pct),
-            _of(row.candles_stored, row.candles_expected),
-            _of(row.tasks_done, row.tasks_total),
+            count(row.candles_stored),
+            recently(row.created_at),
             escape(row.label or ""),
-            moment(row.created_at),
         )
     return table
 
 
 def job(row: "Job") -> RenderableType:
     """One job: its figures, then its first tasks."""
-    facts = Table.grid(padding=(0, 2))
-    facts.add_row("job", row.id)
+    told = facts()
+    told.add_row("job", row.id)
+    told.add_row("exchange", escape(row.exchange))
     if row.label:
-        facts.add_row("label", escape(row.label))
-    facts.add_row("status", status_text(row.status))
-    facts.add_row("progress", percent(row.progress_pct))
-    facts.add_row("candles", _of(row.candles_stored, row.candles_expected))
-    facts.add_row("chunks", _chunks(row))
-    facts.add_row("speed", speed(row.candles_per_second))
-    facts.add_row("took", duration(row.duration_seconds))
+        told.add_row("label", escape(row.label))
+    told.add_row("status", status_text(row.status))
+    told.add_row("progress", percent(row.progress_pct))
+    told.add_row("candles", _of(row.candles_stored, row.candles_expected))
+    told.add_row("chunks", _chunks(row))
+    told.add_row("speed", speed(row.candles_per_second))
+    told.add_row("took", duration(row.duration_seconds))
     if row.error:
-        facts.add_row("error", _fault(row.error))
-    parts: list[RenderableType] = [facts]
+        told.add_row("error", _fault(row.error))
+    parts: list[RenderableType] = [told]
     if row.tasks:
         parts.append(tasks(row.tasks))
     if row.tasks_total > len(row.tasks):
@@ -70,13 +72,13 @@ def job(row: "Job") -> RenderableType:
 
 def tasks(rows: "Sequence[Task]") -> Table:
     """Tasks, one a line."""
-    table = Table("exchange", "symbol", "timeframe", "status", "progress", "candles", "chunks")
+    columns = ("symbol", "timeframe", "status", "progress", "candles", "chunks")
+    table = grid(*columns, whole=("symbol", "progress", "candles"))
     failed = any(row.error for row in rows)
     if failed:
         table.add_column("error")
     for row in rows:
         cells: list[RenderableType] = [
-            escape(row.exchange),
             escape(row.symbol),
             row.timeframe,
             status_text(row.status),

@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING
 
 import typer
 from rich.console import RenderableType
-from rich.table import Table
 
 from candlelog_client.cli import output
 from candlelog_client.cli.figures import count, duration, moment, percent
+from candlelog_client.cli.grid import grid
 from candlelog_client.cli.options import DEFAULT_DATA_DIR, DataDir, Json
 from candlelog_client.cli.session import collect, run
 
@@ -30,8 +30,8 @@ def show(json: Json = False, data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
 def _table(rows: "list[Limit]") -> RenderableType:
     if not rows:
         return "No budget yet: no exchange was asked for anything."
-    columns = ("budget", "capacity", "window", "granted", "used", "utilisation", "backoff until")
-    table = Table(*columns)
+    columns = ("budget", "capacity", "window", "granted", "used", "share", "backoff")
+    table = grid(*columns, whole=("budget", "window", "share"))
     for row in rows:
         share = None if row.utilisation is None else 100 * row.utilisation
         table.add_row(

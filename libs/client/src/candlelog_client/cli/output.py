@@ -1,8 +1,9 @@
 """What goes where: results on stdout, everything else on stderr."""
 
+import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import typer
 from rich.console import Console, RenderableType
@@ -13,9 +14,15 @@ if TYPE_CHECKING:
     from candlelog_client.results import Result
 
 
+_WIDTH_OF_A_PIPE: Final = 200
+
+
 def stdout() -> Console:
-    """The console for results."""
-    return Console()
+    """The console for results; a pipe is wide enough that nothing is cut."""
+    console = Console()
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = _WIDTH_OF_A_PIPE
+    return console
 
 
 def stderr() -> Console:

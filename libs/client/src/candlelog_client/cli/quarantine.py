@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import RenderableType
 from rich.markup import escape
-from rich.table import Table
 
 from candlelog_client.cli import output
 from candlelog_client.cli.figures import moment
+from candlelog_client.cli.grid import grid
 from candlelog_client.cli.options import DEFAULT_DATA_DIR, DataDir, Json, Limit
 from candlelog_client.cli.session import collect, run
 
@@ -44,7 +44,7 @@ def list_rows(
 def _table(rows: "list[QuarantinedRow]") -> RenderableType:
     if not rows:
         return "Nothing is quarantined."
-    table = Table("exchange", "symbol", "timeframe", "open time", "reason", "raw")
+    table = grid("exchange", "symbol", "timeframe", "open time", "reason", "raw")
     for row in rows:
         series = (escape(row.exchange), escape(row.symbol), row.timeframe)
         table.add_row(*series, moment(row.open_time), escape(row.reason), escape(row.raw))

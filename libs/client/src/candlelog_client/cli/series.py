@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import RenderableType
 from rich.markup import escape
-from rich.table import Table
 
 from candlelog_client.cli import output
-from candlelog_client.cli.figures import count, moment
+from candlelog_client.cli.figures import count, minute
+from candlelog_client.cli.grid import grid
 from candlelog_client.cli.options import DEFAULT_DATA_DIR, DataDir, Json, Limit
 from candlelog_client.cli.session import collect, run
 
@@ -44,14 +44,15 @@ def list_series(
 def _table(rows: "list[StoredSeries]") -> RenderableType:
     if not rows:
         return "No series."
-    table = Table("exchange", "symbol", "timeframe", "candles", "first", "last")
+    columns = ("exchange", "symbol", "timeframe", "candles", "first", "last")
+    table = grid(*columns, whole=("symbol", "first", "last"))
     for row in rows:
         table.add_row(
             escape(row.exchange),
             escape(row.symbol),
             row.timeframe,
             count(row.candles),
-            moment(row.first_open_time),
-            moment(row.last_open_time),
+            minute(row.first_open_time),
+            minute(row.last_open_time),
         )
     return table

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import RenderableType
-from rich.table import Table
 
 from candlelog_client.cli import output
 from candlelog_client.cli.exits import Exit
+from candlelog_client.cli.grid import grid
 from candlelog_client.cli.options import DEFAULT_DATA_DIR, DataDir, Json
 from candlelog_client.cli.sandbox import EVERYTHING_IS_PASSED_ON, sandbox
 from candlelog_client.cli.session import explained
@@ -98,7 +98,7 @@ def doctor(data_dir: DataDir = DEFAULT_DATA_DIR, json: Json = False) -> None:
 
 
 def _processes(found: "tuple[ProcessReport, ...]") -> RenderableType:
-    table = Table("service", "replica", "pid", "state", "restarts")
+    table = grid("service", "replica", "pid", "state", "restarts")
     for one in found:
         pid = "–" if one.pid is None else str(one.pid)
         table.add_row(one.service, str(one.replica), pid, one.state, str(one.restarts))

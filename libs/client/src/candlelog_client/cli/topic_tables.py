@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich.console import RenderableType
-from rich.table import Table
 
 from candlelog.log.kafka.admin import TopicState
 from candlelog_client.cli.figures import duration
+from candlelog_client.cli.grid import grid
 
 
 def row(topic: TopicState) -> dict[str, Any]:
@@ -25,7 +25,7 @@ def table(topics: Sequence[TopicState]) -> RenderableType:
     """Topics, one a line."""
     if not topics:
         return "No topics: candlelog topics apply creates them."
-    shown = Table("topic", "partitions", "kept")
+    shown = grid("topic", "partitions", "kept", whole=("topic",))
     for topic in topics:
         values = row(topic)
         kept = duration(values["retention_ms"] / 1000) if values["retention_ms"] else "for ever"

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from candlelog_client.cli.figures import count, duration, percent, speed
+from candlelog_client.cli.grid import facts, grid
 from candlelog_client.cli.price_plot import draw
 from candlelog_client.demo import market
 from candlelog_client.demo.checks import Check
@@ -23,7 +24,7 @@ def report(console: Console, found: Inspection) -> None:
 
 
 def _series(found: Inspection) -> Table:
-    table = Table("series", "in the source", "stored", "equal", "coverage")
+    table = grid("series", "in the source", "stored", "equal", "coverage")
     for one in found.series:
         table.add_row(
             one.name,
@@ -37,7 +38,7 @@ def _series(found: Inspection) -> Table:
 
 def _figures(found: Inspection) -> Table:
     job, arrivals = found.job, found.arrivals
-    table = Table.grid(padding=(0, 2))
+    table = facts()
     table.add_row("candles stored", count(job.candles_stored))
     table.add_row("the job took", duration(job.duration_seconds))
     table.add_row("candles per second", speed(job.candles_per_second))
