@@ -4,7 +4,8 @@ Events of a chunk are ordered by `(generation, release)`; stored is final. A fig
 a change of the chunk's own row, so an event that comes twice adds nothing.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any, Final
 
 from candlelog.events.progress import (
     BatchStoredV1,
@@ -23,17 +24,8 @@ FiguresOf = tuple[TaskRow, Figures]
 
 def fold(chunk: ChunkRow | None, event: ChunkEvent, figures: FiguresOf) -> ChunkRow | None:
     """The chunk's row to write, or None where nothing about it needs to be kept."""
-    match event:
-        case ChunkReleasedV1():
-            return _released(chunk, event, figures)
-        case ChunkFetchedV1():
-            return _fetched(chunk, event, figures)
-        case ChunkFailedV1():
-            return _failed(chunk, event, figures)
-        case BatchStoredV1():
-            return _stored(chunk, event, figures)
-        case ChunkDeferredV1():
-            return None
+    step = _STEPS.get(type(event))
+    return None if step is None else step(chunk, event, figures)
 
 
 def _released(
@@ -124,3 +116,11 @@ def _add(figures: Iterable[Figures], **amounts: int) -> None:
     for each in figures:
         for name, amount in amounts.items():
             setattr(each, name, getattr(each, name) + amount)
+
+
+_STEPS: Final[dict[type[object], Callable[[ChunkRow | None, Any, FiguresOf], ChunkRow | None]]] = {
+    ChunkReleasedV1: _released,
+    ChunkFetchedV1: _fetched,
+    ChunkFailedV1: _failed,
+    BatchStoredV1: _stored,
+}
