@@ -270,3 +270,31 @@ def test_limits_series_and_quarantine_are_tables_and_json(command, api):
 
 def test_an_unknown_option_is_a_usage_error(command):
     assert command("jobs", "list", "--nonsense").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--exchange-url", "binance"),
+        ("--exchange-url", "=http://127.0.0.1:1"),
+        ("--archive", "binance="),
+        ("--replicas", "fetcher=two"),
+    ],
+)
+def test_up_refuses_a_pair_that_is_none_before_it_starts_anything(command, tmp_path, arguments):
+    result = command("up", "--data-dir", str(tmp_path / "data"), *arguments)
+    assert result.exit_code == 2
+    assert arguments[0] in result.stderr
+    assert not (tmp_path / "data").exists()
+
+
+def test_up_refuses_replicas_of_no_service_in_one_sentence(command, tmp_path):
+    result = command("up", "--data-dir", str(tmp_path / "data"), "--replicas", "baker=2")
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+    assert "baker" in result.stderr
+
+
+def test_where_nothing_runs_ps_is_empty_and_down_has_nothing_to_do(command, tmp_path):
+    where = ("--data-dir", str(tmp_path))
+    assert json.loads(command("ps", *where, "--json").stdout) == []
+    assert json.loads(command("down", *where, "--json").stdout) == {"stopped": False}

@@ -34,7 +34,7 @@ def jobs(rows: "Sequence[Job]") -> RenderableType:
     if not rows:
         return "No jobs."
     columns = ("id", "status", "progress", "candles", "created", "label")
-    table = grid(*columns, whole=("id", "progress", "candles", "created"))
+    table = grid(*columns, whole=("id", "status", "progress", "candles"))
     for row in rows:
         table.add_row(
             row.id,

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import RenderableType
+from rich.markup import escape
+from rich.text import Text
 
+from candlelog.clock import SystemClock
 from candlelog_client.cli import output
 from candlelog_client.cli.exits import Exit
 from candlelog_client.cli.grid import grid
@@ -17,8 +20,12 @@ from candlelog_client.cli.sandbox import EVERYTHING_IS_PASSED_ON, sandbox
 from candlelog_client.cli.session import explained
 
 if TYPE_CHECKING:
+    from candlelog_embedded.doctor import Check
     from candlelog_embedded.supervisor.state import ProcessReport
     from candlelog_embedded.system import Ready
+
+
+_COLOURS = {"pass": "green", "warn": "yellow", "fail": "red"}
 
 
 def add_to(app: typer.Typer) -> None:
@@ -94,7 +101,16 @@ def ps(data_dir: DataDir = DEFAULT_DATA_DIR, json: Json = False) -> None:
 
 def doctor(data_dir: DataDir = DEFAULT_DATA_DIR, json: Json = False) -> None:
     """What would keep `up` from working: disk, ports, Java, clock, versions."""
-    raise NotImplementedError
+    with explained():
+        from candlelog_embedded import doctor as examination  # noqa: PLC0415 - see above
+
+        found = examination.doctor(data_dir, SystemClock())
+    if json:
+        output.show_json([asdict(check) for check in found])
+    else:
+        output.show(_findings(found))
+    if any(check.verdict == "fail" for check in found):
+        raise typer.Exit(Exit.FAILURE)
 
 
 def _processes(found: "tuple[ProcessReport, ...]") -> RenderableType:
@@ -102,6 +118,14 @@ def _processes(found: "tuple[ProcessReport, ...]") -> RenderableType:
     for one in found:
         pid = "–" if one.pid is None else str(one.pid)
         table.add_row(one.service, str(one.replica), pid, one.state, str(one.restarts))
+    return table
+
+
+def _findings(found: "tuple[Check, ...]") -> RenderableType:
+    table = grid("check", "verdict", "found", whole=("check", "verdict"))
+    for check in found:
+        told = f"{check.found}; {check.advice}" if check.advice else check.found
+        table.add_row(check.name, Text(check.verdict, style=_COLOURS[check.verdict]), escape(told))
     return table
 
 
