@@ -40,12 +40,8 @@ def up_detached(options: Options) -> Path:
             stderr=output,
             start_new_session=True,
         )
-    never = threading.Event()
-    while process.poll() is None:
-        if _is_ready(directory, process.pid):
-            process.returncode = 0  # it outlives us on purpose: nobody waits for it
-            return directory.environment_file
-        never.wait(_LOOK_EVERY_SECONDS)
+    if _becomes_ready(directory, process):
+        return directory.environment_file
     with log.open("rb") as said:
         said.seek(begin)
         raise DetachedFailedError(said.read().decode(errors="replace").strip())
@@ -60,6 +56,22 @@ def main(arguments: Sequence[str]) -> int:
         _say(str(error))
         return 1
     return 0
+
+
+def _becomes_ready(directory: DataDirectory, process: subprocess.Popen[bytes]) -> bool:
+    """Wait until it is ready, or has ended; one that is not waited for any longer is ended."""
+    never = threading.Event()
+    try:
+        while process.poll() is None:
+            if _is_ready(directory, process.pid):
+                process.returncode = 0  # it outlives us on purpose: nobody waits for it
+                return True
+            never.wait(_LOOK_EVERY_SECONDS)
+    except KeyboardInterrupt:
+        process.terminate()
+        process.wait()
+        raise
+    return False
 
 
 def _is_ready(directory: DataDirectory, pid: int) -> bool:
