@@ -33,7 +33,7 @@ class Stack:
     def __init__(self, generator: Random) -> None:
         self._directory = Path(tempfile.mkdtemp(prefix="candlelog-stack-"))
         self._generator = generator
-        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._running: dict[str, tuple[ProcessSpec, subprocess.Popen[bytes]]] = {}
         self._ports: dict[str, int] = {}
 
     @property
@@ -63,9 +63,9 @@ class Stack:
 
     def stop(self) -> None:
         """End what was started and remove the folder."""
-        for process in self._running.values():
-            process.terminate()
-        for process in self._running.values():
+        for spec, process in self._running.values():
+            process.send_signal(spec.stop_signal)
+        for _, process in self._running.values():
             try:
                 process.wait(_STOP_SECONDS)
             except subprocess.TimeoutExpired:
@@ -86,7 +86,7 @@ class Stack:
                 stdin=subprocess.DEVNULL,
                 env=os.environ | dict(spec.environment),
             )
-        self._running[spec.service] = process
+        self._running[spec.service] = (spec, process)
         self._ports[spec.service] = port
         self._await_ready(spec, process, log)
 

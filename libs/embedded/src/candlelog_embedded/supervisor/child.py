@@ -15,7 +15,7 @@ from candlelog_embedded.supervisor.ending import kill_with_children, signal_proc
 from candlelog_embedded.supervisor.logs import last_lines
 from candlelog_embedded.supervisor.state import ProcessReport, Running, State, running
 
-_PROBE_EVERY_SECONDS = 0.1
+_PROBE_EVERY_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
