@@ -16,10 +16,16 @@ def share(amount: float, wants: Mapping[Who, float], *, turn: int = 0) -> dict[W
     left = float(floor(amount))
     given: dict[Who, float] = {}
     waiting = sorted((who for who in wants if wants[who] > 0), key=lambda who: wants[who])
-    for place, who in enumerate(waiting):
-        given[who] = min(wants[who], float(floor(left / (len(waiting) - place))))
-        left -= given[who]
-    hungry = [who for who in waiting if wants[who] - given[who] >= 1]
+    while waiting and wants[waiting[0]] <= floor(left / len(waiting)):
+        who = waiting.pop(0)
+        given[who] = wants[who]
+        left -= wants[who]
+    if not waiting:
+        return given
+    level = floor(left / len(waiting))
+    given |= dict.fromkeys(waiting, float(level))
+    left -= level * len(waiting)
+    hungry = [who for who in waiting if wants[who] >= level + 1]
     for place in range(min(len(hungry), floor(left))):
         given[hungry[(turn + place) % len(hungry)]] += 1.0
     return {who: weight for who, weight in given.items() if weight > 0}

@@ -19,7 +19,7 @@ from fetcher.limits.reign import Granting, Reign
 SILENCE: Final = 1.5
 """Seconds of open demand and silent ledger after which somebody takes over, plus jitter."""
 _JITTER: Final = 0.3
-_FIRST_SECONDS: Final = 0.2
+_FIRST_SECONDS: Final = 0.5
 _TICK_SECONDS: Final = 0.1
 _IDLE_SECONDS: Final = 0.5
 _APART_SECONDS: Final = 0.05
@@ -58,7 +58,7 @@ class Allocator:
         """Wait until somebody must take over; False when this process is to stop."""
         open_since: float | None = None
         await self._readings.ready()
-        patience = self._patience()
+        chance = self._random.random()
         while not stopping.is_set():
             await self._readings.change(_IDLE_SECONDS if open_since is None else _TICK_SECONDS)
             now = self._clock.monotonic()
@@ -67,15 +67,16 @@ class Allocator:
                 continue
             open_since = now if open_since is None else open_since
             silent_since = max(open_since, self._readings.ledger.heard_at)
-            if now - silent_since >= patience and await self._silent():
+            if now - silent_since >= self._patience(chance) and await self._silent():
                 return True
         return False
 
-    def _patience(self) -> float:
-        """Seconds of silence to wait for: next to none where no allocator ever was."""
+    def _patience(self, chance: float) -> float:
+        """Seconds of silence to wait for: next to none where no allocator ever was. `chance` in
+        [0, 1) keeps the candidates apart."""
         if self._readings.ledger.position == 0:
-            return self._random.uniform(0, _FIRST_SECONDS)
-        return SILENCE * (1 + self._random.uniform(0, _JITTER))
+            return _FIRST_SECONDS * chance
+        return SILENCE * (1 + _JITTER * chance)
 
     async def _silent(self) -> bool:
         """Whether the ledger is silent indeed, and not this process behind in reading it."""

@@ -1,0 +1,253 @@
+"""The allocator's decisions, and whole histories of them."""
+
+from dataclasses import dataclass, field
+from uuid import UUID, uuid4
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from candlelog.events.event import Event
+from candlelog.events.limits import (
+    AllocatorStartedV1,
+    BackoffDeclaredV1,
+    BackoffObservedV1,
+    BudgetGrantedV1,
+    BudgetRequestedV1,
+    UsageObservedV1,
+    WindowOpenedV1,
+)
+from fetcher.domain.demand import DemandBook
+from fetcher.domain.granting import Account, Moment, Terms
+from fetcher.domain.ledger import LedgerBook
+from fetcher.domain.windows import moment, window_at
+
+BUDGET = "binance|default|REQUEST_WEIGHT"
+START = 1_800_000_001.0
+ME, YOU = UUID(int=1), UUID(int=2)
+TERMS = Terms(BUDGET, 6000, 60, None, worker_reserve=2, probe=22, time_weight=1)
+
+
+@dataclass
+class World:
+    """A ledger and a demand topic, and whoever is allocator now."""
+
+    now: float = START
+    demand: DemandBook = field(default_factory=DemandBook)
+    book: LedgerBook = field(default_factory=LedgerBook)
+    ledger: list[Event] = field(default_factory=list)
+    allocator: UUID = field(default_factory=uuid4)
+    demanded: int = 0
+
+    def wish(self, who: UUID, weight: float, position: int | None = None) -> None:
+        seen = len(self.ledger) if position is None else position
+        self.say(
+            BudgetRequestedV1(
+                budget=BUDGET,
+                incarnation=who,
+                weight=weight,
+                ledger_position=seen,
+                requested_at=moment(self.now),
+            )
+        )
+
+    def use(self, who: UUID, used: float, spent: float) -> None:
+        self.say(
+            UsageObservedV1(
+                budget=BUDGET,
+                incarnation=who,
+                window_id=window_at(self.now, 60).id,
+                used=used,
+                spent_by_us=spent,
+                observed_at=moment(self.now),
+            )
+        )
+
+    def back_off(self, until: float) -> None:
+        self.say(
+            BackoffObservedV1(
+                budget=BUDGET,
+                incarnation=ME,
+                until=moment(until),
+                reason="429",
+                observed_at=moment(self.now),
+            )
+        )
+
+    def say(self, event: Event) -> None:
+        self.demand.apply(event, self.demanded, self.now)
+        self.demanded += 1
+
+    def step(self, terms: Terms = TERMS) -> list[Event]:
+        account = Account(terms, self.book.page(BUDGET), self.demand, self.allocator)
+        written: list[Event] = list(account.entries(Moment(self.now, 0.01, self.now)))
+        for event in written:
+            self.book.apply(event, len(self.ledger))
+            self.ledger.append(event)
+        return written
+
+    def take_over(self) -> None:
+        """Another process becomes allocator: it knows what stands on the log, nothing else."""
+        self.allocator = uuid4()
+        self.ledger.append(
+            AllocatorStartedV1(allocator=self.allocator, started_at=moment(self.now))
+        )
+        self.book = LedgerBook()
+        for offset, event in enumerate(self.ledger):
+            self.book.apply(event, offset)
+
+    def granted(self, window_id: int) -> float:
+        return sum(
+            event.weight
+            for event in self.ledger
+            if isinstance(event, BudgetGrantedV1) and event.window_id == window_id
+        )
+
+    def grants(self) -> list[BudgetGrantedV1]:
+        return [event for event in self.ledger if isinstance(event, BudgetGrantedV1)]
+
+
+def test_a_window_opens_before_anything_is_granted_of_it():
+    world = World()
+    world.wish(ME, 10)
+    opened, granted = world.step()
+    assert isinstance(opened, WindowOpenedV1)
+    assert isinstance(granted, BudgetGrantedV1)
+    assert (granted.window_id, granted.incarnation, granted.weight) == (opened.window_id, ME, 10)
+
+
+def test_a_wish_and_a_grant_that_cross_are_not_granted_twice():
+    world = World()
+    world.wish(ME, 10)
+    world.step()
+    world.wish(ME, 10, position=0)
+    assert world.step() == []
+
+
+def test_a_wish_that_is_not_repeated_is_forgotten():
+    world = World()
+    world.wish(ME, 10)
+    world.now += 4
+    assert [event for event in world.step() if isinstance(event, BudgetGrantedV1)] == []
+
+
+def test_two_workers_share_what_there_is():
+    world = World()
+    world.wish(ME, 5000)
+    world.wish(YOU, 5000)
+    world.step()
+    mine, yours = world.grants()
+    assert abs(mine.weight - yours.weight) <= 1
+
+
+def test_in_the_middle_of_a_window_only_a_probe_is_granted_until_the_venue_has_counted():
+    world = World(now=START + 30)
+    world.wish(ME, 500)
+    world.step()
+    assert world.granted(window_at(START, 60).id) == TERMS.probe
+    world.use(ME, used=TERMS.probe, spent=TERMS.probe)
+    world.step()
+    assert world.granted(window_at(START, 60).id) == 500
+
+
+def test_what_others_used_is_not_granted():
+    world = World(now=START + 55)
+    world.use(ME, used=5000, spent=0)
+    world.wish(ME, 5000)
+    world.step()
+    assert world.granted(window_at(START, 60).id) <= 1000
+
+
+def test_a_backoff_is_declared_and_nothing_granted_before_it_is_over():
+    world = World()
+    world.wish(ME, 10)
+    world.back_off(START + 20)
+    first = world.step()
+    assert isinstance(first[0], BackoffDeclaredV1)
+    world.now = START + 19
+    world.wish(ME, 10)
+    assert world.step() == []
+    world.now = START + 26
+    world.wish(ME, 10)
+    world.step()
+    [grant] = world.grants()
+    assert grant.demand_offset > 1
+
+
+def test_a_new_allocator_keeps_to_a_backoff_it_reads_on_the_ledger():
+    world = World()
+    world.wish(ME, 10)
+    world.back_off(START + 100)
+    world.step()
+    world.demand = DemandBook()
+    world.take_over()
+    world.now = START + 61
+    world.wish(ME, 10)
+    world.step()
+    assert world.grants() == []
+
+
+def test_a_ceiling_lowers_the_capacity_and_never_raises_it():
+    for ceiling, expected in ((1000.0, 1000.0), (9000.0, 6000.0)):
+        world = World()
+        world.wish(ME, 10)
+        opened, *_ = world.step(
+            Terms(BUDGET, 6000, 60, ceiling, worker_reserve=2, probe=22, time_weight=1)
+        )
+        assert isinstance(opened, WindowOpenedV1)
+        assert opened.capacity == expected
+
+
+def test_where_time_is_unknown_every_worker_gets_one_question_for_it():
+    world = World()
+    world.wish(ME, 50)
+    world.wish(YOU, 50)
+    account = Account(TERMS, world.book.page(BUDGET), world.demand, world.allocator)
+    probes = list(account.probes(Moment(START, 0, START)))
+    assert all(isinstance(event, BudgetGrantedV1) for event in probes)
+    assert [(event.window_id, event.weight) for event in probes] == [(0, 1), (0, 1)]
+
+
+def test_probes_count_against_the_window_that_follows():
+    world = World()
+    world.wish(ME, 1)
+    account = Account(TERMS, world.book.page(BUDGET), world.demand, world.allocator)
+    for event in account.probes(Moment(START, 0, START)):
+        world.book.apply(event, len(world.ledger))
+        world.ledger.append(event)
+    world.wish(ME, 5)
+    world.step()
+    assert world.book.page(BUDGET).granted == 1 + 5
+
+
+events = st.one_of(
+    st.tuples(st.just("wait"), st.floats(0.01, 20)),
+    st.tuples(st.just("wish"), st.integers(1, 4000)),
+    st.tuples(st.just("use"), st.integers(0, 6000)),
+    st.tuples(st.just("take over"), st.just(0)),
+    st.tuples(st.just("back off"), st.floats(0, 90)),
+    st.tuples(st.just("back in time"), st.floats(0, 3)),
+)
+
+
+@settings(max_examples=200)
+@given(st.lists(st.tuples(events, st.integers(0, 2)), max_size=60))
+def test_no_history_of_wishes_uses_takeovers_and_clocks_grants_more_than_a_window_has(
+    history: list[tuple[tuple[str, float], int]],
+):
+    world, workers = World(), [UUID(int=number + 1) for number in range(3)]
+    for (kind, value), worker in history:
+        if kind == "wait":
+            world.now += value
+        elif kind == "wish":
+            world.wish(workers[worker], value)
+        elif kind == "use":
+            world.use(workers[worker], used=value, spent=value / 2)
+        elif kind == "take over":
+            world.take_over()
+        elif kind == "back off":
+            world.back_off(world.now + value)
+        else:
+            world.now -= value
+        world.step()
+    for window_id in {grant.window_id for grant in world.grants()}:
+        assert world.granted(window_id) <= TERMS.capacity - TERMS.worker_reserve

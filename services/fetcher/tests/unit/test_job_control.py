@@ -1,0 +1,90 @@
+"""Whether a chunk may still be worked on."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from uuid import UUID, uuid4
+
+import pytest
+
+from candlelog.clock import SystemClock
+from candlelog.events.jobs import JobControlV1
+from candlelog.log.memory import MemoryLog
+from candlelog.log.publish import Publisher
+from fetcher.control import Control
+
+TOPIC = "candlelog.jobs.control"
+
+
+class Desk:
+    """A log, the control that follows it, and a coordinator's pen."""
+
+    def __init__(self, log: MemoryLog, publisher: Publisher) -> None:
+        self.log = log
+        self.control = Control(log, TOPIC, clock=SystemClock())
+        self._publisher = publisher
+
+    async def write(self, job_id: UUID, generation: int, state: str) -> None:
+        await self._publisher.publish(
+            JobControlV1.model_validate(
+                {"job_id": job_id, "generation": generation, "state": state}
+            )
+        )
+        await asyncio.sleep(0.3)
+
+
+@pytest.fixture
+async def desk() -> AsyncGenerator[Desk]:
+    log, stopping = MemoryLog(), asyncio.Event()
+    async with log.producer() as producer:
+        publisher = Publisher(
+            producer, source="test", clock=SystemClock(), topic_prefix="candlelog."
+        )
+        made = Desk(log, publisher)
+        running = asyncio.create_task(made.control.run(stopping))
+        yield made
+        log.away = False
+        stopping.set()
+        await running
+
+
+async def test_a_job_nobody_spoke_of_runs(desk: Desk):
+    await desk.control.fresh()
+    assert desk.control.permits(uuid4(), 3)
+
+
+@pytest.mark.parametrize("state", ["paused", "cancelled"])
+async def test_a_stopped_job_is_not_worked_on(desk: Desk, state: str):
+    job = uuid4()
+    await desk.write(job, 2, state)
+    await desk.control.fresh()
+    assert not desk.control.permits(job, 2)
+
+
+async def test_chunks_of_an_older_generation_are_superseded(desk: Desk):
+    job = uuid4()
+    await desk.write(job, 2, "running")
+    await desk.control.fresh()
+    assert [desk.control.permits(job, generation) for generation in (1, 2, 3)] == [
+        False, True, True,
+    ]  # fmt: skip
+
+
+async def test_the_highest_generation_wins_whatever_came_last(desk: Desk):
+    job = uuid4()
+    await desk.write(job, 3, "cancelled")
+    await desk.write(job, 2, "running")
+    await desk.control.fresh()
+    assert not desk.control.permits(job, 3)
+
+
+async def test_nothing_is_certain_while_the_log_is_away(desk: Desk):
+    await desk.control.fresh()
+    desk.log.away = True
+    await asyncio.sleep(0.8)
+    assert not desk.control.is_fresh
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.3):
+            await desk.control.fresh()
+    desk.log.away = False
+    async with asyncio.timeout(2):
+        await desk.control.fresh()

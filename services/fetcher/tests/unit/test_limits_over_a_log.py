@@ -1,0 +1,167 @@
+"""Workers and allocators over a log in memory, in real time."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+from random import Random
+from uuid import uuid4
+
+import pytest
+
+from candlelog.clock import SystemClock
+from candlelog.errors import Fenced
+from candlelog.events.codec import Message
+from candlelog.events.limits import AllocatorStartedV1, BudgetGrantedV1
+from candlelog.log.memory import MemoryLog
+from candlelog.log.publish import Publisher
+from candlelog.log.receive import receive
+from candlelog.market.profile import profile
+from fetcher.domain.venue_time import TimeReading
+from fetcher.limits import allocator as allocator_module
+from fetcher.limits.budgets import Budgets, Surroundings
+from fetcher.limits.catalogue import Catalogue
+from fetcher.limits.purse import Purse
+
+LEDGER = "candlelog.limits.ledger"
+
+
+class Worker:
+    """The limits of one process. Its venue tells the time when asked."""
+
+    def __init__(self, log: MemoryLog, publisher: Publisher, seed: int) -> None:
+        self.clock = SystemClock()
+        self.catalogue = Catalogue("default", None, self.clock)
+        self.budgets = Budgets(
+            Surroundings(log, publisher, self.clock, Random(seed), uuid4()), self.catalogue
+        )
+        self.stopping = asyncio.Event()
+
+    @property
+    def purse(self) -> Purse:
+        return self.budgets.purse(profile("binance"))
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.budgets.run(self.stopping))
+            group.create_task(self._tell_time())
+
+    async def spend(self, weight: float) -> None:
+        async with asyncio.timeout(8):
+            (await self.purse.acquire(weight)).use()
+        self.purse.observe(int(self.clock.now().timestamp() // 60), used=weight)
+
+    async def ask_time(self) -> None:
+        async with asyncio.timeout(8):
+            (await self.purse.acquire(1, for_time=True)).use()
+        steady = self.clock.monotonic()
+        self.purse.learn_time(TimeReading(steady, steady, self.clock.now().timestamp()), used=1)
+
+    async def _tell_time(self) -> None:
+        while True:
+            await self.budgets.time_wanted.get()
+            if self.purse.time.stale:
+                await self.ask_time()
+
+
+@pytest.fixture
+async def log() -> MemoryLog:
+    return MemoryLog()
+
+
+@asynccontextmanager
+async def running(
+    log: MemoryLog, seed: int = 1
+) -> AsyncGenerator[tuple[Worker, "asyncio.Task[None]"]]:
+    async with log.producer() as producer:
+        publisher = Publisher(
+            producer, source="test", clock=SystemClock(), topic_prefix="candlelog."
+        )
+        worker = Worker(log, publisher, seed)
+        task = asyncio.create_task(worker.run())
+        try:
+            yield worker, task
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+def ledger(log: MemoryLog, kind: type[Message]) -> list[Message]:
+    found = (receive(record).event for record in log.records(LEDGER))
+    return [event for event in found if isinstance(event, kind)]
+
+
+async def _until_mid_window() -> None:
+    """Keep clear of the edges of a minute, where nothing is granted for a moment."""
+    into = SystemClock().now().timestamp() % 60
+    if into > 50:
+        await asyncio.sleep(61 - into)
+
+
+async def test_a_fresh_system_grants_its_first_weight_within_two_seconds(log: MemoryLog):
+    await _until_mid_window()
+    async with running(log) as (worker, _):
+        async with asyncio.timeout(2):
+            await worker.ask_time()
+        await worker.spend(20)
+        assert len(ledger(log, AllocatorStartedV1)) == 1
+
+
+async def test_another_process_takes_over_when_the_allocator_is_gone(log: MemoryLog):
+    await _until_mid_window()
+    async with running(log) as (first, task):
+        await first.ask_time()
+        await first.spend(2)
+        async with running(log, seed=2) as (second, _):
+            await second.ask_time()
+            task.cancel()
+            await second.spend(4)
+    assert len(ledger(log, AllocatorStartedV1)) == 2
+
+
+async def test_a_living_allocator_is_left_in_peace(log: MemoryLog):
+    await _until_mid_window()
+    async with running(log) as (first, _), running(log, seed=2) as (second, _):
+        await first.ask_time()
+        await second.ask_time()
+        for _ in range(6):
+            await asyncio.gather(first.spend(2), second.spend(2))
+            await asyncio.sleep(0.4)
+    assert len(ledger(log, AllocatorStartedV1)) == 1
+
+
+async def test_an_allocator_that_was_fenced_writes_nothing_more(
+    log: MemoryLog, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(allocator_module, "SILENCE", 60.0)
+    await _until_mid_window()
+    async with running(log) as (worker, _):
+        await worker.ask_time()
+        async with log.producer(transactional_id="candlelog.allocator"):
+            before = len(log.records(LEDGER))
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(1.5):
+                    await worker.purse.acquire(500)
+            assert len(log.records(LEDGER)) == before
+
+
+async def test_a_producer_that_was_fenced_is_told_so(log: MemoryLog):
+    async with (
+        log.producer(transactional_id="candlelog.allocator") as old,
+        log.producer(transactional_id="candlelog.allocator"),
+    ):
+        with pytest.raises(Fenced):
+            await old.send_atomically([])
+
+
+async def test_a_worker_spends_only_what_was_granted_to_it(log: MemoryLog):
+    await _until_mid_window()
+    async with running(log) as (first, _), running(log, seed=2) as (second, _):
+        await first.ask_time()
+        await second.ask_time()
+        await asyncio.gather(*(first.spend(2) for _ in range(50)))
+    granted = {event.incarnation: 0.0 for event in ledger(log, BudgetGrantedV1)}  # type: dict[object, float]
+    for event in ledger(log, BudgetGrantedV1):
+        assert isinstance(event, BudgetGrantedV1)
+        granted[event.incarnation] += event.weight
+    assert granted[first.budgets._incarnation] >= 101

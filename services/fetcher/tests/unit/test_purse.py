@@ -1,0 +1,217 @@
+"""Waiting for weight, and spending it."""
+
+import asyncio
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+
+from candlelog.clock import ManualClock
+from candlelog.events.limits import (
+    BackoffObservedV1,
+    BudgetGrantedV1,
+    BudgetRequestedV1,
+    UsageObservedV1,
+)
+from fetcher.domain.failures import BackingOff, GrantLapsed, NoBudget
+from fetcher.domain.venue_time import TimeReading
+from fetcher.domain.windows import moment, window_at
+from fetcher.limits import purse as purse_module
+from fetcher.limits.purse import Purse
+from fetcher.limits.statements import Spender
+from fetcher.limits.venue_time import VenueTime
+
+ME = UUID(int=1)
+BUDGET = "binance|default|REQUEST_WEIGHT"
+
+
+class Bench:
+    """A purse with a clock that the test moves; the venue's clock is right."""
+
+    def __init__(self) -> None:
+        self.clock = ManualClock(datetime(2024, 2, 1, 0, 0, 30, tzinfo=UTC))
+        self.time = VenueTime(self.clock)
+        self.woken = 0
+        self.purse = Purse(Spender(BUDGET, 60, ME), self.time, self.clock, self._wake)
+        self.learn()
+
+    def learn(self) -> None:
+        steady = self.clock.monotonic()
+        self.time.learn(TimeReading(steady, steady, self.clock.now().timestamp()))
+
+    def grant(self, weight: float, demand_offset: int = 1) -> None:
+        window = window_at(self.clock.now().timestamp(), 60)
+        self.purse.granted(
+            BudgetGrantedV1(
+                budget=BUDGET,
+                allocator=UUID(int=9),
+                window_id=window.id,
+                incarnation=ME,
+                sequence=1,
+                weight=weight,
+                not_before=moment(window.not_before),
+                expires_at=moment(window.expires_at),
+                demand_offset=demand_offset,
+            )
+        )
+
+    def _wake(self) -> None:
+        self.woken += 1
+
+
+async def _settle() -> None:
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
+async def test_a_request_waits_until_its_weight_is_granted():
+    bench = Bench()
+    waiting = asyncio.create_task(bench.purse.acquire(2))
+    await _settle()
+    assert (waiting.done(), bench.woken) == (False, 1)
+    bench.grant(2)
+    permit = await waiting
+    permit.use()
+
+
+async def test_requests_are_served_in_the_order_in_which_they_came():
+    bench = Bench()
+    large = asyncio.create_task(bench.purse.acquire(20))
+    await _settle()
+    small = asyncio.create_task(bench.purse.acquire(2))
+    await _settle()
+    bench.grant(10)
+    await _settle()
+    assert (large.done(), small.done()) == (False, False)
+    bench.grant(12)
+    await asyncio.gather(large, small)
+
+
+async def test_a_permit_is_good_for_one_request():
+    bench = Bench()
+    bench.grant(2)
+    permit = await bench.purse.acquire(2)
+    permit.use()
+    with pytest.raises(GrantLapsed):
+        permit.use()
+
+
+async def test_a_permit_that_was_not_used_goes_back():
+    bench = Bench()
+    bench.grant(2)
+    (await bench.purse.acquire(2)).close()
+    (await bench.purse.acquire(2)).use()
+
+
+async def test_a_permit_kept_over_the_end_of_its_window_is_worth_nothing():
+    bench = Bench()
+    bench.grant(2)
+    permit = await bench.purse.acquire(2)
+    bench.clock.advance(29.8)
+    with pytest.raises(GrantLapsed):
+        permit.use()
+
+
+async def test_whoever_waits_is_turned_away_when_somebody_sees_a_backoff():
+    bench = Bench()
+    waiting = asyncio.create_task(bench.purse.acquire(2))
+    await _settle()
+    until = bench.clock.now().timestamp() + 60
+    bench.purse.told_to_back_off(
+        BackoffObservedV1(
+            budget=BUDGET,
+            incarnation=UUID(int=2),
+            until=moment(until),
+            reason="429",
+            observed_at=bench.clock.now(),
+        ),
+        offset=7,
+    )
+    with pytest.raises(BackingOff) as refusal:
+        await waiting
+    assert refusal.value.seconds == pytest.approx(60, abs=0.1)
+    with pytest.raises(BackingOff):
+        await bench.purse.acquire(2)
+
+
+async def test_after_a_backoff_only_a_grant_that_knows_of_it_counts():
+    bench = Bench()
+    bench.purse.back_off(10, "429")
+    [sighting] = [event for event in bench.purse.reports(0) if isinstance(event, BackoffObservedV1)]
+    bench.purse.told_to_back_off(sighting, offset=7)
+    bench.clock.advance(11)
+    bench.learn()
+    waiting = asyncio.create_task(bench.purse.acquire(2))
+    await _settle()
+    bench.grant(2, demand_offset=7)
+    await _settle()
+    assert not waiting.done()
+    bench.grant(2, demand_offset=8)
+    (await waiting).use()
+
+
+async def test_a_backoff_that_could_not_be_told_is_told_again():
+    bench = Bench()
+    bench.purse.back_off(10, "429")
+    reports = bench.purse.reports(0)
+    bench.purse.statements.put_back(reports)
+    assert any(isinstance(event, BackoffObservedV1) for event in bench.purse.reports(0))
+
+
+async def test_a_request_that_gets_nothing_for_long_gives_up(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(purse_module, "PATIENCE", 0.01)
+    bench = Bench()
+    with pytest.raises(NoBudget):
+        await bench.purse.acquire(2)
+    assert not bench.purse.waited_for
+
+
+async def test_a_cancelled_request_leaves_its_weight_to_others():
+    bench = Bench()
+    waiting = asyncio.create_task(bench.purse.acquire(2))
+    await _settle()
+    bench.grant(2)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    (await bench.purse.acquire(2)).use()
+
+
+async def test_the_question_for_the_time_goes_first_and_lets_the_others_through():
+    bench = Bench()
+    bench.time = bench.purse.time = VenueTime(bench.clock)
+    candles = asyncio.create_task(bench.purse.acquire(2))
+    await _settle()
+    question = asyncio.create_task(bench.purse.acquire(1, for_time=True))
+    await _settle()
+    bench.grant(5)
+    (await question).use()
+    assert not candles.done()
+    steady = bench.clock.monotonic()
+    bench.purse.learn_time(TimeReading(steady, steady, bench.clock.now().timestamp()), used=1)
+    (await candles).use()
+    usage = [event for event in bench.purse.reports(0) if isinstance(event, UsageObservedV1)]
+    assert [(event.used, event.spent_by_us) for event in usage] == [(1, 3)]
+
+
+async def test_what_is_granted_for_a_window_to_come_is_spent_when_it_begins():
+    bench = Bench()
+    bench.clock.advance(30.04)
+    bench.learn()
+    bench.grant(2)
+    waiting = asyncio.create_task(bench.purse.acquire(2))
+    await _settle()
+    assert not waiting.done()
+    bench.clock.advance(0.1)
+    async with asyncio.timeout(1):
+        (await waiting).use()
+
+
+async def test_a_wish_names_the_ledger_position_it_was_made_at():
+    bench = Bench()
+    waiting = asyncio.create_task(bench.purse.acquire(2))
+    await _settle()
+    [wish] = bench.purse.reports(41)
+    assert isinstance(wish, BudgetRequestedV1)
+    assert (wish.ledger_position, wish.weight) == (41, 4)
+    waiting.cancel()
