@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from candlelog_client.cli import job_options as options
 from candlelog_client.cli import job_tables, output
 from candlelog_client.cli.exits import of_status
 from candlelog_client.cli.follow import follow
@@ -33,30 +34,20 @@ JobId = Annotated[str, typer.Argument(help="Id of the job.", show_default=False)
 @app.command()
 def submit(  # noqa: PLR0913 - one parameter per field of the REST body
     *,
-    symbols: Annotated[
-        list[str], typer.Option("--symbols", "--symbol", help="BTC/USDT; repeat or use commas.")
-    ],
-    timeframes: Annotated[
-        list[str], typer.Option("--timeframes", "--timeframe", help="1m, 1h, …; repeat or commas.")
-    ],
+    symbols: options.Symbols,
+    timeframes: options.Timeframes,
     exchange: Exchange = DEFAULT_EXCHANGE,
     start: Start = None,
     end: End = None,
-    lookback: Annotated[
-        str | None, typer.Option("--lookback", "--since", help="Instead of --start: 30d, 12h.")
-    ] = None,
-    source: Annotated[str | None, typer.Option(help="auto, rest or archive.")] = None,
-    features: Annotated[bool | None, typer.Option(help="Compute features too.")] = None,
-    incremental: Annotated[
-        bool | None, typer.Option(help="Ask only for what is not known yet.")
-    ] = None,
-    priority: Annotated[int | None, typer.Option(help="0 to 9; more is sooner.")] = None,
-    max_attempts: Annotated[int | None, typer.Option(help="Attempts per chunk.")] = None,
-    label: Annotated[str | None, typer.Option(help="A name of your own.")] = None,
-    idempotency_key: Annotated[
-        str | None, typer.Option(help="The same key and request give the same job.")
-    ] = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Follow the job to its end.")] = False,
+    lookback: options.Lookback = None,
+    source: options.Source = None,
+    features: options.Features = None,
+    incremental: options.Incremental = None,
+    priority: options.Priority = None,
+    max_attempts: options.MaxAttempts = None,
+    label: options.Label = None,
+    idempotency_key: options.IdempotencyKey = None,
+    wait: options.Wait = False,
     json: Json = False,
     data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
