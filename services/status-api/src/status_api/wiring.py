@@ -1,6 +1,8 @@
 """One replica: its handlers, and the loops that keep them fed."""
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import Final
 from uuid import uuid4
 
@@ -11,6 +13,7 @@ from candlelog.events.topics import (
     MARKETS,
     PROGRESS,
     SERVICES,
+    Topic,
 )
 from candlelog.lifecycle import VERSION, Runtime
 from candlelog.log.consume import ConsumeLoop
@@ -68,19 +71,25 @@ class Replica:
         """Project and serve until the runtime is told to stop."""
         runtime, context = self._runtime, self.context
         mirrors = self._mirrors()
-        group_name = f"{runtime.group}.{await self._store.projection_id()}"
-        topics = runtime.topics(JOBS_COMMANDS.name, PROGRESS.name)
-        letters = DeadLetters(runtime.publisher, service=runtime.service, version=VERSION)
-        async with runtime.log.consumer(topics, group_name) as consumer:
-            loop = ConsumeLoop(consumer, self._projector.handle, letters, clock=runtime.clock)
+        async with self._loop(JOBS_COMMANDS) as commands, self._loop(PROGRESS) as progress:
             runtime.health.check("postgres", context.jobs.ping)
-            runtime.health.watch_lag(lambda: loop.lag)
+            runtime.health.watch_lag(lambda: commands.lag + progress.lag)
             async with asyncio.TaskGroup() as group:
-                group.create_task(loop.run(runtime.stopping))
+                group.create_task(commands.run(runtime.stopping))
+                group.create_task(progress.run(runtime.stopping))
                 group.create_task(context.feed.run(runtime.stopping))
                 for mirror in mirrors:
                     group.create_task(mirror.run(runtime.stopping))
                 group.create_task(self._ready(mirrors))
+
+    @asynccontextmanager
+    async def _loop(self, topic: Topic) -> AsyncGenerator[ConsumeLoop]:
+        """Folds one topic. Each has its own: a new job does not wait behind a batch of progress."""
+        runtime = self._runtime
+        group = f"{runtime.group}.{await self._store.projection_id()}.{topic.name}"
+        letters = DeadLetters(runtime.publisher, service=runtime.service, version=VERSION)
+        async with runtime.log.consumer(runtime.topics(topic.name), group) as consumer:
+            yield ConsumeLoop(consumer, self._projector.handle, letters, clock=runtime.clock)
 
     async def _ready(self, mirrors: list[Mirror]) -> None:
         """Ready once everything that is kept in memory has been read."""

@@ -70,3 +70,9 @@ def test_a_failure_is_shown_until_the_job_is_completed():
     failure = {"error_code": "bad", "error_message": "m", "error_transient": True}
     assert job_view(SUBMISSION, job(**failure), T0).error is not None
     assert job_view(SUBMISSION, job(**failure, state="completed"), T0).error is None
+
+
+def test_a_job_that_failed_without_a_chunk_says_its_reason():
+    error = job_view(SUBMISSION, job(state="failed", reason="no such symbol"), T0).error
+    assert error is not None
+    assert (error.code, error.message) == ("failed", "no such symbol")

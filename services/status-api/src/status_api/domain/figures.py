@@ -111,13 +111,14 @@ def _eta(row: Figures, seconds: float | None) -> float | None:
 
 
 def _fault(row: Figures) -> Fault | None:
-    if row.error_code is None or row.state == "completed":
+    if row.state == "completed":
         return None
-    return Fault(
-        code=row.error_code,
-        message=row.error_message or "",
-        transient=bool(row.error_transient),
-    )
+    if row.error_code is not None:
+        message, transient = row.error_message or "", bool(row.error_transient)
+        return Fault(code=row.error_code, message=message, transient=transient)
+    if row.state == "failed":
+        return Fault(code="failed", message=row.reason or "no reason given", transient=False)
+    return None
 
 
 def _steps(job: JobRow) -> tuple[Step, ...]:
