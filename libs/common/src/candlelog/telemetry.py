@@ -27,6 +27,10 @@ DEAD_LETTERS: Final = Counter(
 OUTAGES: Final = Counter(
     "candlelog_outages_total", "Times the log or a store was found away.", ["service"]
 )
+HTTP_SECONDS: Final = Histogram(
+    "candlelog_http_seconds", "Time until an answer began.", ["method", "route", "status"]
+)
+LIVE_CLIENTS: Final = Gauge("candlelog_live_clients", "Open SSE and WebSocket connections.")
 
 _PROPAGATOR: Final = TraceContextTextMapPropagator()
 

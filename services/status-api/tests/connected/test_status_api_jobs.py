@@ -207,6 +207,7 @@ INVALID: list[tuple[dict[str, Any], str]] = [
     ({"priority": 10**30}, "invalid_value"),
     ({"label": {"a": 1}}, "invalid_value"),
 ]
+BAD_KEYS = ["", "x" * 201, "\u00e9", "tab\tkey"]
 
 
 async def test_invalid_requests_are_refused_with_a_stable_code_and_nothing_is_published(
@@ -217,6 +218,10 @@ async def test_invalid_requests_are_refused_with_a_stable_code_and_nothing_is_pu
         assert (answer.status_code, answer.json()["code"]) == (422, code), fields
         assert answer.headers["content-type"] == "application/problem+json"
         assert answer.json()["errors"][0]["code"] == code
+    for key in BAD_KEYS:
+        headers = {"Idempotency-Key": key.encode("latin-1")}
+        answer = await api.http.post("/jobs", json=body, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_value"), key
     del body["exchange"]
     answer = await api.http.post("/jobs", json=body)
     assert (answer.status_code, answer.json()["code"]) == (422, "missing_field")
@@ -312,6 +317,9 @@ async def test_the_rest_of_the_pages_answer(api: Any):
         for path in ("/livez", "/readyz", "/metrics", "/openapi.json", "/docs"):
             assert (await http.get(path)).status_code == 200, path
         document = (await http.get("/openapi.json")).json()
+        await api.http.get(f"/jobs/{uuid.uuid4()}")
+        metrics = (await http.get("/metrics")).text
+    assert 'candlelog_http_seconds_count{method="GET",route="/jobs/{job_id}"' in metrics
     assert "/api/v1/jobs/{job_id}/cancel" in document["paths"]
     health = (await api.http.get("/health")).json()
     assert {each["name"]: each["state"] for each in health["components"]}["postgres"] == "healthy"

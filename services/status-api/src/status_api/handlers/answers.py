@@ -7,7 +7,7 @@ from typing import Any, Final
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from candlelog.errors import Unavailable
@@ -31,14 +31,16 @@ _BY_STATUS: Final = {
 
 
 class ProblemDocument(BaseModel):
-    """RFC 9457; `code` is stable, `errors` says what is wrong with which field."""
+    """RFC 9457; `errors` says what is wrong with which field."""
 
-    type: str
-    title: str
-    status: int
-    detail: str
-    code: str
-    errors: list[dict[str, Any]] | None = None
+    type: str = Field(examples=["urn:candlelog:problem:unknown_symbol"])
+    title: str = Field(examples=["Unprocessable Entity"])
+    status: int = Field(examples=[422])
+    detail: str = Field(examples=["unknown symbol 'BTCUSDT'; did you mean BTC/USDT?"])
+    code: str = Field(description="stable", examples=["unknown_symbol"])
+    errors: list[dict[str, Any]] | None = Field(
+        default=None, description="`field`, `code`, `detail`, `nearest` (valid names like it)"
+    )
 
 
 def json_response(view: BaseModel, *, status: int = 200, **options: Any) -> Response:

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from fastapi import APIRouter, FastAPI, Security
-from fastapi.security import HTTPBearer
+from fastapi import APIRouter, FastAPI
 
 from status_api.domain.tokens import Token
 from status_api.handlers import candles, health, jobs, limits, series, streams
@@ -12,6 +11,8 @@ from status_api.handlers.answers import ProblemDocument, answer_errors
 from status_api.handlers.body_limit import BodyLimit
 from status_api.handlers.context import Context
 from status_api.handlers.gate import Gate
+from status_api.handlers.meter import Meter
+from status_api.handlers.parameters import BEARER
 
 _DESCRIPTION: Final = """
 Candlelog keeps a complete, explained and reproducible history of exchange candles.
@@ -28,7 +29,11 @@ _TAGS: Final = [
 _PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
     status: {
         "description": description,
-        "content": {"application/problem+json": {"schema": ProblemDocument.model_json_schema()}},
+        "content": {
+            "application/problem+json": {
+                "schema": {"$ref": "#/components/schemas/ProblemDocument"},
+            }
+        },
     }
     for status, description in {
         401: "no known token",
@@ -52,15 +57,16 @@ def application(context: Context, tokens: Sequence[Token], version: str) -> Fast
         strict_content_type=False,
         redoc_url=None,
     )
-    # The gate does the work, for WebSockets too; this only tells the OpenAPI document.
-    bearer = Security(HTTPBearer(auto_error=False))
     api = APIRouter(prefix="/api/v1", responses=_PROBLEMS)
     for module in (jobs, candles, series, limits, health):
-        api.include_router(module.router, dependencies=[bearer])
+        api.include_router(module.router, dependencies=[BEARER])
     api.include_router(streams.router)
     app.include_router(api)
     answer_errors(app)
     app.add_middleware(BodyLimit)
     app.add_middleware(Gate, tokens=tokens)
+    app.add_middleware(Meter, clock=context.clock)
     app.state.context = context
+    document = app.openapi()  # made once, and kept by the application
+    document["components"]["schemas"]["ProblemDocument"] = ProblemDocument.model_json_schema()
     return app

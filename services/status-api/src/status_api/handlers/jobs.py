@@ -41,7 +41,9 @@ _WAIT_SECONDS: Final = 5.0
 _Key = Annotated[
     str | None,
     Header(
-        pattern=r"^[\x20-\x7e]{1,200}$", description="the same key and body again are the same job"
+        alias="Idempotency-Key",
+        pattern=r"^[\x20-\x7e]{1,200}$",
+        description="the same key and body again are the same job",
     ),
 ]
 

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from candlelog.clock import Clock
 from candlelog.errors import Unavailable
+from candlelog.telemetry import LIVE_CLIENTS
 from status_api.adapters.changes import ChangeReader, Reading
 from status_api.domain.cursors import Positions
 from status_api.domain.feed import Change, Pending, message
@@ -76,10 +77,9 @@ class Feed:
             while not self._closed:
                 await client.wake.wait()
                 client.wake.clear()
-                if client.pending.overflowed:
-                    yield await self._snapshot(client)
-                elif client.pending.anything:
-                    yield client.pending.take()
+                message = await self._next(client)
+                if message is not None:
+                    yield message
 
     def check_room(self) -> None:
         """Raise a problem when this replica serves as many clients as it may."""
@@ -93,12 +93,14 @@ class Feed:
         try:
             async with self._between_readings:
                 self._clients.add(client)
+                LIVE_CLIENTS.set(len(self._clients))
                 self._joined.set()
                 if self._positions is None:
                     self._positions = await self._reader.positions()
             yield client
         finally:
             self._clients.discard(client)
+            LIVE_CLIENTS.set(len(self._clients))
 
     async def _first(self, client: Client, since: Positions | None) -> bytes:
         if since is None:
@@ -108,6 +110,16 @@ class Feed:
             return await self._snapshot(client)
         client.pending.settle(self._rendered(reading), reading.positions)
         return client.pending.take()
+
+    async def _next(self, client: Client) -> bytes | None:
+        """What the client is to be sent now, if anything."""
+        if not client.pending.overflowed:
+            return client.pending.take() if client.pending.anything else None
+        try:
+            return await self._snapshot(client)
+        except Unavailable:  # the next reading that works wakes the client again
+            client.pending.overflow()
+            return None
 
     async def _snapshot(self, client: Client) -> bytes:
         client.pending.overflowed = False

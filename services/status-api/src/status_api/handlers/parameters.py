@@ -3,7 +3,8 @@
 from typing import Annotated, Final
 from uuid import UUID
 
-from fastapi import Depends, Path, Query
+from fastapi import Depends, Path, Query, Security
+from fastapi.security import HTTPBearer
 from pydantic import AfterValidator
 
 from candlelog.market.profile import EXCHANGES, profile
@@ -34,6 +35,8 @@ Moment = Annotated[
 ]
 Cursor = Annotated[str | None, Query(description="`next` of the page before")]
 Limit = Annotated[int, Query(ge=1, le=1000)]
+BEARER: Final = Security(HTTPBearer(auto_error=False))
+"""Tells the OpenAPI document; the gate does the work, for WebSockets too."""
 JobId = Annotated[str, Path(description="id of a job")]
 
 

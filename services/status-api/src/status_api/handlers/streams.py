@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import suppress
 from typing import Annotated, Final
 from uuid import UUID
 
@@ -15,7 +16,7 @@ from status_api.domain.cursors import Positions, decode_positions
 from status_api.domain.problems import Problem, invalid
 from status_api.handlers.answers import problem_response
 from status_api.handlers.context import Context, Ctx
-from status_api.handlers.parameters import JobId, job_id_of, unknown_job
+from status_api.handlers.parameters import BEARER, JobId, job_id_of, unknown_job
 
 _PING_SECONDS: Final = 15
 _SEND_SECONDS: Final = 30
@@ -25,7 +26,12 @@ _GOING_AWAY: Final = 1001
 router = APIRouter(tags=["live"])
 
 
-@router.get("/jobs/{job_id}/events", response_class=EventSourceResponse, response_model=None)
+@router.get(
+    "/jobs/{job_id}/events",
+    response_class=EventSourceResponse,
+    response_model=None,
+    dependencies=[BEARER],
+)
 async def job_events(
     ctx: Ctx,
     job_id: JobId,
@@ -62,9 +68,10 @@ async def _serve(socket: WebSocket, first: bytes, rest: AsyncGenerator[bytes]) -
     try:
         await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in (sending, leaving):
-            task.cancel()
-        await asyncio.gather(sending, leaving, return_exceptions=True)
+        leaving.cancel()
+        sending.cancel()
+        with suppress(asyncio.CancelledError):
+            await sending
         await rest.aclose()
 
 

@@ -1,0 +1,82 @@
+"""The OpenAPI document and the gate before every route."""
+
+import hashlib
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import pytest
+
+from candlelog.clock import SystemClock
+from status_api.domain.tokens import parse_tokens
+from status_api.handlers.app import application
+
+TOKENS = parse_tokens(
+    ";".join(
+        f"{name}:{name}:{hashlib.sha256(name.encode()).hexdigest()}"
+        for name in ("read", "submit", "admin")
+    )
+)
+
+
+@pytest.fixture
+def app() -> Any:
+    """The application over parts that nobody may touch."""
+    return application(SimpleNamespace(clock=SystemClock()), TOKENS, "1.2.3")  # pyright: ignore[reportArgumentType]
+
+
+def operations(app: Any) -> list[tuple[str, str, dict[str, Any]]]:
+    return [
+        (method, path, operation)
+        for path, item in app.openapi()["paths"].items()
+        for method, operation in item.items()
+    ]
+
+
+def test_every_operation_says_who_may_and_what_can_go_wrong(app: Any):
+    assert len(operations(app)) > 10
+    for method, path, operation in operations(app):
+        assert operation["security"] == [{"HTTPBearer": []}], path
+        assert operation["description"], path
+        assert operation["tags"], path
+        problem = operation["responses"]["422"]["content"]["application/problem+json"]
+        assert problem["schema"]["$ref"] == "#/components/schemas/ProblemDocument", (method, path)
+
+
+def test_every_reference_of_the_document_leads_somewhere(app: Any):
+    document = app.openapi()
+    known = set(document["components"]["schemas"])
+
+    def references(value: Any) -> set[str]:
+        if isinstance(value, dict):
+            own = {value["$ref"].rsplit("/", 1)[1]} if "$ref" in value else set()
+            return own.union(*(references(each) for each in value.values()))
+        if isinstance(value, list):
+            return set().union(*(references(each) for each in value))
+        return set()
+
+    assert references(document) <= known
+
+
+async def test_no_route_is_reached_without_a_token_of_its_scope(app: Any):
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
+        for method, template, _ in operations(app):
+            path = template.replace("{job_id}", "00000000-0000-0000-0000-000000000000")
+            none = await http.request(method, path)
+            assert (none.status_code, none.json()["code"]) == (401, "unauthenticated"), path
+            assert none.headers["www-authenticate"] == "Bearer"
+            wrong = await http.request(method, path, headers={"Authorization": "Bearer nobody"})
+            assert wrong.status_code == 401, path
+            if method == "post":
+                reader = {"Authorization": "Bearer read"}
+                weak = await http.request(method, path, headers=reader, content=b"{")
+                assert (weak.status_code, weak.json()["code"]) == (403, "forbidden"), path
+
+
+@pytest.mark.parametrize("header", ["Basic read", "read", "Bearer", "Bearer  ", "bearer nobody"])
+async def test_other_ways_to_send_a_token_are_none(app: Any, header: str):
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
+        answer = await http.get("/api/v1/jobs", headers={"Authorization": header})
+    assert answer.status_code == 401
