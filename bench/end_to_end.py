@@ -1,6 +1,7 @@
 """Candles a second from POST to the last row readable, beside a plain script on the same engine."""
 
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import psutil
@@ -86,5 +87,15 @@ async def _ours(system: System, turn: int) -> tuple[float, dict[str, float]]:
 
 
 def _cpu(processes: dict[str, psutil.Process]) -> dict[str, float]:
-    times = {name: process.cpu_times() for name, process in processes.items()}
-    return {name: used.user + used.system for name, used in times.items()}
+    """Seconds each has used, with its children: Postgres works in those."""
+    return {
+        name: sum(_used(each) for each in (process, *process.children(recursive=True)))
+        for name, process in processes.items()
+    }
+
+
+def _used(process: psutil.Process) -> float:
+    with suppress(psutil.NoSuchProcess):
+        times = process.cpu_times()
+        return times.user + times.system
+    return 0.0

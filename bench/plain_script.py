@@ -6,7 +6,7 @@ writes to the same engine as Candlelog, a few symbols at once, each page in one 
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 import ccxt.async_support as ccxt
@@ -22,6 +22,7 @@ CREATE OR REPLACE TABLE plain_candles (
 ) ENGINE = ReplacingMergeTree ORDER BY (symbol, open_time)
 """
 _COLUMNS = ["symbol", "open_time", "open", "high", "low", "close", "volume"]
+_TYPES = ["String", "DateTime64(3, 'UTC')", *["Float64"] * 5]
 
 
 async def fetch_and_store(
@@ -34,7 +35,9 @@ async def fetch_and_store(
 ) -> int:
     """Fetch 1m candles of the symbols over `[start, end)` and store them; rows readable after."""
     address = urlsplit(clickhouse_url)
-    client = clickhouse_connect.get_client(host=address.hostname, port=address.port)
+    client = clickhouse_connect.get_client(
+        host=address.hostname or "", port=address.port or 0, autogenerate_session_id=False
+    )
     client.command(_TABLE)
     exchange = ccxt.binance(
         {"enableRateLimit": False, "options": {"fetchMarkets": {"types": ["spot"]}}}
@@ -67,6 +70,12 @@ async def _symbol(
             page = await exchange.fetch_ohlcv(symbol, "1m", since, 1000, {"until": end - 1})
             if not page:
                 break
-            rows = [(symbol, row[0] / 1000, *row[1:]) for row in page]
-            await asyncio.to_thread(client.insert, "plain_candles", rows, column_names=_COLUMNS)
+            rows = [(symbol, datetime.fromtimestamp(row[0] / 1000, UTC), *row[1:]) for row in page]
+            await asyncio.to_thread(
+                client.insert,
+                "plain_candles",
+                rows,
+                column_names=_COLUMNS,
+                column_type_names=_TYPES,
+            )
             since = page[-1][0] + _MINUTE_MS

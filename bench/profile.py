@@ -17,7 +17,7 @@ SHOWN = 8
 
 
 async def measure(system: System) -> list[Report]:
-    """Samples every service with py-spy during one job."""
+    """Samples every service with py-spy during one job; only who holds the interpreter counts."""
     async with Candlelog() as candlelog:
         job = await candlelog.jobs.submit(
             exchange="binance", symbols=[f"GEN{number:03d}/USDT" for number in range(31, 61)],
@@ -42,13 +42,15 @@ async def _sample(name: str, pid: int) -> Report:
         file = Path(folder) / "stacks"
         sampler = await asyncio.create_subprocess_exec(
             str(Path(sys.executable).with_name("py-spy")), "record", "--pid", str(pid),
-            "--duration", str(SECONDS), "--format", "raw", "--output", str(file),
+            "--duration", str(SECONDS), "--gil", "--format", "raw", "--output", str(file),
             stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
         _, errors = await sampler.communicate()
         if sampler.returncode:
             return Report(f"{name}: not sampled", {}, (errors.decode().strip(),))
-        return Report(f"{name}: share of its samples", _shares(file.read_text()))
+        return Report(
+            f"{name}: share of the time it holds the interpreter", _shares(file.read_text())
+        )
 
 
 def _shares(stacks: str) -> dict[str, Figure]:
