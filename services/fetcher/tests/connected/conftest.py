@@ -1,0 +1,169 @@
+"""Fetchers as processes, against the sandbox exchange and the real broker."""
+
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from candlelog.clock import SystemClock
+from candlelog.events.codec import Message
+from candlelog.events.fetch import FetchRequestedV1
+from candlelog.events.progress import ChunkDeferredV1, ChunkFailedV1, ChunkFetchedV1
+from candlelog.log.kafka import KafkaLog
+from candlelog.log.publish import Publisher
+from candlelog.log.receive import receive
+
+START = datetime(2021, 1, 1, tzinfo=UTC)
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """The sandbox exchange of one test."""
+
+    url: str
+
+    def turn(self, switch: str, content: Mapping[str, Any]) -> None:
+        body = json.dumps(content).encode()
+        _DIRECT.open(f"{self.url}/_sandbox/{switch}", body).close()
+
+    def stats(self, arrivals: int = 50_000) -> dict[str, Any]:
+        with _DIRECT.open(f"{self.url}/_sandbox/stats?arrivals={arrivals}") as answer:
+            return json.load(answer)
+
+    def arrivals(self, path: str = "/api/v3/klines") -> list[int]:
+        """When requests for candles arrived, in milliseconds of the sandbox's clock."""
+        return [each["at"] for each in self.stats()["arrivals"] if each["path"] == path]
+
+
+@dataclass
+class Fetcher:
+    """One fetcher process and what it has said."""
+
+    process: subprocess.Popen[bytes]
+    log_file: Path
+
+    def said(self, event: str) -> int:
+        lines = self.log_file.read_text().splitlines()
+        return sum(f'"event": "{event}"' in line for line in lines)
+
+    @property
+    def is_allocator(self) -> bool:
+        return self.said("allocator_started") > self.said("allocator_fenced")
+
+
+@dataclass
+class Bench:
+    """A log, a sandbox and fetchers; the test is the coordinator."""
+
+    log: KafkaLog
+    publisher: Publisher
+    prefix: str
+    sandbox: Sandbox
+    start: Callable[[], Fetcher]
+    job_id: UUID = field(default_factory=uuid4)
+
+    def chunks(self, count: int, minutes: int = 1000) -> list[FetchRequestedV1]:
+        """Chunks of one job, one after the other, `minutes` candles each."""
+        starts = [START + timedelta(minutes=minutes * number) for number in range(count)]
+        return [
+            FetchRequestedV1(
+                chunk_id=uuid4(),
+                job_id=self.job_id,
+                task_id=uuid4(),
+                exchange="binance",
+                symbol="SYNA/USDT",
+                timeframe="1m",
+                start=start,
+                end=start + timedelta(minutes=minutes),
+                slots=minutes,
+                generation=1,
+                release=1,
+                attempt=1,
+                max_attempts=3,
+            )
+            for start in starts
+        ]
+
+    async def read(self, topic: str, until: Callable[[Sequence[Message]], bool]) -> list[Message]:
+        """Everything on a topic, as soon as it is what the test waits for."""
+        found: list[Message] = []
+        async with self.log.tail([self.prefix + topic], start="beginning") as tail:
+            while not until(found):
+                records = await tail.poll(max_records=5000, timeout=0.2)
+                found += [receive(record).event for record in records]
+        return found
+
+    async def fetched(self, chunks: Sequence[FetchRequestedV1]) -> list[Message]:
+        """Release the chunks, and again whichever comes back, until all are fetched."""
+        waiting = {chunk.chunk_id: chunk for chunk in chunks}
+        found: list[Message] = []
+        async with self.log.tail([self.prefix + "progress"], start="end") as tail:
+            await self.publisher.publish(*chunks)
+            while waiting:
+                for record in await tail.poll(max_records=1000, timeout=0.2):
+                    event = receive(record).event
+                    found.append(event)
+                    assert not isinstance(event, ChunkFailedV1), event
+                    if isinstance(event, ChunkFetchedV1):
+                        waiting.pop(event.chunk_id, None)
+                    elif isinstance(event, ChunkDeferredV1):
+                        again = waiting[event.chunk_id]
+                        await self.publisher.publish(
+                            again.model_copy(update={"release": event.release + 1})
+                        )
+        return found
+
+
+@pytest.fixture
+def sandbox() -> Generator[Sandbox]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "candlelog_embedded.sandbox", "--port", "0"],
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    yield Sandbox(process.stdout.readline().decode().split()[-1])
+    process.terminate()
+    process.wait(10)
+    process.stdout.close()
+
+
+@pytest.fixture
+async def bench(
+    kafka_bootstrap: str, topics: str, sandbox: Sandbox, tmp_path: Path
+) -> AsyncGenerator[Bench]:
+    log = KafkaLog(kafka_bootstrap)
+    environment = os.environ | {
+        "CANDLELOG_KAFKA_BOOTSTRAP": kafka_bootstrap,
+        "CANDLELOG_TOPIC_PREFIX": topics,
+        "CANDLELOG_EXCHANGE_URLS": f"binance={sandbox.url}",
+        "FETCHER_CONCURRENCY": "8",
+    }
+    started: list[Fetcher] = []
+    with ExitStack() as files:
+
+        def start() -> Fetcher:
+            log_file = tmp_path / f"fetcher-{len(started)}.log"
+            said = files.enter_context(log_file.open("wb"))
+            process = subprocess.Popen(
+                [sys.executable, "-m", "fetcher"], env=environment, stderr=said
+            )
+            started.append(Fetcher(process, log_file))
+            return started[-1]
+
+        async with log.producer() as producer:
+            publisher = Publisher(producer, source="test", clock=SystemClock(), topic_prefix=topics)
+            yield Bench(log, publisher, topics, sandbox, start)
+        for fetcher in started:
+            fetcher.process.kill()
+            fetcher.process.wait(10)

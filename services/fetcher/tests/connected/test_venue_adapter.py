@@ -1,0 +1,134 @@
+"""The adapter against the sandbox: every fault, and what it becomes."""
+
+from collections.abc import AsyncGenerator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from candlelog.clock import SystemClock
+from candlelog.market.profile import profile
+from candlelog.market.ranges import TimeRange
+from candlelog.market.timeframe import Timeframe
+from fetcher.adapters.exchange import CcxtExchange, open_exchange
+from fetcher.domain.failures import (
+    Away,
+    GrantLapsed,
+    Permanent,
+    RateLimited,
+    Transient,
+    VenueFailure,
+)
+from fetcher.domain.rows import Question, read
+
+pytestmark = pytest.mark.connected
+
+START = datetime(2021, 1, 1, tzinfo=UTC)
+WINDOW = TimeRange(START, START + timedelta(minutes=1000))
+
+
+def leave() -> None:
+    """A gate that is open."""
+
+
+@pytest.fixture
+async def exchange(sandbox: Any) -> AsyncGenerator[CcxtExchange]:
+    async with open_exchange(
+        profile("binance"), origin=sandbox.url, clock=SystemClock(), connections=4
+    ) as opened:
+        await opened.markets(leave)
+        yield opened
+
+
+async def test_a_page_holds_every_candle_of_its_window(exchange: CcxtExchange):
+    answer = await exchange.candles("SYNA/USDT", "1m", WINDOW, leave)
+    question = Question(WINDOW, Timeframe.parse("1m"), WINDOW.end)
+    page = read(answer.said.text, answer.said.layout, question)
+    assert (page.rows.num_rows, page.quarantined) == (1000, ())
+    assert page.rows.column("open_time")[0].as_py() == START
+    assert answer.used == 22
+
+
+async def test_markets_come_with_the_limit_the_venue_states(exchange: CcxtExchange):
+    answer = await exchange.markets(leave)
+    assert answer.said.capacity == 6000
+    assert "SYNA/USDT" in {market.symbol for market in answer.said.markets}
+
+
+async def test_the_venues_clock_is_read(exchange: CcxtExchange, sandbox: Any):
+    sandbox.turn("clock", {"offset_seconds": 90})
+    answer = await exchange.time(leave)
+    ahead = answer.said.server - SystemClock().now().timestamp()
+    assert ahead == pytest.approx(90, abs=1)
+
+
+FAULTS = [
+    ({"kind": "429", "seconds": 7}, RateLimited),
+    ({"kind": "429-bare"}, RateLimited),
+    ({"kind": "418", "seconds": 60}, RateLimited),
+    ({"kind": "500"}, Transient),
+    ({"kind": "502"}, Transient),
+    ({"kind": "503"}, Transient),
+    ({"kind": "504"}, Transient),
+    ({"kind": "reset"}, Away),
+    ({"kind": "cut"}, Transient),
+]
+
+
+@pytest.mark.parametrize(("rule", "kind"), FAULTS, ids=str)
+async def test_a_fault_becomes_what_it_is(
+    exchange: CcxtExchange, sandbox: Any, rule: dict[str, Any], kind: type[VenueFailure]
+):
+    sandbox.turn("faults", {"faults": [rule]})
+    with pytest.raises(VenueFailure) as failure:
+        await exchange.candles("SYNA/USDT", "1m", WINDOW, leave)
+    assert type(failure.value) is kind
+    if "seconds" in rule:
+        assert isinstance(failure.value, RateLimited)
+        assert failure.value.seconds == pytest.approx(rule["seconds"], abs=1)
+
+
+async def test_a_page_of_html_is_not_understood(exchange: CcxtExchange, sandbox: Any):
+    sandbox.turn("faults", {"faults": [{"kind": "html"}]})
+    with pytest.raises(Transient, match="another kind"):
+        await exchange.candles("SYNA/USDT", "1m", WINDOW, leave)
+
+
+async def test_a_request_whose_connection_is_reset_is_not_written_again(
+    exchange: CcxtExchange, sandbox: Any
+):
+    await exchange.candles("SYNA/USDT", "1m", WINDOW, leave)
+    sandbox.turn("faults", {"faults": [{"kind": "reset"}]})
+    before = len(sandbox.arrivals())
+    with pytest.raises(Away):
+        await exchange.candles("SYNA/USDT", "1m", WINDOW, leave)
+    assert len(sandbox.arrivals()) == before + 1
+
+
+async def test_a_gate_that_is_shut_keeps_the_request_from_the_wire(
+    exchange: CcxtExchange, sandbox: Any
+):
+    def shut() -> None:
+        raise GrantLapsed
+
+    before = len(sandbox.arrivals())
+    with pytest.raises(GrantLapsed):
+        await exchange.candles("SYNA/USDT", "1m", WINDOW, shut)
+    assert len(sandbox.arrivals()) == before
+
+
+async def test_an_unknown_symbol_fails_for_good_without_a_request(
+    exchange: CcxtExchange, sandbox: Any
+):
+    before = len(sandbox.arrivals())
+    with pytest.raises(Permanent, match="NO/NE"):
+        await exchange.candles("NO/NE", "1m", WINDOW, leave)
+    assert len(sandbox.arrivals()) == before
+
+
+async def test_a_venue_that_is_not_there_is_away():
+    async with open_exchange(
+        profile("binance"), origin="http://127.0.0.1:9", clock=SystemClock(), connections=1
+    ) as opened:
+        with pytest.raises(Away, match="cannot be reached"):
+            await opened.time(leave)

@@ -1,0 +1,298 @@
+"""From one request to what stands on the log, with a venue in memory."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import TypeVar
+from uuid import uuid4
+
+import orjson
+import pytest
+
+from candlelog.clock import SystemClock
+from candlelog.events.candles import CandleBatchV1
+from candlelog.events.codec import Message
+from candlelog.events.fetch import FetchRequestedV1, MarketsRequestedV1
+from candlelog.events.jobs import JobControlV1
+from candlelog.events.markets import Market, MarketsListedV1
+from candlelog.events.progress import ChunkDeferredV1, ChunkFailedV1, ChunkFetchedV1
+from candlelog.events.topics import CANDLES, MARKETS, PROGRESS
+from candlelog.log.memory import MemoryLog
+from candlelog.log.outcome import Done, Outcome, Reject, Skip
+from candlelog.log.publish import Publisher
+from candlelog.log.receive import receive
+from candlelog.market.pages import Layout
+from candlelog.market.profile import ExchangeProfile
+from candlelog.market.ranges import TimeRange
+from candlelog.market.timeframe import milliseconds
+from fetcher.control import Control
+from fetcher.domain.failures import Away, Permanent, RateLimited, Transient, VenueFailure
+from fetcher.domain.venue_time import TimeReading
+from fetcher.handlers import Handlers
+from fetcher.limits.budgets import Budgets, Surroundings
+from fetcher.limits.catalogue import Catalogue
+from fetcher.ports import Answer, Exchange, Gate, MarketList, RawPage
+from fetcher.venues import Venues
+
+PREFIX = "candlelog."
+T = TypeVar("T")
+START = datetime(2024, 2, 1, tzinfo=UTC)
+LAYOUT = Layout(width=12, quote_volume=7, trades=8)
+
+
+def rows(start: datetime, count: int) -> list[list[object]]:
+    first = milliseconds(start)
+    return [
+        [first + at * 60_000, "10", "11", "9", "10", "1", 0, "10", 3, "1", "10", "0"]
+        for at in range(count)
+    ]
+
+
+@dataclass
+class MemoryExchange:
+    """`Exchange` in memory: a clock, two symbols, and whatever page a test puts in."""
+
+    clock: SystemClock = field(default_factory=SystemClock)
+    ahead: float = 0.0
+    page: Callable[[TimeRange], list[list[object]]] = lambda window: rows(window.start, 10)
+    failure: VenueFailure | None = None
+    asked: int = 0
+    before_writing: Callable[[], None] = lambda: None
+
+    def _answer(self, said: T, gate: Gate) -> Answer[T]:
+        self.before_writing()
+        gate()
+        self.asked += 1
+        now = self.clock.monotonic()
+        return Answer(said, now, now, float(self.asked))
+
+    async def time(self, gate: Gate) -> Answer[TimeReading]:
+        now = self.clock.monotonic()
+        server = self.clock.now().timestamp() + self.ahead
+        return self._answer(TimeReading(now, now, server), gate)
+
+    async def markets(self, gate: Gate) -> Answer[MarketList]:
+        listed = (Market(symbol="BTC/USDT", active=True), Market(symbol="OLD/USDT", active=False))
+        return self._answer(MarketList(listed, 6000.0), gate)
+
+    async def candles(
+        self, symbol: str, timeframe: str, window: TimeRange, gate: Gate
+    ) -> Answer[RawPage]:
+        if symbol == "NO/NE":
+            raise Permanent("unknown_symbol", f"no {symbol}")
+        answer = self._answer(RawPage(orjson.dumps(self.page(window)), LAYOUT), gate)
+        if self.failure is not None:
+            raise self.failure
+        return answer
+
+
+class Desk:
+    """The handlers of a fetcher over a log in memory."""
+
+    def __init__(self, log: MemoryLog, publisher: Publisher, exchange: MemoryExchange) -> None:
+        clock = SystemClock()
+        self.log, self.exchange, self.publisher = log, exchange, publisher
+        self.budgets = Budgets(
+            Surroundings(log, publisher, clock, Random(1), uuid4()),
+            Catalogue("default", None, clock),
+        )
+        self.control = Control(log, PREFIX + "jobs.control", clock=clock)
+        self.venues = Venues(self._open, self.budgets, clock=clock, random=Random(1))
+        self.handlers = Handlers(
+            self.venues, self.control, publisher, clock=clock, instance="fetcher-1"
+        )
+
+    def _open(self, venue: ExchangeProfile) -> AbstractAsyncContextManager[Exchange]:
+        @asynccontextmanager
+        async def opened() -> AsyncGenerator[Exchange]:
+            yield self.exchange
+
+        return opened()
+
+    async def fetch(self, chunk: FetchRequestedV1) -> Outcome:
+        async with asyncio.timeout(10):
+            return await self.handlers.fetch(chunk)
+
+    def written(self, topic: str) -> list[Message]:
+        return [receive(record).event for record in self.log.records(PREFIX + topic)]
+
+
+@pytest.fixture
+async def desk() -> AsyncGenerator[Desk]:
+    log, stopping = MemoryLog(), asyncio.Event()
+    async with log.producer() as producer:
+        publisher = Publisher(producer, source="test", clock=SystemClock(), topic_prefix=PREFIX)
+        made = Desk(log, publisher, MemoryExchange())
+        async with made.venues, asyncio.TaskGroup() as group:
+            group.create_task(made.budgets.run(stopping))
+            group.create_task(made.control.run(stopping))
+            keeping = group.create_task(made.venues.keep_times())
+            yield made
+            stopping.set()
+            keeping.cancel()
+
+
+def chunk(**changes: object) -> FetchRequestedV1:
+    given: dict[str, object] = {
+        "chunk_id": uuid4(),
+        "job_id": uuid4(),
+        "task_id": uuid4(),
+        "exchange": "binance",
+        "symbol": "BTC/USDT",
+        "timeframe": "1m",
+        "start": START,
+        "end": START + timedelta(minutes=10),
+        "slots": 10,
+        "generation": 1,
+        "release": 1,
+        "attempt": 2,
+        "max_attempts": 3,
+    }
+    return FetchRequestedV1.model_validate(given | changes)
+
+
+async def test_a_chunk_becomes_a_batch_and_the_word_that_it_was_fetched(desk: Desk):
+    asked = chunk()
+    assert await desk.fetch(asked) == Done()
+    [batch] = desk.written(CANDLES.name)
+    [fetched] = desk.written(PROGRESS.name)
+    assert isinstance(batch, CandleBatchV1)
+    assert (batch.header.chunk_id, batch.header.answer) == (asked.chunk_id, "candles")
+    assert (batch.header.start, batch.header.end) == (asked.start, asked.end)
+    assert batch.rows.num_rows == 10
+    assert isinstance(fetched, ChunkFetchedV1)
+    assert (fetched.candles, fetched.weight, fetched.fetched_by) == (10, 2.0, "fetcher-1")
+
+
+async def test_an_empty_page_is_reported_as_covered(desk: Desk):
+    desk.exchange.page = lambda _: []
+    assert await desk.fetch(chunk()) == Done()
+    [batch] = desk.written(CANDLES.name)
+    assert isinstance(batch, CandleBatchV1)
+    assert (batch.header.answer, batch.rows.num_rows) == ("empty", 0)
+
+
+async def test_a_chunk_whose_last_candle_is_open_by_the_venues_clock_goes_back(desk: Desk):
+    now = datetime.now(UTC)
+    minute = now.replace(second=0, microsecond=0)
+    desk.exchange.ahead = -90.0
+    asked = chunk(start=minute - timedelta(minutes=2), end=minute, slots=2)
+    assert await desk.fetch(asked) == Done()
+    [deferred] = desk.written(PROGRESS.name)
+    assert isinstance(deferred, ChunkDeferredV1)
+    assert deferred.until >= minute + timedelta(seconds=89)
+    assert desk.written(CANDLES.name) == []
+
+
+async def test_rows_of_another_range_do_not_cover_the_one_that_was_asked(desk: Desk):
+    desk.exchange.page = lambda window: rows(window.start + timedelta(days=1), 10)
+    await desk.fetch(chunk())
+    [failed] = desk.written(PROGRESS.name)
+    assert isinstance(failed, ChunkFailedV1)
+    assert (failed.code, failed.transient) == ("other_range", True)
+
+
+@pytest.mark.parametrize(
+    ("failure", "transient"),
+    [(Transient("http_500", "sorry"), True), (Permanent("geo_blocked", "no"), False)],
+)
+async def test_an_answer_that_is_a_failure_uses_up_an_attempt(
+    desk: Desk, failure: VenueFailure, transient: bool
+):
+    desk.exchange.failure = failure
+    assert await desk.fetch(chunk()) == Done()
+    [failed] = desk.written(PROGRESS.name)
+    assert isinstance(failed, ChunkFailedV1)
+    assert (failed.transient, failed.attempt, failed.max_attempts) == (transient, 2, 3)
+
+
+async def test_a_venue_that_does_not_answer_uses_up_none_and_is_left_alone(desk: Desk):
+    await desk.fetch(chunk())
+    desk.exchange.failure = Away("connection refused")
+    before = desk.exchange.asked
+    await desk.fetch(chunk())
+    await desk.fetch(chunk())
+    assert desk.exchange.asked == before + 1
+    deferred = [
+        event for event in desk.written(PROGRESS.name) if isinstance(event, ChunkDeferredV1)
+    ]
+    assert len(deferred) == 2
+
+
+async def test_too_many_requests_stop_everything_until_the_time_given(desk: Desk):
+    desk.exchange.failure = RateLimited("429", 30.0)
+    await desk.fetch(chunk())
+    before = desk.exchange.asked
+    await desk.fetch(chunk())
+    assert desk.exchange.asked == before
+    first, second = desk.written(PROGRESS.name)
+    for deferred in (first, second):
+        assert isinstance(deferred, ChunkDeferredV1)
+        assert 25 < (deferred.until - datetime.now(UTC)).total_seconds() <= 30
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"exchange": "nowhere"}, "unknown_exchange"),
+        ({"symbol": "NO/NE"}, "unknown_symbol"),
+        ({"timeframe": "2w"}, "unknown_timeframe"),
+    ],
+)
+async def test_what_a_venue_does_not_have_fails_for_good(
+    desk: Desk, change: dict[str, object], code: str
+):
+    assert await desk.fetch(chunk(**change)) == Done()
+    [failed] = desk.written(PROGRESS.name)
+    assert isinstance(failed, ChunkFailedV1)
+    assert (failed.code, failed.final) == (code, True)
+
+
+async def test_a_chunk_of_a_cancelled_job_is_not_asked_for(desk: Desk):
+    asked = chunk()
+    await desk.publisher.publish(JobControlV1(job_id=asked.job_id, generation=1, state="cancelled"))
+    await asyncio.sleep(0.3)
+    assert isinstance(await desk.fetch(asked), Skip)
+    assert desk.exchange.asked == 0
+
+
+async def test_a_job_cancelled_while_its_chunk_waits_is_noticed_before_the_request_is_written(
+    desk: Desk,
+):
+    await desk.fetch(chunk())
+    asked, before = chunk(), desk.exchange.asked
+
+    def cancel() -> None:
+        desk.control._states[asked.job_id] = JobControlV1(
+            job_id=asked.job_id, generation=1, state="cancelled"
+        )
+
+    desk.exchange.before_writing = cancel
+    assert isinstance(await desk.fetch(asked), Skip)
+    assert desk.exchange.asked == before
+
+
+async def test_the_markets_of_an_exchange_are_published(desk: Desk):
+    request = MarketsRequestedV1(exchange="binance", requested_at=datetime.now(UTC))
+    assert await desk.handlers.list_markets(request) == Done()
+    [listed] = desk.written(MARKETS.name)
+    assert isinstance(listed, MarketsListedV1)
+    assert {market.symbol: market.active for market in listed.markets} == {
+        "BTC/USDT": True, "OLD/USDT": False,
+    }  # fmt: skip
+
+
+async def test_markets_read_after_the_request_are_not_read_again(desk: Desk):
+    request = MarketsRequestedV1(exchange="binance", requested_at=datetime.now(UTC))
+    await desk.handlers.list_markets(request)
+    before = desk.exchange.asked
+    await desk.handlers.list_markets(request)
+    assert desk.exchange.asked == before
+
+
+async def test_markets_of_an_unknown_exchange_are_rejected(desk: Desk):
+    request = MarketsRequestedV1(exchange="nowhere", requested_at=datetime.now(UTC))
+    assert isinstance(await desk.handlers.list_markets(request), Reject)
