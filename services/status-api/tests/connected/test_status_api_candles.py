@@ -80,14 +80,18 @@ async def filled(first: Any) -> Any:
     """A replica over an engine that holds some candles."""
     await first.clickhouse.insert_arrow("candles", candles())
     await first.clickhouse.insert_arrow("candles", candles("ETH/USDT", 3))
+    far = pa.array([T0 - timedelta(days=3000), T0, T0 + timedelta(days=400)], MS)
+    scattered = candles("ETH/BTC", 3).set_column(3, "open_time", far)
+    await first.clickhouse.insert_arrow("candles", scattered)
     await first.clickhouse.insert_arrow(
         "coverage",
         coverage((0, 1000, "candles"), (1000, 2500, "candles"), (2500, 2600, "empty")),
     )
     await first.clickhouse.insert_arrow("quarantine", quarantine(5))
-    eth = coverage((0, 3, "candles"))
-    eth = eth.set_column(1, "symbol", pa.array(["ETH/USDT"]))
-    await first.clickhouse.insert_arrow("coverage", eth)
+    for symbol, begin in (("ETH/USDT", 0), ("ETH/BTC", -3000 * 1440)):
+        asked = coverage((begin, 400 * 1440 + 1, "candles"))
+        named = asked.set_column(1, "symbol", pa.array([symbol]))
+        await first.clickhouse.insert_arrow("coverage", named)
     return first
 
 
@@ -128,6 +132,15 @@ async def test_a_candle_has_the_names_of_the_table(filled: Any):
     assert page["items"][0]["observed_at"] == "2024-03-01T12:00:00.123Z"
 
 
+async def test_pages_cross_a_hole_of_years(filled: Any):
+    query = {**QUERY, "symbol": "ETH/BTC", "limit": 2}
+    first = (await filled.http.get("/candles", params=query)).json()
+    second = (await filled.http.get("/candles", params={**query, "cursor": first["next"]})).json()
+    assert [row["open_time"][:10] for row in first["items"]] == ["2015-11-15", "2024-02-01"]
+    assert [row["open_time"][:10] for row in second["items"]] == ["2025-03-07"]
+    assert second["next"] is None
+
+
 async def test_ranges_are_half_open(filled: Any):
     query = {**QUERY, "start": "2024-02-01T00:01:00Z", "end": "2024-02-01T00:03:00Z"}
     page = (await filled.http.get("/candles", params=query)).json()
@@ -150,7 +163,7 @@ async def test_csv_holds_the_whole_range_with_floats_that_read_back_the_same(
 
 
 async def test_a_series_without_candles_is_an_empty_page_and_an_empty_csv(filled: Any):
-    query = {**QUERY, "symbol": "ETH/BTC"}
+    query = {**QUERY, "timeframe": "1h"}
     assert (await filled.http.get("/candles", params=query)).json() == {"items": [], "next": None}
     text = (await filled.http.get("/candles", params={**query, "format": "csv"})).text
     assert text.count("\n") == 1
@@ -192,7 +205,10 @@ async def test_series_say_what_is_stored_in_pages(filled: Any):
     assert bitcoin["first_open_time"] == "2024-02-01T00:00:00Z"
     assert bitcoin["last_open_time"] == "2024-02-02T17:39:00Z"
     second = (await filled.http.get("/series", params={"cursor": first["next"]})).json()
-    assert [(each["symbol"], each["candles"]) for each in second["items"]] == [("ETH/USDT", 3)]
+    assert [(each["symbol"], each["candles"]) for each in second["items"]] == [
+        ("ETH/BTC", 3),
+        ("ETH/USDT", 3),
+    ]
     assert second["next"] is None
     only = (await filled.http.get("/series", params={"symbol": "ETH/USDT"})).json()
     assert len(only["items"]) == 1

@@ -2,20 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
 import pyarrow as pa
 
 from candlelog.market.series import Series
-from candlelog.market.timeframe import milliseconds
+from candlelog.market.timeframe import Timeframe, milliseconds
 from candlelog.stores.clickhouse import ClickHouse
 from status_api.domain.runs import Asked
+from status_api.domain.windows import Bounds, overlap, pieces
 
 EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
 """What ClickHouse's DateTime64 holds without a doubt."""
+
+_MILLISECOND: Final = timedelta(milliseconds=1)
 
 CANDLE_COLUMNS: Final = (
     "exchange", "symbol", "timeframe", "open_time", "open", "high", "low", "close", "volume",
@@ -34,7 +37,10 @@ WHERE {_OF_SERIES}
 ORDER BY open_time LIMIT {{limit:UInt32}}
 """  # noqa: S608 -- put together from constants
 
-_FIRST: Final = f"SELECT count(), min(open_time) FROM candles WHERE {_OF_SERIES}"  # noqa: S608 -- the same
+_EXTENT: Final = f"""
+SELECT count(), toUnixTimestamp64Milli(min(start)), toUnixTimestamp64Milli(max(end))
+FROM coverage WHERE {_OF_SERIES}
+"""  # noqa: S608 -- the same
 
 _KNOWN_SERIES: Final = """
 SELECT exchange, symbol, timeframe FROM coverage
@@ -86,10 +92,10 @@ class Window:
     end: datetime
 
     @property
-    def bounds(self) -> dict[str, int]:
-        """As parameters, in milliseconds."""
+    def bounds(self) -> Bounds:
+        """In milliseconds."""
         start, end = (min(max(time, EARLIEST), LATEST) for time in (self.start, self.end))
-        return {"start": milliseconds(start), "end": milliseconds(end)}
+        return milliseconds(start), milliseconds(end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,14 +154,33 @@ class History:
 
     async def candles(self, series: Series, window: Window, limit: int) -> pa.Table:
         """Up to `limit` candles in time order, with `CANDLE_COLUMNS`."""
-        return await self._clickhouse.query_arrow(
-            _CANDLES, **_names(series), **window.bounds, limit=limit
-        )
+        step = Timeframe.parse(series.timeframe).duration
+        bounds = window.bounds
+        if step is None:
+            return await self._candles(series, bounds, limit)
+        first = next(pieces(bounds, limit * (step // _MILLISECOND)), bounds)
+        found = [await self._candles(series, first, limit)]
+        left = limit - found[0].num_rows
+        extent = await self.extent(series) if left and first[1] < bounds[1] else None
+        rest = overlap((first[1], bounds[1]), extent) if extent else (0, 0)
+        for piece in pieces(rest, first[1] - first[0]):
+            found.append(await self._candles(series, piece, left))
+            left -= found[-1].num_rows
+            if not left:
+                break
+        return pa.concat_tables(found)
 
-    async def first_open_time(self, series: Series) -> datetime | None:
-        """The oldest candle's open time, or None where there is none."""
-        ((count, first),) = await self._clickhouse.query(_FIRST, **_names(series))
-        return first if count else None
+    async def extent(self, series: Series) -> Bounds | None:
+        """From where to where the series was ever asked for, which holds every candle of it; None
+        where it never was. Coverage has a row a batch: a thousandth of what the candles have.
+        """
+        ((count, first, last),) = await self._clickhouse.query(_EXTENT, **_names(series))
+        return (first, last) if count else None
+
+    async def _candles(self, series: Series, bounds: Bounds, limit: int) -> pa.Table:
+        return await self._clickhouse.query_arrow(
+            _CANDLES, **_names(series), **_parameters(bounds), limit=limit
+        )
 
     async def series(
         self, wanted: Wanted, after: tuple[str, str, str], limit: int
@@ -177,7 +202,7 @@ class History:
     async def coverage(self, series: Series, window: Window, limit: int) -> Sequence[Asked]:
         """What was asked of the series, by start."""
         rows = await self._clickhouse.query(
-            _COVERAGE, **_names(series), **window.bounds, limit=limit
+            _COVERAGE, **_names(series), **_parameters(window.bounds), limit=limit
         )
         return [Asked(*row) for row in rows]
 
@@ -188,7 +213,7 @@ class History:
         rows = await self._clickhouse.query(
             _QUARANTINE,
             **wanted.names,
-            **window.bounds,
+            **_parameters(window.bounds),
             before=before[0],
             before_number=before[1],
             limit=limit,
@@ -198,6 +223,10 @@ class History:
     async def ping(self) -> None:
         """Return when ClickHouse answers."""
         await self._clickhouse.query("SELECT 1")
+
+
+def _parameters(bounds: Bounds) -> dict[str, int]:
+    return {"start": bounds[0], "end": bounds[1]}
 
 
 def _names(series: Series) -> dict[str, Any]:

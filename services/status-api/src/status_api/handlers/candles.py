@@ -112,5 +112,5 @@ async def _refuse_unknown_symbol(ctx: Context, series: Series, found: pa.Table) 
     if found.num_rows or listed is None:
         return
     errors = unknown_names("symbol", "unknown_symbol", [series.symbol], listed)
-    if errors and await ctx.history.first_open_time(series) is None:
+    if errors and await ctx.history.extent(series) is None:
         raise invalid_fields(errors)

@@ -99,9 +99,8 @@ def resumed(wanted: Window, cursor: str | None) -> Window:
     if cursor is None:
         return wanted
     (next_time,) = decode_numbers(cursor, 1)
-    bounds = wanted.bounds
-    start = min(max(next_time, bounds["start"]), bounds["end"])
-    return Window(from_milliseconds(start), wanted.end)
+    start, end = wanted.bounds
+    return Window(from_milliseconds(min(max(next_time, start), end)), wanted.end)
 
 
 def job_id_of(text: str) -> UUID:
