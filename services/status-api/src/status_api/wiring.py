@@ -16,7 +16,7 @@ from candlelog.events.topics import (
     Topic,
 )
 from candlelog.lifecycle import VERSION, Runtime
-from candlelog.log.consume import ConsumeLoop
+from candlelog.log.consume import ConsumeLoop, Handle
 from candlelog.log.dead_letters import DeadLetters
 from status_api.adapters.changes import ChangeReader
 from status_api.adapters.history import History
@@ -29,11 +29,14 @@ from status_api.handlers.landings import Landings
 from status_api.handlers.live import Feed
 from status_api.handlers.markets import Markets
 from status_api.handlers.mirrors import Mirror
+from status_api.handlers.pace import Paced
 from status_api.handlers.projector import Projector
 from status_api.settings import Settings
 
 _NEWEST_OF_LEDGER: Final = 10_000
 """Enough for the window at hand of every budget; older ones are not shown."""
+
+_PACE_SECONDS: Final = 0.04
 
 
 class Replica:
@@ -71,7 +74,12 @@ class Replica:
         """Project and serve until the runtime is told to stop."""
         runtime, context = self._runtime, self.context
         mirrors = self._mirrors()
-        async with self._loop(JOBS_COMMANDS) as commands, self._loop(PROGRESS) as progress:
+        fold = self._projector.handle
+        paced = Paced(fold, runtime.clock, _PACE_SECONDS)
+        async with (
+            self._loop(JOBS_COMMANDS, fold) as commands,
+            self._loop(PROGRESS, paced) as progress,
+        ):
             runtime.health.check("postgres", context.jobs.ping)
             runtime.health.watch_lag(lambda: commands.lag + progress.lag)
             async with asyncio.TaskGroup() as group:
@@ -83,13 +91,13 @@ class Replica:
                 group.create_task(self._ready(mirrors))
 
     @asynccontextmanager
-    async def _loop(self, topic: Topic) -> AsyncGenerator[ConsumeLoop]:
+    async def _loop(self, topic: Topic, handle: Handle) -> AsyncGenerator[ConsumeLoop]:
         """Folds one topic. Each has its own: a new job does not wait behind a batch of progress."""
         runtime = self._runtime
         group = f"{runtime.group}.{await self._store.projection_id()}.{topic.name}"
         letters = DeadLetters(runtime.publisher, service=runtime.service, version=VERSION)
         async with runtime.log.consumer(runtime.topics(topic.name), group) as consumer:
-            yield ConsumeLoop(consumer, self._projector.handle, letters, clock=runtime.clock)
+            yield ConsumeLoop(consumer, handle, letters, clock=runtime.clock)
 
     async def _ready(self, mirrors: list[Mirror]) -> None:
         """Ready once everything that is kept in memory has been read."""

@@ -1,0 +1,34 @@
+"""Fewer, larger batches: every one costs a transaction, whatever it holds."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from candlelog.clock import Clock
+from candlelog.log.consume import Handle
+from candlelog.log.outcome import Outcome
+from candlelog.log.types import Received
+
+_FULL: Final = 250
+"""A batch of this many events is worth a transaction of its own at once."""
+
+
+class Paced:
+    """Begins a call at least `seconds` after the one before, while what follows gathers on the log.
+
+    After a pause the first event is handled at once, so a quiet system is as quick as ever.
+    """
+
+    def __init__(self, handle: Handle, clock: Clock, seconds: float) -> None:
+        self._handle = handle
+        self._clock = clock
+        self._seconds = seconds
+        self._next = 0.0
+
+    async def __call__(self, received: Sequence[Received]) -> Sequence[Outcome]:
+        """The handler's outcomes."""
+        wait = self._next - self._clock.monotonic()
+        if wait > 0 and len(received) < _FULL:
+            await asyncio.sleep(wait)
+        self._next = self._clock.monotonic() + self._seconds
+        return await self._handle(received)
