@@ -21,8 +21,10 @@ from status_api.domain.figures import job_view, task_view
 from status_api.domain.problems import Problem
 from status_api.handlers.landings import Landings
 
-_PACE_SECONDS: Final = 0.1
-"""At most ten readings a second, however much changes."""
+_LOOK_SECONDS: Final = 0.1
+"""Other replicas fold too, and do not tell this one."""
+_PACE_SECONDS: Final = 0.05
+"""Between two readings, however much changes."""
 _MOST_PENDING: Final = 2_000
 _FIXED: Final = frozenset({"symbols", "timeframes"})
 """What never changes is left out of deltas."""
@@ -138,13 +140,13 @@ class Feed:
                 self._positions = None
                 self._joined.clear()
                 await self._joined.wait()
-            await self._landings.changed(_PACE_SECONDS)
+            await self._landings.changed(_LOOK_SECONDS)
             try:
                 async with self._between_readings:
                     await self._read()
             except Unavailable:  # the projector reports the outage; nothing is lost meanwhile
-                await asyncio.sleep(_PACE_SECONDS)
-            await asyncio.sleep(_PACE_SECONDS / 2)
+                await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_PACE_SECONDS)
 
     async def _read(self) -> None:
         seen = self._positions
