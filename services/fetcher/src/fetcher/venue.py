@@ -16,7 +16,7 @@ from candlelog.market.profile import Call, ExchangeProfile
 from candlelog.market.ranges import TimeRange
 from candlelog.market.timeframe import Timeframe
 from fetcher.domain.coverage import check_answered, check_closed
-from fetcher.domain.failures import Away, GrantLapsed, Permanent, RateLimited, VenueFailure
+from fetcher.domain.failures import Away, GrantLapsed, Permanent, RateLimited, Reset, VenueFailure
 from fetcher.domain.ledger import PROBE_WINDOW
 from fetcher.domain.outages import FIRST_SECONDS, Outage
 from fetcher.domain.rows import Question, read
@@ -26,6 +26,8 @@ from fetcher.ports import Answer, Exchange, Gate
 
 _LISTING_AGE: Final = timedelta(minutes=10)
 """A symbol that is not on a list older than this is looked up on a fresh one."""
+_RESETS: Final = 1
+"""How often one request is written again to another connection."""
 
 T = TypeVar("T")
 
@@ -134,8 +136,12 @@ class Venue:
         request: Callable[[Gate], Awaitable[Answer[T]]],
         wanted: Gate = lambda: None,
     ) -> Answer[T]:
-        """Write one request for one permit, as soon as there is one."""
+        """Write one request for one permit, as soon as there is one.
+
+        A request to a connection the venue had closed is written once more, with a new permit.
+        """
         weight = self.profile.weights[call]
+        resets = 0
         while True:
             if (left := self._outage.remaining(self._clock.monotonic())) > 0:
                 raise Away("the venue does not answer", left)
@@ -144,6 +150,10 @@ class Venue:
                 return await self._write(permit, request, wanted)
             except GrantLapsed:
                 continue
+            except Reset:
+                resets += 1
+                if resets > _RESETS:
+                    raise
             finally:
                 permit.close()
 
@@ -162,6 +172,9 @@ class Venue:
             answer = await request(gate)
         except RateLimited as failure:
             self._purse.back_off(failure.seconds, str(failure))
+            raise
+        except Reset as failure:
+            failure.retry_after = FIRST_SECONDS
             raise
         except Away as failure:
             now = self._clock.monotonic()

@@ -16,6 +16,7 @@ from fetcher.domain.failures import (
     GrantLapsed,
     Permanent,
     RateLimited,
+    Reset,
     Transient,
     VenueFailure,
 )
@@ -70,7 +71,7 @@ FAULTS = [
     ({"kind": "502"}, Transient),
     ({"kind": "503"}, Transient),
     ({"kind": "504"}, Transient),
-    ({"kind": "reset"}, Away),
+    ({"kind": "reset"}, Reset),
     ({"kind": "cut"}, Transient),
 ]
 

@@ -11,7 +11,7 @@ import aiohttp
 import yarl
 
 from candlelog.clock import Clock
-from fetcher.domain.failures import Away, Transient
+from fetcher.domain.failures import Away, Reset, Transient
 from fetcher.ports import Gate
 
 if TYPE_CHECKING:
@@ -48,7 +48,8 @@ class _GatedConnector(aiohttp.TCPConnector):
 
     aiohttp writes a request without a body right after this returns, in the same step of the
     event loop: nothing can come between the leave and the write. aiohttp repeats a GET by itself
-    when a kept-alive connection was reset; that comes here too, and is refused.
+    when a kept-alive connection was reset; that comes here too, and is refused: the venue may
+    have counted the first one, so the second needs a leave of its own.
     """
 
     def __init__(self, clock: Clock, limit: int) -> None:
@@ -64,7 +65,7 @@ class _GatedConnector(aiohttp.TCPConnector):
         """A connection, and leave to write one request to it."""
         flight = _FLIGHT.get()
         if flight.sent is not None:
-            raise Away("the connection was reset")
+            raise Reset("the connection was reset")
         connection = await super().connect(req, traces, timeout)
         try:
             flight.gate()

@@ -4,6 +4,7 @@ VenueFailure
 ├── Transient    the venue answered, but not with what was asked: uses up an attempt
 ├── Permanent    the venue will never answer this: the chunk is given up
 ├── Away         no answer, or "come back later": the chunk goes back, no attempt is used up
+│   ├── Reset         a connection kept open was closed: may be asked again at once
 │   └── RateLimited   too much was asked: every worker stops
 └── NotSent      nothing was sent
     ├── BackingOff    the venue wants to be left alone for a while
@@ -41,6 +42,10 @@ class Away(VenueFailure):
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class Reset(Away):
+    """The venue closed a connection that was kept open, perhaps just before we wrote to it."""
 
 
 class RateLimited(Away):
