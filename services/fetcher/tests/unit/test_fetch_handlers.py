@@ -29,7 +29,7 @@ from candlelog.market.profile import ExchangeProfile
 from candlelog.market.ranges import TimeRange
 from candlelog.market.timeframe import milliseconds
 from fetcher.control import Control
-from fetcher.domain.failures import Away, Permanent, RateLimited, Transient, VenueFailure
+from fetcher.domain.failures import Away, Permanent, RateLimited, Reset, Transient, VenueFailure
 from fetcher.domain.venue_time import TimeReading
 from fetcher.handlers import Handlers
 from fetcher.limits.budgets import Budgets, Surroundings
@@ -220,6 +220,20 @@ async def test_a_venue_that_does_not_answer_uses_up_none_and_is_left_alone(desk:
         event for event in desk.written(PROGRESS.name) if isinstance(event, ChunkDeferredV1)
     ]
     assert len(deferred) == 2
+
+
+async def test_a_request_to_a_closed_connection_is_written_once_more_with_a_new_permit(desk: Desk):
+    await desk.fetch(chunk())
+    before, failures = desk.exchange.asked, [Reset("closed"), None]
+
+    def page(window: TimeRange) -> list[list[object]]:
+        desk.exchange.failure = failures.pop(0)
+        return rows(window.start, 10)
+
+    desk.exchange.page = page
+    await desk.fetch(chunk())
+    assert desk.exchange.asked == before + 2
+    assert len(desk.written(CANDLES.name)) == 2
 
 
 async def test_too_many_requests_stop_everything_until_the_time_given(desk: Desk):
