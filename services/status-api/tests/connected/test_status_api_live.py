@@ -208,6 +208,19 @@ async def test_a_client_that_comes_and_goes_on_both_replicas_misses_nothing(api:
         assert view.tasks[job["tasks"][0]["id"]] == job["tasks"][0]
 
 
+@pytest.mark.parametrize("sent", ["ping", b"ping"])
+async def test_what_a_client_sends_does_not_end_its_stream(api: Any, sent: str | bytes):
+    story = await begun(api, 1)
+    async with opened(api, jobs=story.job_id) as socket:
+        await socket.recv()
+        await socket.send(sent)
+        await socket.send(sent)
+        await api.publisher.publish(*story.chunk(0), *story.ending())
+        async with asyncio.timeout(10):
+            while orjson.loads(await socket.recv())["jobs"][0]["status"] != "completed":
+                pass
+
+
 async def test_a_slow_client_gets_fewer_messages_and_the_newest_state(api: Any):
     story = await begun(api, chunks=300)
     view = View()

@@ -80,3 +80,24 @@ async def test_other_ways_to_send_a_token_are_none(app: Any, header: str):
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
         answer = await http.get("/api/v1/jobs", headers={"Authorization": header})
     assert answer.status_code == 401
+
+
+async def test_a_query_that_says_more_than_the_operation_takes_is_refused(app: Any):
+    """A wish that is left aside in silence, such as `as_of`, would be answered wrongly."""
+    transport = httpx.ASGITransport(app)
+    headers = {"Authorization": "Bearer admin"}
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
+        for method, template, _ in operations(app):
+            path = template.replace("{job_id}", "00000000-0000-0000-0000-000000000000")
+            answer = await http.request(method, f"{path}?as_of=2024-01-01", headers=headers)
+            assert (answer.status_code, answer.json()["code"]) == (422, "unknown_field"), path
+            assert [error["field"] for error in answer.json()["errors"]] == ["as_of"], path
+
+
+async def test_a_method_that_a_path_does_not_take_is_told_which_it_takes(app: Any):
+    transport = httpx.ASGITransport(app)
+    headers = {"Authorization": "Bearer admin"}
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
+        answer = await http.request("PUT", "/api/v1/limits", headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
+    assert answer.headers["allow"] == "GET"

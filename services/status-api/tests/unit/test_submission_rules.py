@@ -39,6 +39,13 @@ def test_times_are_utc_unless_they_say_otherwise():
     )
 
 
+@pytest.mark.parametrize("lookback", ["\ud800", "30d\udfff", "\0", ""])
+def test_a_lookback_that_is_no_text_is_malformed_before_anything_is_made_of_it(lookback: str):
+    with pytest.raises(Problem) as caught:
+        request(start=..., lookback=lookback).digest()
+    assert (caught.value.status, caught.value.code) == (422, "malformed_time")
+
+
 def test_an_end_left_out_is_now():
     assert check(request(end=...), NOW)[1] == NOW
 

@@ -89,6 +89,8 @@ class JobRequest(BaseModel):
         for field in ("start", "end"):
             if body[field] is not None:
                 body[field] = parse_time(field, body[field]).isoformat()
+        if self.lookback is not None:
+            parse_span("lookback", self.lookback)  # first: it may be no text that can be written
         body["symbols"] = _once(body["symbols"] or ())
         body["timeframes"] = _once(body["timeframes"])
         return hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()

@@ -81,7 +81,9 @@ async def _invalid(_: Request, error: Exception) -> Response:
 async def _http(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     known = _BY_STATUS.get(error.status_code)
-    return problem_response(known or Problem(error.status_code, "refused", error.detail))
+    response = problem_response(known or Problem(error.status_code, "refused", error.detail))
+    response.headers.update(error.headers or {})  # Allow, where the method is not
+    return response
 
 
 async def _unavailable(_: Request, error: Exception) -> Response:

@@ -12,7 +12,7 @@ from status_api.handlers.body_limit import BodyLimit
 from status_api.handlers.context import Context
 from status_api.handlers.gate import Gate
 from status_api.handlers.meter import Meter
-from status_api.handlers.parameters import BEARER
+from status_api.handlers.parameters import BEARER, ONLY_KNOWN, PREFIX, query_names
 
 _DESCRIPTION: Final = """
 Candlelog keeps a complete, explained and reproducible history of exchange candles.
@@ -57,9 +57,9 @@ def application(context: Context, tokens: Sequence[Token], version: str) -> Fast
         strict_content_type=False,
         redoc_url=None,
     )
-    api = APIRouter(prefix="/api/v1", responses=_PROBLEMS)
+    api = APIRouter(prefix=PREFIX, responses=_PROBLEMS)
     for module in (jobs, candles, series, limits, health):
-        api.include_router(module.router, dependencies=[BEARER])
+        api.include_router(module.router, dependencies=[BEARER, ONLY_KNOWN])
     api.include_router(streams.router)
     app.include_router(api)
     answer_errors(app)
@@ -69,4 +69,5 @@ def application(context: Context, tokens: Sequence[Token], version: str) -> Fast
     app.state.context = context
     document = app.openapi()  # made once, and kept by the application
     document["components"]["schemas"]["ProblemDocument"] = ProblemDocument.model_json_schema()
+    app.state.query_names = query_names(document)
     return app

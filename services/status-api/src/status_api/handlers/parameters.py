@@ -1,9 +1,10 @@
 """Query and path parameters that several routes share."""
 
-from typing import Annotated, Final
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
 from uuid import UUID
 
-from fastapi import Depends, Path, Query, Security
+from fastapi import Depends, Path, Query, Request, Security
 from fastapi.security import HTTPBearer
 from pydantic import AfterValidator
 
@@ -13,7 +14,7 @@ from candlelog.market.timeframe import from_milliseconds
 from status_api.adapters.history import EARLIEST, LATEST, Wanted, Window
 from status_api.domain.cursors import decode_numbers
 from status_api.domain.moments import parse_time
-from status_api.domain.problems import Problem, invalid, invalid_fields
+from status_api.domain.problems import FieldError, Problem, invalid, invalid_fields
 from status_api.domain.suggestions import unknown_names
 from status_api.domain.text import presentable
 
@@ -38,6 +39,37 @@ Limit = Annotated[int, Query(ge=1, le=1000)]
 BEARER: Final = Security(HTTPBearer(auto_error=False))
 """Tells the OpenAPI document; the gate does the work, for WebSockets too."""
 JobId = Annotated[str, Path(description="id of a job")]
+PREFIX: Final = "/api/v1"
+_TOKEN: Final = "token"  # noqa: S105 - the name of a parameter; the gate has read it
+
+
+def query_names(document: Mapping[str, Any]) -> Mapping[tuple[str, str], frozenset[str]]:
+    """What each operation of an OpenAPI document takes in its query, by method and path."""
+    return {
+        (method.upper(), path): frozenset(
+            each["name"] for each in operation.get("parameters", ()) if each["in"] == "query"
+        )
+        for path, item in document["paths"].items()
+        for method, operation in item.items()
+    }
+
+
+async def only_known(request: Request) -> None:
+    """Refuse a query that says more than the operation takes: it would be answered wrongly."""
+    path = PREFIX + request.scope["route"].path
+    known = request.app.state.query_names[request.method, path]
+    if path.endswith("/events"):
+        known |= {_TOKEN}
+    errors = [
+        FieldError(name[:64], "unknown_field", f"unknown query parameter {name[:64]!r}")
+        for name in dict.fromkeys(request.query_params)
+        if name not in known
+    ]
+    if errors:
+        raise invalid_fields(errors)
+
+
+ONLY_KNOWN: Final = Depends(only_known)
 
 
 def one_series(

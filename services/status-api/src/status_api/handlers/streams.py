@@ -16,7 +16,7 @@ from status_api.domain.cursors import Positions, decode_positions
 from status_api.domain.problems import Problem, invalid
 from status_api.handlers.answers import problem_response
 from status_api.handlers.context import Context, Ctx
-from status_api.handlers.parameters import BEARER, JobId, job_id_of, unknown_job
+from status_api.handlers.parameters import BEARER, ONLY_KNOWN, JobId, job_id_of, unknown_job
 
 _PING_SECONDS: Final = 15
 _SEND_SECONDS: Final = 30
@@ -30,7 +30,7 @@ router = APIRouter(tags=["live"])
     "/jobs/{job_id}/events",
     response_class=EventSourceResponse,
     response_model=None,
-    dependencies=[BEARER],
+    dependencies=[BEARER, ONLY_KNOWN],
 )
 async def job_events(
     ctx: Ctx,
@@ -86,12 +86,9 @@ async def _send(socket: WebSocket, first: bytes, rest: AsyncIterator[bytes]) -> 
 
 
 async def _left(socket: WebSocket) -> None:
-    """Return when the client closes; what it sends is not looked at."""
-    try:
-        while True:
-            await socket.receive_bytes()
-    except (WebSocketDisconnect, KeyError):
-        return
+    """Return when the client closes; what it sends, text or bytes, is not looked at."""
+    while (await socket.receive())["type"] != "websocket.disconnect":
+        pass
 
 
 async def _events(first: bytes, rest: AsyncGenerator[bytes]) -> AsyncIterator[ServerSentEvent]:
