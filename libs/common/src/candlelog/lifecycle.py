@@ -24,6 +24,7 @@ from starlette.applications import Starlette
 from candlelog.clock import Clock, SystemClock
 from candlelog.errors import CandlelogError, Misconfigured
 from candlelog.events.services import ServiceReportedV1
+from candlelog.handshakes import Handshakes
 from candlelog.health import Health, health_app
 from candlelog.log.kafka import KafkaLog
 from candlelog.log.ports import Log
@@ -137,6 +138,7 @@ async def _serve(service: str, settings: SettingsT, main: Main[SettingsT]) -> No
                 log_config=None,
                 access_log=False,
                 lifespan="off",
+                ws=Handshakes,
                 timeout_graceful_shutdown=2,
             )
         )
