@@ -21,7 +21,7 @@ up: install
 	$(BIN)/candlelog up --sandbox --data-dir .candlelog
 
 test: lint typecheck
-	$(PYTEST)
+	$(PYTEST) -n 2 --dist loadfile
 
 lint: install
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -14,8 +14,13 @@ import asyncpg
 import pytest
 import pytest_socket
 from aiokafka.admin import AIOKafkaAdminClient
+from hypothesis import settings
 
 from candlelog_embedded.stack import Stack
+
+# No test asserts on a clock, and this machine may be busy.
+settings.register_profile("candlelog", deadline=None)
+settings.load_profile("candlelog")
 
 _MAY_USE_SOCKETS = ("connected", "end_to_end", "faults")
 _numbers = itertools.count(1)
