@@ -11,7 +11,14 @@ from candlelog_client.connection import Connection, from_environment
 from candlelog_client.http import Http, Retry
 from candlelog_client.jobs import Jobs
 from candlelog_client.paging import items
-from candlelog_client.results import CoverageRun, Health, Limit, QuarantinedRow, StoredSeries
+from candlelog_client.results import (
+    CoverageRun,
+    Health,
+    Limit,
+    Page,
+    QuarantinedRow,
+    StoredSeries,
+)
 from candlelog_client.streams import Feed, WebSocketFeed
 from candlelog_client.times import as_text
 
@@ -93,9 +100,9 @@ class Candlelog:
         }
         return items(self._http, "/coverage", CoverageRun, wanted, limit=limit)
 
-    def limits(self) -> AsyncIterator[Limit]:
+    async def limits(self) -> tuple[Limit, ...]:
         """Every budget: how much there is, how much is used."""
-        return items(self._http, "/limits", Limit, {}, limit=None)
+        return Page[Limit].model_validate(await self._http.get("/limits")).items
 
     def quarantine(
         self,

@@ -7,8 +7,9 @@ import pytest
 from rich.console import Console
 
 from candlelog.clock import ManualClock
-from candlelog_client.cli.follow import PlainLines
+from candlelog_client.cli.follow import PlainLines, follow
 from candlelog_client.cli.progress_view import ProgressView
+from candlelog_client.errors import NotFound
 from candlelog_client.results import Job
 
 
@@ -58,3 +59,9 @@ def test_lines_come_once_a_second_and_at_every_change_of_status(api, screen):
         lines.show(job_with(api, status=status, progress_pct=progress))
     shown = [line.split("%")[0].split() for line in screen.getvalue().splitlines()]
     assert shown == [["running", "10.0"], ["running", "30.0"], ["completed", "100.0"]]
+
+
+async def test_a_job_that_is_not_there_leaves_the_terminal_as_it_was(client, screen):
+    with pytest.raises(NotFound):
+        await follow(client, "no-such-job", Console(file=screen, force_terminal=True))
+    assert screen.getvalue() == ""

@@ -135,3 +135,9 @@ async def test_a_client_in_use_closes_its_connections(client, api):
     async with client:
         health = await client.health()
     assert health.status == "healthy"
+
+
+async def test_limits_are_one_list_that_takes_no_query(client, api):
+    api.say("GET /limits", {"items": [{"budget": "binance|default|REQUEST_WEIGHT"}], "next": None})
+    assert [limit.budget for limit in await client.limits()] == ["binance|default|REQUEST_WEIGHT"]
+    assert api.requests[0].url.query == b""

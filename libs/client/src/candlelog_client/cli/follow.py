@@ -50,12 +50,11 @@ class PlainLines:
 
 async def follow(client: "Candlelog", job_id: str, console: Console) -> "Job":
     """Show a job on `console` until it has ended; returns its last state."""
+    job = await client.jobs.get(job_id)
     view: View = (
         ProgressView(console) if console.is_terminal else PlainLines(console, SystemClock())
     )
-    job = await client.jobs.get(job_id)
     try:
-        view.show(job)
         async for job in client.jobs.watch(job_id):
             view.show(job)
     finally:

@@ -9,9 +9,11 @@ from candlelog_client.cli import output
 from candlelog_client.cli.figures import count, duration, moment, percent
 from candlelog_client.cli.grid import grid
 from candlelog_client.cli.options import DEFAULT_DATA_DIR, DataDir, Json
-from candlelog_client.cli.session import collect, run
+from candlelog_client.cli.session import run
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from candlelog_client.results import Limit
 
 app = typer.Typer(no_args_is_help=True, help="Rate limits of the exchanges.")
@@ -20,14 +22,14 @@ app = typer.Typer(no_args_is_help=True, help="Rate limits of the exchanges.")
 @app.command()
 def show(json: Json = False, data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
     """Each budget: capacity, granted, used, and until when the exchange wants quiet."""
-    budgets = run(data_dir, lambda c: collect(c.limits()))
+    budgets = run(data_dir, lambda c: c.limits())
     if json:
         output.show_json(output.plain(budgets))
     else:
         output.show(_table(budgets))
 
 
-def _table(rows: "list[Limit]") -> RenderableType:
+def _table(rows: "Sequence[Limit]") -> RenderableType:
     if not rows:
         return "No budget yet: no exchange was asked for anything."
     columns = ("budget", "capacity", "window", "granted", "used", "share", "backoff")

@@ -59,7 +59,7 @@ async def inspect(client: Candlelog, job: Job, exchange_url: str) -> Inspection:
         job=job,
         series=tuple(results),
         arrivals=await venue.arrivals(exchange_url),
-        limits=tuple([limit async for limit in client.limits()]),
+        limits=await client.limits(),
         sample=sample,
     )
 
