@@ -1,5 +1,6 @@
 """The processes of Candlelog, in the order in which they start, and what each is told."""
 
+import os
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -147,9 +148,16 @@ def _service(
         service=service,
         replica=replica,
         command=(sys.executable, "-m", module),
-        environment=MappingProxyType({**environment, **named}),
+        environment=MappingProxyType({**environment, **named, **_past_the_proxy()}),
         ready=http_answers(f"http://127.0.0.1:{port}/readyz"),
     )
+
+
+def _past_the_proxy() -> dict[str, str]:
+    """A proxy of this machine's surroundings is for venues: our own processes it cannot reach."""
+    known = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
+    direct = known if known == "*" else ",".join(filter(None, (known, "127.0.0.1,localhost")))
+    return {"no_proxy": direct, "NO_PROXY": direct}
 
 
 def _pairs(mapping: Mapping[str, str]) -> str:

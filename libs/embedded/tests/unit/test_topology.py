@@ -86,6 +86,23 @@ def test_the_api_knows_whether_its_venues_are_invented(sandbox: bool):
     assert api.environment["STATUS_API_SANDBOX"] == str(sandbox).lower()
 
 
+@pytest.mark.parametrize(
+    ("known", "expected"),
+    [
+        ("", "127.0.0.1,localhost"),
+        ("venue.example", "venue.example,127.0.0.1,localhost"),
+        ("*", "*"),
+    ],
+)
+def test_services_reach_each_other_past_a_proxy(
+    known: str, expected: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setenv("NO_PROXY", known)
+    for service in processes(OPTIONS)[1]:
+        assert service.environment["no_proxy"] == service.environment["NO_PROXY"] == expected
+
+
 def test_the_api_accepts_the_token_by_its_hash_alone():
     environment = told(OPTIONS)
     name, scope, digest = environment["CANDLELOG_API_TOKENS"].split(":")
