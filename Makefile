@@ -21,7 +21,7 @@ up: install
 	$(BIN)/candlelog up --sandbox --data-dir .candlelog
 
 test: lint typecheck
-	$(PYTEST) -n 2 --dist loadfile
+	$(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: install
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
