@@ -21,6 +21,13 @@ class Connection:
     url: str
     token: str | None = field(default=None, repr=False)
 
+    def __post_init__(self) -> None:
+        """Raise `NotConfigured` for what no request could be sent with."""
+        if not _is_address(self.url):
+            raise NotConfigured(f"{self.url!r} is no address: set {API_URL} to http://HOST:PORT")
+        if self.token is not None and not _is_token(self.token):
+            raise NotConfigured(f"{API_TOKEN} holds characters that no token has")
+
     @property
     def is_local(self) -> bool:
         """Whether the server is this machine, which no proxy can reach."""
@@ -29,6 +36,18 @@ class Connection:
             return ip_address(host).is_loopback
         except ValueError:
             return host == "localhost"
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _is_token(text: str) -> bool:
+    return text.isascii() and text.isprintable() and " " not in text
 
 
 def from_environment(environ: Mapping[str, str] | None = None) -> Connection:

@@ -15,6 +15,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
+from candlelog.errors import Invalid
 from candlelog_client.connection import Connection
 from candlelog_client.errors import ServerProblem, Unreachable
 from candlelog_client.problems import error_of
@@ -79,9 +80,11 @@ class Http:
         headers = {"Content-Type": "application/json"}
         if idempotency_key is not None:
             headers["Idempotency-Key"] = idempotency_key
-        request = self._client.build_request(
-            "POST", path, content=orjson.dumps(body), headers=headers
-        )
+        try:
+            content = orjson.dumps(body)
+        except orjson.JSONEncodeError as error:
+            raise Invalid(f"the request cannot be written as JSON: {error}") from error
+        request = self._client.build_request("POST", path, content=content, headers=headers)
         if idempotency_key is None:
             return await self._answer(request)
         return await self._retried(self._answer, request)
@@ -149,7 +152,9 @@ class Http:
 
 
 def path_part(value: str) -> str:
-    """A value of the user's, safe to stand between two slashes of a path."""
+    """A value of the user's, safe to stand between two slashes of a path; else `Invalid`."""
+    if value in ("", ".", ".."):
+        raise Invalid(f"{value!r} is no id")
     return quote(value, safe="")
 
 

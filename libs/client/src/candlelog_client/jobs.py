@@ -1,16 +1,20 @@
 """Jobs: submit, read, follow, cancel."""
 
+import re
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
-from typing import Any, Literal, Required, TypedDict, Unpack
+from typing import Any, Final, Literal, Required, TypedDict, Unpack
 from uuid import uuid4
 
+from candlelog.errors import Invalid
 from candlelog_client.http import Http, path_part
 from candlelog_client.paging import items
 from candlelog_client.results import Job, Task
 from candlelog_client.streams import Feed
 from candlelog_client.times import as_text
 from candlelog_client.watching import Reconnect, Watch
+
+_KEY: Final = re.compile(r"[\x20-\x7e]{1,200}")
 
 
 class JobRequest(TypedDict, total=False):
@@ -49,9 +53,11 @@ class Jobs:
 
         The key (a fresh one unless given) makes a repeated submission the same job. Raises
         `Refused` with the reason when the request breaks a rule, `Conflict` when the key was
-        used for another request.
+        used for another request, `Invalid` for a key that cannot be sent.
         """
-        key = idempotency_key or str(uuid4())
+        key = str(uuid4()) if idempotency_key is None else idempotency_key
+        if _KEY.fullmatch(key) is None:
+            raise Invalid("an idempotency key is 1 to 200 printable ASCII characters")
         answer = await self._http.post("/jobs", _body(request), idempotency_key=key)
         return Job.model_validate(answer)
 

@@ -58,7 +58,10 @@ def _sentence(problem: dict[str, Any], status: int) -> str:
 
 
 def _fault(fault: dict[str, Any]) -> str:
-    said = f"{fault.get('field', 'request')}: {fault.get('detail', fault.get('code', 'wrong'))}"
+    field = str(fault.get("field", "request"))
+    said = str(fault.get("detail", fault.get("code", "wrong")))
+    if not said.startswith(field):
+        said = f"{field}: {said}"
     near = [str(name) for name in fault.get("nearest") or []]
     if not near or all(name in said for name in near):
         return said

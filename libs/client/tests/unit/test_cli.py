@@ -1,6 +1,9 @@
 """The command line against a fake server: output, exit codes, where it finds the system."""
 
 import json
+import signal
+import subprocess
+import sys
 
 import httpx
 import pytest
@@ -298,3 +301,74 @@ def test_where_nothing_runs_ps_is_empty_and_down_has_nothing_to_do(command, tmp_
     where = ("--data-dir", str(tmp_path))
     assert json.loads(command("ps", *where, "--json").stdout) == []
     assert json.loads(command("down", *where, "--json").stdout) == {"stopped": False}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("jobs", "submit", "--symbols", "\udcff", "--timeframes", "1m", "--since", "1d"),
+        (*SUBMIT, "--since", "1d", "--label", "\udcff"),
+        (*SUBMIT, "--since", "1d", "--idempotency-key", ""),
+        (*SUBMIT, "--since", "1d", "--idempotency-key", "a\nb"),
+        (*SUBMIT, "--since", "1d", "--idempotency-key", "é"),
+        ("jobs", "show", ""),
+        ("jobs", "show", "\udcff"),
+        ("jobs", "cancel", ".."),
+        ("series", "list", "--symbol", "\udcff"),
+    ],
+)
+def test_what_cannot_be_sent_is_said_and_not_sent(command, api, arguments):
+    result = command(*arguments)
+    assert result.exit_code == 2, result.exception
+    assert result.stderr.startswith("candlelog: ")
+    assert not api.requests
+
+
+@pytest.mark.parametrize("url", ["garbage", "http://[::1", "ftp://x", "http://", "http://a:b"])
+def test_an_address_that_is_none_is_said(command, monkeypatch, url):
+    monkeypatch.setenv("CANDLELOG_API_URL", url)
+    result = command("jobs", "list")
+    assert result.exit_code == 6, result.exception
+    assert "is no address" in result.stderr
+
+
+def test_a_token_that_no_header_can_hold_is_said_without_showing_it(command, monkeypatch):
+    monkeypatch.setenv("CANDLELOG_API_TOKEN", "gehé\nim")
+    result = command("jobs", "list")
+    assert result.exit_code == 6, result.exception
+    assert "CANDLELOG_API_TOKEN" in result.stderr
+    assert "geh" not in result.stderr
+
+
+@pytest.mark.parametrize("target", ["missing/candles.csv", "."])
+def test_a_file_that_cannot_be_written_is_said(command, api, tmp_path, target):
+    api.answers["GET /candles"] = httpx.Response(200, text=CSV)
+    result = command("candles", "export", *CANDLES, "-o", str(tmp_path / target))
+    assert result.exit_code == 1, result.exception
+    assert result.stderr.startswith("candlelog: ")
+
+
+@pytest.mark.parametrize("port", ["0", "99999"])
+def test_a_port_that_is_none_is_refused(command, port):
+    assert command("up", "--api-port", port).exit_code == 2
+
+
+def test_a_data_directory_that_cannot_be_is_said(command, tmp_path):
+    (tmp_path / "file").touch()
+    result = command("up", "--sandbox", "--data-dir", str(tmp_path / "file"))
+    assert result.exit_code == 1, result.exception
+    assert result.stderr.startswith("candlelog: ")
+
+
+def test_ctrl_c_while_the_command_loads_shows_no_traceback():
+    script = (
+        "import os, signal, sys, types\n"
+        "class Slow(types.ModuleType):\n"
+        "    def __getattr__(self, name):\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "from candlelog_client.cli import entry\n"
+        "sys.modules['candlelog_client.cli.app'] = Slow('slow')\n"
+        "entry.main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, b"")

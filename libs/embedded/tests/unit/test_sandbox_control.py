@@ -158,6 +158,9 @@ async def test_a_reset_forgets_the_counts_and_turns_the_switches_back(
     [
         ("--capacity", "0"),
         ("--capacity", "many"),
+        ("--port", "99999"),
+        ("--port", "-1"),
+        ("--market", "/nowhere/at/all"),
         ("--fault", "nonsense"),
         ("--fault", '{"kind": "500", "often": true}'),
         ("--hole", "SYNAUSDT"),

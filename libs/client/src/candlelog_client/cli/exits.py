@@ -2,7 +2,7 @@
 
 from enum import IntEnum
 
-from candlelog.errors import CandlelogError, Unavailable
+from candlelog.errors import CandlelogError, Invalid, Unavailable
 from candlelog_client.errors import NotConfigured, Unauthorized, Unreachable
 
 
@@ -41,6 +41,8 @@ def of_error(error: CandlelogError) -> Exit:
     """The exit code for an error."""
     if isinstance(error, NotConfigured | Unreachable | Unavailable):
         return Exit.UNREACHABLE
+    if isinstance(error, Invalid):
+        return Exit.USAGE
     if isinstance(error, Unauthorized):
         return Exit.UNAUTHORIZED
     return Exit.FAILURE

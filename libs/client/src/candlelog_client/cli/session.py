@@ -31,7 +31,8 @@ def complete(work: Callable[[], Coroutine[Any, Any, T]], *, interrupted: str = "
 
 @contextmanager
 def explained(*, interrupted: str = "interrupted") -> Generator[None]:
-    """An error of ours inside ends the command with a sentence and its exit code.
+    """An error of ours inside ends the command with a sentence and its exit code; so do a
+    file that cannot be read or written, and an argument that is not text.
 
     Ctrl-C ends it with the sentence `interrupted`.
     """
@@ -39,6 +40,12 @@ def explained(*, interrupted: str = "interrupted") -> Generator[None]:
         yield
     except CandlelogError as error:
         fail(str(error), of_error(error))
+    except BrokenPipeError:  # the root of the command knows what to do
+        raise
+    except OSError as error:
+        fail(str(error))
+    except UnicodeError:
+        fail("an argument is not UTF-8 text", Exit.USAGE)
     except KeyboardInterrupt:
         fail(interrupted, Exit.INTERRUPTED)
 

@@ -38,7 +38,9 @@ def add_to(app: typer.Typer) -> None:
 def up(
     *,
     data_dir: DataDir = DEFAULT_DATA_DIR,
-    api_port: Annotated[int | None, typer.Option(help="Port of the API; a free one else.")] = None,
+    api_port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port of the API; a free one else.")
+    ] = None,
     sandbox: Annotated[bool, typer.Option(help="Use the sandbox exchange.")] = False,
     exchange_url: Annotated[
         list[str] | None, typer.Option(metavar="NAME=URL", help="Where an exchange is.")

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 from candlelog_embedded.sandbox.control import milliseconds, rules_from
 from candlelog_embedded.sandbox.faults import FaultRule
@@ -12,6 +13,7 @@ from candlelog_embedded.sandbox.limiter import Rules
 from candlelog_embedded.sandbox.venue import Venue
 
 Hole = tuple[str, tuple[int, int]]
+_LAST_PORT: Final = 65_535
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +68,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--host", default="127.0.0.1")
-    add("--port", type=int, default=0, help="0, the default, takes a free one")
-    add("--market", type=Path, action="append", default=[], metavar="DIR", help="archive folder")
+    add("--port", type=_port, default=0, help="0, the default, takes a free one")
+    add("--market", type=_folder, action="append", default=[], metavar="DIR", help="archive folder")
     add("--generated", type=int, default=10, metavar="N", help="GEN symbols beside SYNA and SYNB")
     add("--capacity", type=_capacity, default="6000", help="weight a minute, or none")
     add("--ban-after", type=int, default=10, metavar="N", help="429s in one minute before a 418")
@@ -85,6 +87,18 @@ def _parser() -> argparse.ArgumentParser:
     add("--hole", type=_hole, action="append", default=[], metavar="SYMBOL=START/END")
     add("--seed", type=int, default=0, help="of what the faults draw")
     return parser
+
+
+def _port(text: str) -> int:
+    if not (text.isdecimal() and int(text) <= _LAST_PORT):
+        raise argparse.ArgumentTypeError(f"{text!r} is no port")
+    return int(text)
+
+
+def _folder(text: str) -> Path:
+    if not Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is no folder")
+    return Path(text)
 
 
 def _capacity(text: str) -> str:

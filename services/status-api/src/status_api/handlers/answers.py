@@ -102,7 +102,8 @@ def _field_error(error: dict[str, Any]) -> FieldError:
     field = _field(where[1:]) or where[0]
     if tuple(where) == ("body",):
         return FieldError("body", _code(error), "the body must be a JSON object, sent as such")
-    return FieldError(field, _code(error), f"{field}: {error['msg']}")
+    said = error["msg"].removeprefix("Value error, ")
+    return FieldError(field, _code(error), f"{field}: {said}")
 
 
 def _code(error: dict[str, Any]) -> str:
