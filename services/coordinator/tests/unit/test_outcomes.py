@@ -101,8 +101,6 @@ def test_a_sound_command_passes():
         ({"exchange": "binanse"}, "did you mean binance"),
         ({"timeframes": ("1m", "7m")}, "unknown timeframe '7m'"),
         ({"timeframes": ("2w",)}, "has no timeframe '2w'"),
-        ({"symbols": ("BTC|USDT",)}, "is no symbol"),
-        ({"symbols": ("",)}, "is no symbol"),
         ({"end": NOW - timedelta(days=1)}, "start must be before end"),
         ({"source": "archive"}, "no archive"),
         ({"features": True}, "features are not available"),

@@ -5,9 +5,10 @@ from typing import ClassVar, Literal
 from uuid import UUID
 
 import pyarrow as pa
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from candlelog.events.event import Event
+from candlelog.events.fields import Count, Name, Ordinal, Text, Time
 
 CANDLE_SCHEMA = pa.schema(
     [
@@ -33,8 +34,8 @@ class QuarantinedRow(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     raw: str
-    reason: str
-    open_time: AwareDatetime | None = None
+    reason: Text
+    open_time: Time | None = None
 
 
 class CandleBatchHeaderV1(Event):
@@ -46,19 +47,19 @@ class CandleBatchHeaderV1(Event):
     job_id: UUID
     task_id: UUID
     chunk_id: UUID
-    generation: int = Field(ge=0)
-    release: int = Field(ge=1)
-    exchange: str
-    symbol: str
-    timeframe: str
-    start: AwareDatetime
-    end: AwareDatetime
-    slots: int = Field(ge=0)
-    part: int = Field(default=0, ge=0)
+    generation: Ordinal
+    release: Ordinal = Field(ge=1)
+    exchange: Name
+    symbol: Name
+    timeframe: Name
+    start: Time
+    end: Time
+    slots: Count
+    part: Ordinal = 0
     last_part: bool = True
     source: Literal["rest", "archive"] = "rest"
     answer: Answer
-    observed_at: AwareDatetime
+    observed_at: Time
     """Exchange time at which the values were read."""
     quarantined: tuple[QuarantinedRow, ...] = ()
 

@@ -3,9 +3,10 @@
 from typing import ClassVar, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from candlelog.events.event import Event
+from candlelog.events.fields import Count, Name, Ordinal, Time
 
 
 class FetchRequestedV1(Event):
@@ -21,18 +22,18 @@ class FetchRequestedV1(Event):
     chunk_id: UUID
     job_id: UUID
     task_id: UUID
-    exchange: str
-    symbol: str
-    timeframe: str
-    start: AwareDatetime
-    end: AwareDatetime
-    slots: int = Field(ge=1)
+    exchange: Name
+    symbol: Name
+    timeframe: Name
+    start: Time
+    end: Time
+    slots: Count = Field(ge=1)
     route: Literal["rest"] = "rest"
-    pass_number: int = Field(default=0, ge=0)
-    generation: int = Field(ge=0)
-    release: int = Field(ge=1)
-    attempt: int = Field(ge=1)
-    max_attempts: int = Field(ge=1)
+    pass_number: Ordinal = 0
+    generation: Ordinal
+    release: Ordinal = Field(ge=1)
+    attempt: Ordinal = Field(ge=1)
+    max_attempts: Ordinal = Field(ge=1)
 
     @property
     def key(self) -> str:
@@ -46,8 +47,8 @@ class MarketsRequestedV1(Event):
     ce_type: ClassVar[str] = "candlelog.fetch.markets_requested.v1"
     topic: ClassVar[str] = "fetch.requested"
 
-    exchange: str
-    requested_at: AwareDatetime
+    exchange: Name
+    requested_at: Time
 
     @property
     def key(self) -> str:

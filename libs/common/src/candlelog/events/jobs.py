@@ -1,11 +1,12 @@
 """Commands about jobs, and the control state that fences their work."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from candlelog.events.event import Event
+from candlelog.events.fields import Name, Ordinal, Text, Time
 
 JobKind = Literal["backfill", "refresh", "gap_repair", "replay"]
 Source = Literal["auto", "rest", "archive"]
@@ -19,20 +20,20 @@ class SubmitJobV1(Event):
 
     job_id: UUID
     kind: JobKind = "backfill"
-    exchange: str
-    symbols: tuple[str, ...] = Field(min_length=1, max_length=1000)
-    timeframes: tuple[str, ...] = Field(min_length=1, max_length=20)
-    start: AwareDatetime
-    end: AwareDatetime
+    exchange: Name
+    symbols: tuple[Name, ...] = Field(min_length=1, max_length=1000)
+    timeframes: tuple[Name, ...] = Field(min_length=1, max_length=20)
+    start: Time
+    end: Time
     source: Source = "auto"
     features: bool = False
     incremental: bool = True
     priority: int = Field(default=5, ge=0, le=9)
     max_attempts: int = Field(default=3, ge=1, le=10)
-    label: str | None = Field(default=None, max_length=200)
-    submitted_by: str
-    submitted_at: AwareDatetime
-    request_digest: str | None = Field(default=None, max_length=64)
+    label: Annotated[Text, Field(max_length=200)] | None = None
+    submitted_by: Text
+    submitted_at: Time
+    request_digest: Annotated[Text, Field(max_length=64)] | None = None
     """SHA-256 of the request as its author wrote it, so that a repeated idempotency key can be told
     from a new request also where the request left times to the server ("now", "30d")."""
 
@@ -50,8 +51,8 @@ class CancelJobV1(Event):
 
     job_id: UUID
     correlation_id: UUID
-    requested_by: str
-    requested_at: AwareDatetime
+    requested_by: Text
+    requested_at: Time
 
     @property
     def key(self) -> str:
@@ -65,8 +66,8 @@ class ListMarketsV1(Event):
     ce_type: ClassVar[str] = "candlelog.jobs.list_markets.v1"
     topic: ClassVar[str] = "jobs.commands"
 
-    exchange: str
-    requested_at: AwareDatetime
+    exchange: Name
+    requested_at: Time
 
     @property
     def key(self) -> str:
@@ -84,7 +85,7 @@ class JobControlV1(Event):
     topic: ClassVar[str] = "jobs.control"
 
     job_id: UUID
-    generation: int = Field(ge=0)
+    generation: Ordinal
     state: Literal["running", "paused", "cancelled"]
 
     @property

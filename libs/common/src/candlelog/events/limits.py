@@ -1,15 +1,16 @@
 """Demand for budget, and the ledger of what may be spent. A budget is `exchange|egress|limit`."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from candlelog.events.event import Event
+from candlelog.events.fields import Count, Text, Time, Weight
 
 
 class _BudgetEvent(Event):
-    budget: str
+    budget: Text
 
     @property
     def key(self) -> str:
@@ -28,9 +29,9 @@ class BudgetRequestedV1(_BudgetEvent):
     topic: ClassVar[str] = "limits.demand"
 
     incarnation: UUID
-    weight: float = Field(ge=0)
-    ledger_position: int = Field(ge=0)
-    requested_at: AwareDatetime
+    weight: Weight
+    ledger_position: Count
+    requested_at: Time
 
 
 class UsageObservedV1(_BudgetEvent):
@@ -40,13 +41,13 @@ class UsageObservedV1(_BudgetEvent):
     topic: ClassVar[str] = "limits.demand"
 
     incarnation: UUID
-    window_id: int
-    used: float = Field(ge=0)
-    spent_by_us: float = Field(ge=0)
+    window_id: Count
+    used: Weight
+    spent_by_us: Weight
     """Weight this incarnation has spent in the window so far."""
-    capacity: float | None = Field(default=None, gt=0)
+    capacity: Annotated[Weight, Field(gt=0)] | None = None
     """The venue's own figure for the limit, where it states one."""
-    observed_at: AwareDatetime
+    observed_at: Time
 
 
 class BackoffObservedV1(_BudgetEvent):
@@ -56,9 +57,9 @@ class BackoffObservedV1(_BudgetEvent):
     topic: ClassVar[str] = "limits.demand"
 
     incarnation: UUID
-    until: AwareDatetime
-    reason: str
-    observed_at: AwareDatetime
+    until: Time
+    reason: Text
+    observed_at: Time
 
 
 class AllocatorStartedV1(Event):
@@ -68,7 +69,7 @@ class AllocatorStartedV1(Event):
     topic: ClassVar[str] = "limits.ledger"
 
     allocator: UUID
-    started_at: AwareDatetime
+    started_at: Time
 
     @property
     def key(self) -> str:
@@ -83,7 +84,7 @@ class AllocatorAliveV1(Event):
     topic: ClassVar[str] = "limits.ledger"
 
     allocator: UUID
-    alive_at: AwareDatetime
+    alive_at: Time
 
     @property
     def key(self) -> str:
@@ -101,17 +102,17 @@ class WindowOpenedV1(_BudgetEvent):
     topic: ClassVar[str] = "limits.ledger"
 
     allocator: UUID
-    window_id: int
-    start: AwareDatetime
-    end: AwareDatetime
-    opened_at: AwareDatetime
-    capacity: float = Field(gt=0)
-    foreign: float = Field(ge=0)
+    window_id: Count
+    start: Time
+    end: Time
+    opened_at: Time
+    capacity: Weight = Field(gt=0)
+    foreign: Weight
     """Weight others behind this address are taken to use in the window."""
-    last_granted: float = Field(ge=0)
-    last_used: float = Field(ge=0)
-    backoff_until: AwareDatetime | None = None
-    demand_offset: int = Field(ge=0)
+    last_granted: Weight
+    last_used: Weight
+    backoff_until: Time | None = None
+    demand_offset: Count
 
 
 class BudgetGrantedV1(_BudgetEvent):
@@ -124,13 +125,13 @@ class BudgetGrantedV1(_BudgetEvent):
     topic: ClassVar[str] = "limits.ledger"
 
     allocator: UUID
-    window_id: int
+    window_id: Count
     incarnation: UUID
-    sequence: int = Field(ge=1)
-    weight: float = Field(gt=0)
-    not_before: AwareDatetime
-    expires_at: AwareDatetime
-    demand_offset: int = Field(ge=0)
+    sequence: Count = Field(ge=1)
+    weight: Weight = Field(gt=0)
+    not_before: Time
+    expires_at: Time
+    demand_offset: Count
     """Offset in `limits.demand` up to which the allocator had read; a grant at or past a
     worker's backoff observation is what starts it again."""
 
@@ -142,6 +143,6 @@ class BackoffDeclaredV1(_BudgetEvent):
     topic: ClassVar[str] = "limits.ledger"
 
     allocator: UUID
-    until: AwareDatetime
-    reason: str
-    demand_offset: int = Field(ge=0)
+    until: Time
+    reason: Text
+    demand_offset: Count

@@ -2,9 +2,10 @@
 
 from typing import ClassVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict
 
 from candlelog.events.event import Event
+from candlelog.events.fields import Name, Text, Time
 
 
 class Market(BaseModel):
@@ -12,7 +13,7 @@ class Market(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    symbol: str
+    symbol: Text
     active: bool
 
 
@@ -22,9 +23,9 @@ class MarketsListedV1(Event):
     ce_type: ClassVar[str] = "candlelog.markets.listed.v1"
     topic: ClassVar[str] = "markets"
 
-    exchange: str
+    exchange: Name
     markets: tuple[Market, ...]
-    listed_at: AwareDatetime
+    listed_at: Time
 
     @property
     def key(self) -> str:

@@ -3,9 +3,10 @@
 from typing import ClassVar, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from candlelog.events.event import Event
+from candlelog.events.fields import Count, Name, Ordinal, Text, Time, Weight
 
 JobStatus = Literal[
     "pending", "queued", "running", "paused",
@@ -29,8 +30,8 @@ class _ChunkEvent(_JobEvent):
 
     task_id: UUID
     chunk_id: UUID
-    generation: int = Field(ge=0)
-    release: int = Field(ge=1)
+    generation: Ordinal
+    release: Ordinal = Field(ge=1)
 
 
 class JobAcceptedV1(_JobEvent):
@@ -38,12 +39,12 @@ class JobAcceptedV1(_JobEvent):
 
     ce_type: ClassVar[str] = "candlelog.progress.job_accepted.v1"
 
-    tasks_total: int = Field(ge=1)
-    chunks_total: int = Field(ge=0)
-    slots_expected: int = Field(ge=0)
-    slots_covered: int = Field(ge=0)
+    tasks_total: Ordinal = Field(ge=1)
+    chunks_total: Count
+    slots_expected: Count
+    slots_covered: Count
     """Slots that coverage explained before the job began."""
-    accepted_at: AwareDatetime
+    accepted_at: Time
 
 
 class TaskPlannedV1(_JobEvent):
@@ -52,17 +53,17 @@ class TaskPlannedV1(_JobEvent):
     ce_type: ClassVar[str] = "candlelog.progress.task_planned.v1"
 
     task_id: UUID
-    exchange: str
-    symbol: str
-    timeframe: str
-    start: AwareDatetime
-    end: AwareDatetime
+    exchange: Name
+    symbol: Name
+    timeframe: Name
+    start: Time
+    end: Time
     route: Literal["rest"] = "rest"
-    route_reason: str
-    chunks_total: int = Field(ge=0)
-    slots_expected: int = Field(ge=0)
-    slots_covered: int = Field(ge=0)
-    planned_at: AwareDatetime
+    route_reason: Text
+    chunks_total: Count
+    slots_expected: Count
+    slots_covered: Count
+    planned_at: Time
 
 
 class ChunkReleasedV1(_ChunkEvent):
@@ -70,11 +71,11 @@ class ChunkReleasedV1(_ChunkEvent):
 
     ce_type: ClassVar[str] = "candlelog.progress.chunk_released.v1"
 
-    start: AwareDatetime
-    end: AwareDatetime
-    slots: int = Field(ge=1)
-    attempt: int = Field(ge=1)
-    released_at: AwareDatetime
+    start: Time
+    end: Time
+    slots: Count = Field(ge=1)
+    attempt: Ordinal = Field(ge=1)
+    released_at: Time
 
 
 class ChunkFetchedV1(_ChunkEvent):
@@ -82,13 +83,13 @@ class ChunkFetchedV1(_ChunkEvent):
 
     ce_type: ClassVar[str] = "candlelog.progress.chunk_fetched.v1"
 
-    candles: int = Field(ge=0)
-    quarantined: int = Field(ge=0)
-    parts: int = Field(ge=1)
-    weight: float = Field(ge=0)
+    candles: Count
+    quarantined: Count
+    parts: Ordinal = Field(ge=1)
+    weight: Weight
     """Budget spent, in the venue's unit."""
-    fetched_by: str
-    fetched_at: AwareDatetime
+    fetched_by: Text
+    fetched_at: Time
 
 
 class ChunkDeferredV1(_ChunkEvent):
@@ -96,9 +97,9 @@ class ChunkDeferredV1(_ChunkEvent):
 
     ce_type: ClassVar[str] = "candlelog.progress.chunk_deferred.v1"
 
-    until: AwareDatetime
-    reason: str
-    deferred_at: AwareDatetime
+    until: Time
+    reason: Text
+    deferred_at: Time
 
 
 class ChunkFailedV1(_ChunkEvent):
@@ -106,12 +107,12 @@ class ChunkFailedV1(_ChunkEvent):
 
     ce_type: ClassVar[str] = "candlelog.progress.chunk_failed.v1"
 
-    code: str
-    message: str
+    code: Text
+    message: Text
     transient: bool
-    attempt: int = Field(ge=1)
-    max_attempts: int = Field(ge=1)
-    failed_at: AwareDatetime
+    attempt: Ordinal = Field(ge=1)
+    max_attempts: Ordinal = Field(ge=1)
+    failed_at: Time
 
     @property
     def final(self) -> bool:
@@ -124,15 +125,15 @@ class BatchStoredV1(_ChunkEvent):
 
     ce_type: ClassVar[str] = "candlelog.progress.batch_stored.v1"
 
-    part: int = Field(ge=0)
+    part: Ordinal
     last_part: bool
-    candles: int = Field(ge=0)
-    slots_explained: int = Field(ge=0)
+    candles: Count
+    slots_explained: Count
     """Slots that now hold a candle or an answer of the venue; quarantined ones do not count."""
-    quarantined: int = Field(ge=0)
-    start: AwareDatetime
-    end: AwareDatetime
-    stored_at: AwareDatetime
+    quarantined: Count
+    start: Time
+    end: Time
+    stored_at: Time
 
 
 class TaskStateChangedV1(_JobEvent):
@@ -141,10 +142,10 @@ class TaskStateChangedV1(_JobEvent):
     ce_type: ClassVar[str] = "candlelog.progress.task_state_changed.v1"
 
     task_id: UUID
-    version: int = Field(ge=1)
+    version: Ordinal = Field(ge=1)
     state: JobStatus
-    reason: str | None = None
-    changed_at: AwareDatetime
+    reason: Text | None = None
+    changed_at: Time
 
 
 class JobStateChangedV1(_JobEvent):
@@ -152,11 +153,11 @@ class JobStateChangedV1(_JobEvent):
 
     ce_type: ClassVar[str] = "candlelog.progress.job_state_changed.v1"
 
-    version: int = Field(ge=1)
-    generation: int = Field(ge=0)
+    version: Ordinal = Field(ge=1)
+    generation: Ordinal
     state: JobStatus
-    reason: str | None = None
-    changed_at: AwareDatetime
+    reason: Text | None = None
+    changed_at: Time
 
 
 class CommandAnsweredV1(_JobEvent):
@@ -167,7 +168,7 @@ class CommandAnsweredV1(_JobEvent):
     correlation_id: UUID
     command: Literal["cancel"]
     accepted: bool
-    code: str
+    code: Text
     """`accepted`, `unknown_job` or `invalid_transition`."""
-    reason: str
-    answered_at: AwareDatetime
+    reason: Text
+    answered_at: Time

@@ -2,9 +2,10 @@
 
 from typing import ClassVar, Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from candlelog.events.event import Event
+from candlelog.events.fields import Count, Text, Time
 
 
 class ServiceReportedV1(Event):
@@ -13,16 +14,16 @@ class ServiceReportedV1(Event):
     ce_type: ClassVar[str] = "candlelog.services.reported.v1"
     topic: ClassVar[str] = "services"
 
-    service: str
-    instance: str
-    version: str
+    service: Text
+    instance: Text
+    version: Text
     state: Literal["healthy", "degraded"]
-    detail: str | None = None
-    lag: int = Field(ge=0)
+    detail: Text | None = None
+    lag: Count
     """Records between what the process has handled and the end of its partitions."""
-    interval_seconds: float = Field(gt=0)
-    started_at: AwareDatetime
-    reported_at: AwareDatetime
+    interval_seconds: float = Field(gt=0, allow_inf_nan=False)
+    started_at: Time
+    reported_at: Time
 
     @property
     def key(self) -> str:

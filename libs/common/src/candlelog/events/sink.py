@@ -2,9 +2,8 @@
 
 from typing import ClassVar
 
-from pydantic import Field
-
 from candlelog.events.event import Event
+from candlelog.events.fields import Count, Ordinal, Text
 
 
 class SinkWatermarkV1(Event):
@@ -13,9 +12,9 @@ class SinkWatermarkV1(Event):
     ce_type: ClassVar[str] = "candlelog.sink.watermark.v1"
     topic: ClassVar[str] = "sink.watermarks"
 
-    source_topic: str
-    partition: int = Field(ge=0)
-    offset: int = Field(ge=0)
+    source_topic: Text
+    partition: Ordinal
+    offset: Count
 
     @property
     def key(self) -> str:

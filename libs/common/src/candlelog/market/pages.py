@@ -16,7 +16,6 @@ from candlelog.market.ranges import TimeRange
 from candlelog.market.timeframe import Timeframe, from_milliseconds, milliseconds
 
 _RAW_LIMIT: Final = 1000
-_YEAR_10000_MS: Final = 253_402_300_800_000
 Row = Sequence[object]
 
 
@@ -102,10 +101,8 @@ def _integers(values: Sequence[object]) -> NDArray[np.int64]:
 
 
 def _refused(row: Row, open_time: int, reason: str) -> QuarantinedRow:
-    known = 0 <= open_time < _YEAR_10000_MS
-    return QuarantinedRow(
-        raw=_raw(row), reason=reason, open_time=from_milliseconds(open_time) if known else None
-    )
+    known = from_milliseconds(open_time) if open_time >= 0 else None
+    return QuarantinedRow(raw=_raw(row), reason=reason, open_time=known)
 
 
 def _raw(row: Row) -> str:

@@ -78,6 +78,11 @@ def test_a_quarantined_row_keeps_its_raw_text():
     assert '"10.5"' in page.quarantined[0].raw
 
 
+def test_a_row_of_before_the_epoch_is_quarantined_without_its_time():
+    (refused,) = read([-60_000, *row(0)[1:]]).quarantined
+    assert (refused.reason, refused.open_time) == ("outside_window", None)
+
+
 def test_a_candle_that_is_still_open_is_dropped_in_silence():
     page = read(row(9), row(12))
     assert (page.rows.num_rows, page.quarantined) == (1, ())
