@@ -58,7 +58,7 @@ class Timeframe:
     def floor(self, time: datetime) -> datetime:
         """The newest open time at or before `time`."""
         if self.duration is None:
-            return time.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+            return time.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
         return time - (time - self.anchor) % self.duration
 
     def ceil(self, time: datetime) -> datetime:

@@ -1,6 +1,6 @@
 """The grid of open times."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import numpy as np
 import pytest
@@ -55,6 +55,11 @@ def test_weeks_begin_on_monday():
 def test_months_are_stepped_by_the_calendar():
     january = datetime(2024, 1, 1, tzinfo=UTC)
     assert Timeframe.parse("1M").advance(january, 14) == datetime(2025, 3, 1, tzinfo=UTC)
+
+
+def test_months_begin_in_utc_whatever_the_zone_of_the_moment():
+    east = datetime(2024, 3, 1, 1, tzinfo=timezone(timedelta(hours=2)))
+    assert Timeframe.parse("1M").floor(east) == datetime(2024, 2, 1, tzinfo=UTC)
 
 
 def test_an_empty_range_has_no_slot():

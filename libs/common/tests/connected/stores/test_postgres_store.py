@@ -1,0 +1,35 @@
+"""What of Postgres is an outage, and what is a bug."""
+
+import pytest
+
+from candlelog.errors import Unavailable
+from candlelog.stores.postgres import connect, outages
+
+pytestmark = pytest.mark.connected
+
+
+@pytest.fixture
+async def pool(postgres_dsn):
+    async with connect(postgres_dsn, schema="public") as opened:
+        yield opened
+
+
+async def test_a_server_that_does_not_answer_is_an_outage():
+    with pytest.raises(Unavailable):
+        async with connect("postgresql://127.0.0.1:1/none", schema="public"):
+            pass
+
+
+async def test_a_connection_that_is_cut_is_an_outage(pool):
+    with pytest.raises(Unavailable), outages():
+        await pool.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+
+@pytest.mark.parametrize(
+    ("sql", "value"),
+    [("SELECT $1::int", 2**31), ("SELECT $1::bigint", 2**63), ("SELECT $1::text", "a\0b")],
+)
+async def test_a_value_that_no_column_holds_is_no_outage(pool, sql, value):
+    with pytest.raises(Exception, match=r"argument|encoding") as caught, outages():
+        await pool.fetchval(sql, value)
+    assert not isinstance(caught.value, Unavailable)
