@@ -1,5 +1,6 @@
 """Cancelling by request and reply, decided on the coordinator's own state."""
 
+import asyncio
 from uuid import uuid4
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from candlelog.events.fetch import FetchRequestedV1
 from candlelog.events.jobs import CancelJobV1, JobControlV1
 from candlelog.events.progress import CommandAnsweredV1, JobStateChangedV1
+from coordinator.handlers.cancel import cancel_job
 
 pytestmark = pytest.mark.connected
 
@@ -108,3 +110,18 @@ async def test_late_words_about_a_cancelled_job_change_nothing(
     await desk.finish()
     assert await desk.tables() == before
     assert desk.states(job.job_id)[-1] == "cancelled"
+
+
+async def test_a_coordinator_that_starts_says_nothing_of_a_job_that_is_being_cancelled(
+    desk, submission, cancelling
+):
+    job = submission()
+    await desk.say(job)
+    await desk.work()
+    async with desk.transactions.begin() as transaction:
+        await cancel_job(transaction, cancelling(job.job_id), desk.clock.now())
+        starting = asyncio.create_task(desk.resume())
+        await asyncio.wait({starting}, timeout=0.2)
+    await starting
+    await desk.work()
+    assert [control.state for control in desk.said(JobControlV1)] == ["running", "cancelled"]

@@ -288,6 +288,34 @@ async def test_words_about_chunks_nobody_knows_change_nothing(desk, submission, 
     assert await desk.tables() == before
 
 
+@pytest.mark.parametrize("name", ["job_id", "task_id"])
+async def test_words_that_name_a_chunk_of_another_job_do_not_drown_the_true_ones(
+    desk, submission, answers, name
+):
+    job, other = submission(), submission()
+    await desk.say(job, other)
+    await desk.work()
+    confused = other.job_id if name == "job_id" else uuid4()
+    desk.answer = lambda request: [
+        event
+        for true in answers(request)
+        for false in [true.model_copy(update={name: confused})]
+        for event in (false, true, false)
+    ]
+    await desk.finish()
+    assert desk.states(job.job_id) == ["queued", "running", "completed"]
+
+
+async def test_a_failure_that_counts_wildly_does_not_change_the_count_of_attempts(desk, submission):
+    await desk.say(submission(max_attempts=2))
+    wild = {"attempt": 2**31 - 2, "max_attempts": 2**31 - 1}
+    desk.answer = lambda request: [failure(request, transient=True).model_copy(update=wild)]
+    await desk.finish()
+    desk.clock.advance(5)
+    await desk.work()
+    assert {(r.release, r.attempt) for r in desk.said(FetchRequestedV1)} == {(1, 1), (2, 2)}
+
+
 async def test_a_big_job_leaves_no_row_per_chunk(desk, submission):
     job = submission(symbols=tuple(f"S{n}/USDT" for n in range(500)), start="2019-01-01T00:00:00Z")
     await desk.say(job)

@@ -12,22 +12,27 @@ from candlelog.events.progress import (
     ChunkFailedV1,
     ChunkFetchedV1,
 )
-from coordinator.domain.folding import Chunk, ChunkEvent, ChunkState, Stored, fold
+from coordinator.domain.folding import (
+    Chunk,
+    ChunkEvent,
+    ChunkKey,
+    ChunkState,
+    Stored,
+    fold,
+)
 
 NOW = datetime(2024, 3, 1, tzinfo=UTC)
 RETRY_AT = NOW + timedelta(seconds=3)
 LEASE_END = NOW + timedelta(seconds=60)
+KEY = ChunkKey(job_id=UUID(int=3), task_id=UUID(int=1), chunk_id=UUID(int=2))
 
 
 def chunk(state: ChunkState = ChunkState.RELEASED, release: int = 1, attempt: int = 1) -> Chunk:
-    return Chunk(UUID(int=1), UUID(int=2), state, 0, release, attempt, LEASE_END)
+    return Chunk(KEY, state, 0, release, attempt, LEASE_END)
 
 
 def named(release: int = 1, generation: int = 0) -> dict[str, object]:
-    return {
-        "job_id": UUID(int=3), "task_id": UUID(int=1), "chunk_id": UUID(int=2),
-        "generation": generation, "release": release,
-    }  # fmt: skip
+    return KEY._asdict() | {"generation": generation, "release": release}
 
 
 def fetched(release: int = 1) -> ChunkFetchedV1:

@@ -1,13 +1,13 @@
 """Rows of chunks that were released and are not stored."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from candlelog.stores.postgres import Connection
 from coordinator.adapters import statements
-from coordinator.domain.folding import Chunk, ChunkState
+from coordinator.domain.folding import Chunk, ChunkKey, ChunkState
 from coordinator.domain.releasing import Due, Released
 
 
@@ -92,15 +92,17 @@ async def release_again(connection: Connection, chunks: Sequence[Released]) -> N
     )
 
 
-async def read(connection: Connection, tasks_of_chunks: Mapping[UUID, UUID]) -> dict[UUID, Chunk]:
+async def read(connection: Connection, keys: Collection[ChunkKey]) -> dict[ChunkKey, Chunk]:
     """Those of the chunks that are open. The caller holds the locks of their jobs."""
     rows = await connection.fetch(
-        statements.READ_CHUNKS, list(tasks_of_chunks.values()), list(tasks_of_chunks)
+        statements.READ_CHUNKS,
+        [key.job_id for key in keys],
+        [key.task_id for key in keys],
+        [key.chunk_id for key in keys],
     )
-    return {
-        row["chunk_id"]: Chunk(
-            task_id=row["task_id"],
-            chunk_id=row["chunk_id"],
+    chunks = (
+        Chunk(
+            key=ChunkKey(row["job_id"], row["task_id"], row["chunk_id"]),
             state=ChunkState(row["state"]),
             generation=row["generation"],
             release=row["release"],
@@ -108,15 +110,16 @@ async def read(connection: Connection, tasks_of_chunks: Mapping[UUID, UUID]) -> 
             due_at=row["due_at"],
         )
         for row in rows
-    }
+    )
+    return {chunk.key: chunk for chunk in chunks}
 
 
 async def change(connection: Connection, chunks: Sequence[Chunk]) -> None:
     """Write what chunks have become."""
     await connection.execute(
         statements.CHANGE_CHUNKS,
-        [chunk.task_id for chunk in chunks],
-        [chunk.chunk_id for chunk in chunks],
+        [chunk.key.task_id for chunk in chunks],
+        [chunk.key.chunk_id for chunk in chunks],
         [chunk.state for chunk in chunks],
         [chunk.attempt for chunk in chunks],
         [chunk.due_at for chunk in chunks],
@@ -127,8 +130,8 @@ async def forget(connection: Connection, chunks: Sequence[Chunk]) -> None:
     """Drop chunks that are stored."""
     await connection.execute(
         statements.FORGET_CHUNKS,
-        [chunk.task_id for chunk in chunks],
-        [chunk.chunk_id for chunk in chunks],
+        [chunk.key.task_id for chunk in chunks],
+        [chunk.key.chunk_id for chunk in chunks],
     )
 
 

@@ -54,9 +54,9 @@ async def lock(connection: Connection, job_ids: Iterable[UUID]) -> dict[UUID, Jo
     return {row["job_id"]: _job(row) for row in rows}
 
 
-async def unfinished(connection: Connection) -> list[Job]:
-    """Every job that is not over."""
-    return [_job(row) for row in await connection.fetch(statements.OPEN_JOBS)]
+async def lock_unfinished(connection: Connection) -> list[Job]:
+    """Every job that is not over, locked in that order."""
+    return [_job(row) for row in await connection.fetch(statements.LOCK_OPEN_JOBS)]
 
 
 async def claims(connection: Connection, exchange: str) -> list[Claim]:

@@ -17,9 +17,9 @@ SELECT job_id, exchange, status, version, generation, max_attempts, cancelled_by
 FROM jobs WHERE job_id = ANY($1::uuid[]) ORDER BY job_id FOR NO KEY UPDATE
 """
 
-OPEN_JOBS: Final = """
+LOCK_OPEN_JOBS: Final = """
 SELECT job_id, exchange, status, version, generation, max_attempts, cancelled_by
-FROM jobs WHERE status IN ('queued', 'running')
+FROM jobs WHERE status IN ('queued', 'running') ORDER BY job_id FOR NO KEY UPDATE
 """
 
 CLAIMS: Final = """
@@ -146,9 +146,10 @@ FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::int[], $6::int[]
 """
 
 READ_CHUNKS: Final = """
-SELECT chunks.task_id, chunks.chunk_id, state, generation, release, attempt, due_at
-FROM chunks JOIN unnest($1::uuid[], $2::uuid[]) AS wanted (task_id, chunk_id)
+SELECT chunks.job_id, chunks.task_id, chunks.chunk_id, state, generation, release, attempt, due_at
+FROM chunks JOIN unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS wanted (job_id, task_id, chunk_id)
      ON chunks.task_id = wanted.task_id AND chunks.chunk_id = wanted.chunk_id
+        AND chunks.job_id = wanted.job_id
 """
 
 RELEASE_AGAIN: Final = """

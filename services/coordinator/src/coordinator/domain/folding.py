@@ -7,6 +7,7 @@ and changes nothing. The exception is a stored batch, which is final whichever r
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 from uuid import UUID
 
 from candlelog.events.progress import (
@@ -28,6 +29,14 @@ class ChunkState(StrEnum):
     FAILED = "failed"
 
 
+class ChunkKey(NamedTuple):
+    """Names a chunk; an event that confuses them is about a chunk nobody knows."""
+
+    job_id: UUID
+    task_id: UUID
+    chunk_id: UUID
+
+
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """A chunk that was released and is not stored.
@@ -35,8 +44,7 @@ class Chunk:
     `due_at` is when it is released again: the end of the lease, or of the wait; None for never.
     """
 
-    task_id: UUID
-    chunk_id: UUID
+    key: ChunkKey
     state: ChunkState
     generation: int
     release: int
@@ -54,6 +62,11 @@ class Stored:
 
 _ASKED = frozenset({ChunkState.RELEASED, ChunkState.FETCHED})
 """A chunk can fail after it was fetched: the sink may refuse its batch."""
+
+
+def key_of(event: ChunkEvent) -> ChunkKey:
+    """The chunk the event is about."""
+    return ChunkKey(event.job_id, event.task_id, event.chunk_id)
 
 
 def fold(chunk: Chunk, event: ChunkEvent, retry_at: datetime) -> Chunk | Stored:
@@ -79,7 +92,7 @@ def _answered(
             return replace(chunk, state=ChunkState.FAILED, due_at=None)
         case ChunkFailedV1() if chunk.state in _ASKED:
             return replace(
-                chunk, state=ChunkState.WAITING, attempt=event.attempt + 1, due_at=retry_at
+                chunk, state=ChunkState.WAITING, attempt=chunk.attempt + 1, due_at=retry_at
             )
         case _:
             return chunk

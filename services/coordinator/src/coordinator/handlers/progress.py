@@ -24,7 +24,15 @@ from coordinator.adapters.task_rows import Change, TaskKey
 from coordinator.adapters.transaction import Transaction, Transactions
 from coordinator.domain import announcing
 from coordinator.domain.delays import retry_delay
-from coordinator.domain.folding import Chunk, ChunkEvent, ChunkState, Stored, fold
+from coordinator.domain.folding import (
+    Chunk,
+    ChunkEvent,
+    ChunkKey,
+    ChunkState,
+    Stored,
+    fold,
+    key_of,
+)
 from coordinator.domain.jobs import Job, moved
 from coordinator.domain.outcomes import job_end, task_end
 
@@ -62,28 +70,24 @@ class ChunkProgress:
     async def _apply(self, transaction: Transaction, events: Sequence[ChunkEvent]) -> None:
         connection = transaction.connection
         jobs = await job_rows.lock(connection, {event.job_id for event in events})
-        tasks_of_chunks = {event.chunk_id: event.task_id for event in events}
-        before = await chunk_rows.read(connection, tasks_of_chunks)
-        known = [event for event in events if event.chunk_id in before]
-        if not known:
-            return
+        before = await chunk_rows.read(connection, {key_of(event) for event in events})
         now = self._clock.now()
-        after = self._folded(before, known, now)
+        after = self._folded(before, events, now)
         await _write_chunks(transaction, before, after)
-        jobs_of_tasks = {event.task_id: event.job_id for event in known}
-        changes = _changes(before, after, jobs_of_tasks)
+        changes = _changes(before, after)
         if changes:
             await _end_tasks(transaction, jobs, changes, now)
 
     def _folded(
-        self, chunks: Mapping[UUID, Chunk], events: Iterable[ChunkEvent], now: datetime
-    ) -> dict[UUID, Chunk | Stored]:
-        folded: dict[UUID, Chunk | Stored] = dict(chunks)
+        self, chunks: Mapping[ChunkKey, Chunk], events: Iterable[ChunkEvent], now: datetime
+    ) -> dict[ChunkKey, Chunk | Stored]:
+        folded: dict[ChunkKey, Chunk | Stored] = dict(chunks)
         for event in events:
-            chunk = folded[event.chunk_id]
+            key = key_of(event)
+            chunk = folded.get(key)
             if isinstance(chunk, Chunk):
                 retry_at = now + retry_delay(chunk.attempt, self._random.random())
-                folded[event.chunk_id] = fold(chunk, event, retry_at)
+                folded[key] = fold(chunk, event, retry_at)
         return folded
 
 
@@ -92,13 +96,15 @@ def _is_about_a_chunk(event: Message) -> TypeGuard[ChunkEvent]:
 
 
 async def _write_chunks(
-    transaction: Transaction, before: Mapping[UUID, Chunk], after: Mapping[UUID, Chunk | Stored]
+    transaction: Transaction,
+    before: Mapping[ChunkKey, Chunk],
+    after: Mapping[ChunkKey, Chunk | Stored],
 ) -> None:
-    stored = [before[chunk_id] for chunk_id, end in after.items() if isinstance(end, Stored)]
+    stored = [before[key] for key, end in after.items() if isinstance(end, Stored)]
     changed = [
         chunk
-        for chunk_id, chunk in after.items()
-        if isinstance(chunk, Chunk) and chunk is not before[chunk_id]
+        for key, chunk in after.items()
+        if isinstance(chunk, Chunk) and chunk is not before[key]
     ]
     if stored:
         await chunk_rows.forget(transaction.connection, stored)
@@ -107,16 +113,14 @@ async def _write_chunks(
 
 
 def _changes(
-    before: Mapping[UUID, Chunk],
-    after: Mapping[UUID, Chunk | Stored],
-    jobs_of_tasks: Mapping[UUID, UUID],
+    before: Mapping[ChunkKey, Chunk], after: Mapping[ChunkKey, Chunk | Stored]
 ) -> dict[TaskKey, Change]:
     """What to add to the counts of which task."""
     changes: defaultdict[TaskKey, Change] = defaultdict(Change)
-    for chunk_id, chunk in before.items():
-        end = after[chunk_id]
+    for key, chunk in before.items():
+        end = after[key]
         failed_before = int(chunk.state is ChunkState.FAILED)
-        task = TaskKey(jobs_of_tasks[chunk.task_id], chunk.task_id)
+        task = TaskKey(key.job_id, key.task_id)
         if isinstance(end, Stored):
             changes[task] += Change(1, -failed_before, end.slots_explained, end.quarantined)
         elif end.state is ChunkState.FAILED and not failed_before:

@@ -18,6 +18,6 @@ async def resume(transactions: Transactions, clock: Clock) -> None:
     and the events that say so are still to be read. Raises `Unavailable`.
     """
     async with transactions.begin() as transaction:
+        open_jobs = await job_rows.lock_unfinished(transaction.connection)
         await chunk_rows.renew_leases(transaction.connection, clock.now() + _CATCH_UP)
-        for job in await job_rows.unfinished(transaction.connection):
-            transaction.say(announcing.control(job))
+        transaction.say(*(announcing.control(job) for job in open_jobs))
