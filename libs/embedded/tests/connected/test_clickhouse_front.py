@@ -109,6 +109,14 @@ def test_a_bad_insert_stores_nothing_and_says_why(client: Client):
     assert client.command("SELECT count() FROM t") == 0
 
 
+def test_an_insert_that_the_table_refuses_stores_nothing_and_says_why(client: Client):
+    client.command("CREATE TABLE p (n UInt64) ENGINE = MergeTree PARTITION BY n ORDER BY n")
+    with pytest.raises(DatabaseError) as raised:
+        client.insert_arrow("p", pa.table({"n": pa.array(range(101), pa.uint64())}))
+    assert raised.value.code == 252
+    assert client.command("SELECT count() FROM p") == 0
+
+
 def test_an_unknown_setting_is_refused(clickhouse_url: str):
     answer = post(clickhouse_url, "SELECT 1", "no_such_setting=1")
     assert answer.headers["X-ClickHouse-Exception-Code"] == "115"

@@ -16,8 +16,8 @@ from candlelog_embedded.clickhouse_front.statement import UnreadableStatementErr
         ({"query": "INSERT INTO t FORMAT Arrow"}, b"\xff", "INSERT INTO t", "Arrow", b"\xff"),
         (
             {},
-            b"INSERT INTO `d b`.`t` (`a`, b) SETTINGS x = 1 FORMAT CSV 1,2\n",
-            "INSERT INTO `d b`.`t` (`a`, b) SETTINGS x = 1",
+            b"INSERT INTO `d b`.`t` (`a`, b) FORMAT CSV 1,2\n",
+            "INSERT INTO `d b`.`t` (`a`, b)",
             "CSV",
             b"1,2\n",
         ),

@@ -9,6 +9,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import chdb
 import tenacity
@@ -55,12 +56,8 @@ class Engine:
 
     def run(self, statement: Statement) -> Result:
         """Run one statement to its end; raises EngineError."""
-        with _engine_errors(), self._handle(statement) as handle:
-            if statement.data is not None:
-                return _insert(handle, statement, statement.data)
-            answer = handle.query(
-                statement.sql, statement.format, params=dict(statement.parameters)
-            )
+        with _engine_errors(), self._handle(statement) as handle, _whole(statement) as sql:
+            answer = handle.query(sql, statement.format, params=dict(statement.parameters))
             return Result(
                 body=answer.bytes() or b"",
                 read_rows=answer.storage_rows_read(),
@@ -93,18 +90,19 @@ class Engine:
             handle.close()
 
 
-def _insert(handle: Connection, statement: Statement, data: bytes) -> Result:
-    with handle.send_insert(statement.sql, statement.format) as inserter:
-        if data:
-            inserter.append(data)
-        done = inserter.finish()
-    return Result(
-        body=b"",
-        read_rows=0,
-        written_rows=done.rows_written,
-        written_bytes=done.bytes_written,
-        elapsed_seconds=done.elapsed,
-    )
+@contextmanager
+def _whole(statement: Statement) -> Generator[str]:
+    """The SQL, which finds the data of an INSERT in a file.
+
+    chDB's streaming insert says that all went well also where the table refused the rows.
+    """
+    if statement.data is None:
+        yield statement.sql
+        return
+    with NamedTemporaryFile(prefix="candlelog-insert-") as file:
+        file.write(statement.data)
+        file.flush()
+        yield f"{statement.sql} FROM INFILE {_literal(file.name)} FORMAT {statement.format}"
 
 
 @contextmanager

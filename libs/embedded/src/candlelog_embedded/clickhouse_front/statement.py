@@ -7,7 +7,7 @@ from dataclasses import dataclass
 _NAME = rb"(?:`[^`]+`|\"[^\"]+\"|\w+)"
 _INSERT_WITH_DATA = re.compile(
     rb"\s*(?P<statement>INSERT\s+INTO\s+(?:TABLE\s+)?" + _NAME + rb"(?:\s*\.\s*" + _NAME + rb")?"
-    rb"(?:\s*\([^)]*\))?(?:\s*SETTINGS\s+[^()]*?)?)\s*\bFORMAT\s+(?P<format>\w+)"
+    rb"(?:\s*\([^)]*\))?)\s*\bFORMAT\s+(?P<format>\w+)"
     rb"[ \t\f]*;?[ \t\f]*\r?\n?",
     re.IGNORECASE,
 )
