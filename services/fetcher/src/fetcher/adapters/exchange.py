@@ -7,8 +7,8 @@ never run.
 
 import asyncio
 import sys
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from importlib import import_module
@@ -24,7 +24,7 @@ from candlelog.market.profile import ExchangeProfile
 from candlelog.market.ranges import TimeRange
 from candlelog.market.timeframe import milliseconds
 from fetcher.adapters.wire import HttpAnswer, Wire, open_wire
-from fetcher.domain.answers import DEFAULT_PAUSE, failure_of, not_understood
+from fetcher.domain.answers import DEFAULT_PAUSE, count, excerpt, failure_of, not_understood
 from fetcher.domain.failures import Permanent, RateLimited, Transient, VenueFailure
 from fetcher.domain.venue_time import TimeReading
 from fetcher.ports import Answer, Gate, MarketList, RawPage
@@ -37,6 +37,7 @@ _OPTIONS: Final[Mapping[str, Any]] = {
     "crossMarginPairsData": [],
     "isolatedMarginPairsData": [],
 }
+_YEAR_2200: Final = 7_258_118_400.0
 _SECONDS: Final = {"SECOND": 1, "MINUTE": 60, "HOUR": 3600, "DAY": 86400}
 
 
@@ -61,19 +62,19 @@ class CcxtExchange:
     async def time(self, gate: Gate) -> Answer[TimeReading]:
         """The venue's clock."""
         body, answer = await self._ask(self._foreign.publicGetTime, {}, gate)
-        try:
+        with _understood(body):
             server = float(body["serverTime"]) / 1000
-        except (KeyError, TypeError, ValueError) as error:
-            raise not_understood(str(body)) from error
+            if not 0 <= server < _YEAR_2200:
+                raise ValueError("no time of ours")
         return _with(answer, TimeReading(answer.sent, answer.received, server))
 
     async def markets(self, gate: Gate) -> Answer[MarketList]:
         """Everything the venue lists."""
         body, answer = await self._ask(self._foreign.publicGetExchangeInfo, {}, gate)
-        if not isinstance(body, dict) or not isinstance(body.get("symbols"), list):
-            raise not_understood(str(body))
-        markets = await asyncio.to_thread(self._read_markets, body["symbols"])
-        return _with(answer, MarketList(markets, self._capacity(body.get("rateLimits"))))
+        with _understood(body):
+            markets = await asyncio.to_thread(self._read_markets, body["symbols"])
+            capacity = self._capacity(body.get("rateLimits"))
+        return _with(answer, MarketList(markets, capacity))
 
     async def candles(
         self, symbol: str, timeframe: str, window: TimeRange, gate: Gate
@@ -118,7 +119,7 @@ class CcxtExchange:
         for limit in limits or ():
             length = _SECONDS.get(limit.get("interval"), 0) * int(limit.get("intervalNum", 0))
             if limit.get("rateLimitType") == budget.name and length == budget.window_seconds:
-                return float(limit["limit"])
+                return count(str(limit.get("limit"))) or None
         return None
 
 
@@ -137,6 +138,24 @@ async def open_exchange(
             yield CcxtExchange(venue, foreign)
         finally:
             await foreign.close()
+
+
+@contextmanager
+def _understood(body: Any) -> Generator[None]:
+    """What the venue wrote is read inside, by us and by ccxt: any shape of it may be wrong."""
+    from ccxt.base.errors import BaseError  # noqa: PLC0415 -- imported when a venue is opened
+
+    try:
+        yield
+    except (
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        TypeError,
+        ValueError,
+        BaseError,
+    ) as error:
+        raise not_understood(str(body)) from error
 
 
 def _foreign_class(ccxt_id: str) -> type[Any]:
@@ -207,18 +226,16 @@ def _words(foreign: Any, url: str, answer: HttpAnswer, parsed: Any) -> VenueFail
             answer.status, "", url, "GET", dict(answer.headers), text, parsed, {}, None
         )
     except errors.BadSymbol as error:
-        return Permanent("unknown_symbol", str(error))
-    except errors.DDoSProtection as error:
-        return RateLimited(str(error), DEFAULT_PAUSE)
-    except errors.RateLimitExceeded as error:
-        return RateLimited(str(error), DEFAULT_PAUSE)
+        return Permanent("unknown_symbol", excerpt(str(error)))
+    except (errors.DDoSProtection, errors.RateLimitExceeded) as error:
+        return RateLimited(excerpt(str(error)), DEFAULT_PAUSE)
     except errors.OperationFailed as error:
-        return Transient("venue_error", str(error))
+        return Transient("venue_error", excerpt(str(error)))
     except errors.BaseError:
         return None  # the status says it better
     return None
 
 
 def _with(answer: HttpAnswer, said: Any) -> Answer[Any]:
-    used = answer.headers.get(_USED_WEIGHT, "")
-    return Answer(said, answer.sent, answer.received, float(used) if used.isdigit() else None)
+    used = count(answer.headers.get(_USED_WEIGHT, ""))
+    return Answer(said, answer.sent, answer.received, used)

@@ -9,6 +9,8 @@ DEFAULT_PAUSE: Final = 60.0
 """Seconds to wait after a 429 that does not say how long: a window."""
 DEFAULT_BAN: Final = 120.0
 """Seconds to wait after a 418 that does not say how long: the shortest ban there is."""
+LONGEST_BAN: Final = 259_200.0
+"""Seconds of the longest ban there is, three days: whoever says more means something else."""
 _PERMANENT: Final = {
     400: "bad_request",
     401: "forbidden",
@@ -26,7 +28,7 @@ def failure_of(status: int, headers: Mapping[str, str], text: str) -> VenueFailu
 
     `headers` have names in lower case; `text` is the beginning of the body.
     """
-    said = f"HTTP {status}: {text[:_EXCERPT]}"
+    said = f"HTTP {status}: {excerpt(text)}"
     wait = retry_after(headers)
     if status == 429:
         return RateLimited(said, DEFAULT_PAUSE if wait is None else wait)
@@ -42,14 +44,24 @@ def failure_of(status: int, headers: Mapping[str, str], text: str) -> VenueFailu
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds of `Retry-After`; None where it is absent or no number (venues send seconds)."""
+    """Seconds of `Retry-After`, at most `LONGEST_BAN`; None where it is absent or no number."""
     try:
         seconds = float(headers.get("retry-after", ""))
     except ValueError:
         return None
-    return seconds if 0 <= seconds < float("inf") else None
+    return min(seconds, LONGEST_BAN) if seconds >= 0 else None
+
+
+def count(text: str) -> float | None:
+    """Weight a venue says it counted; None for a text that is no such number."""
+    return float(text) if text.isdecimal() and len(text) < 16 else None
 
 
 def not_understood(text: str) -> Transient:
     """A 200 whose body is not what was asked for."""
-    return Transient("not_understood", f"an answer of another kind: {text[:_EXCERPT]}")
+    return Transient("not_understood", f"an answer of another kind: {excerpt(text)}")
+
+
+def excerpt(text: str) -> str:
+    """As much of a venue's words as a message quotes."""
+    return text[:_EXCERPT]

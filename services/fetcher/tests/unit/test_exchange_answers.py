@@ -1,0 +1,105 @@
+"""What the adapter makes of answers no venue should give: a failure, never a crash."""
+
+from typing import Any
+
+import orjson
+import pytest
+
+from candlelog.clock import SystemClock
+from candlelog.market.profile import profile
+from fetcher.adapters.exchange import CcxtExchange, open_exchange
+from fetcher.adapters.wire import HttpAnswer
+from fetcher.domain.failures import Permanent, Transient
+from fetcher.ports import Gate
+
+SYMBOL = {
+    "symbol": "ABCUSDT",
+    "status": "TRADING",
+    "baseAsset": "ABC",
+    "quoteAsset": "USDT",
+    "filters": [],
+    "permissions": ["SPOT"],
+}
+
+
+class Wire:
+    """Answers everything with one body."""
+
+    def __init__(self, body: bytes, status: int = 200, **headers: str) -> None:
+        self._answer = HttpAnswer(status, headers, body, sent=1.0, received=1.1)
+
+    async def get(self, url: str, gate: Gate) -> HttpAnswer:
+        del url
+        gate()
+        return self._answer
+
+
+def leave() -> None:
+    """A gate that is open."""
+
+
+@pytest.fixture
+async def exchange() -> Any:
+    async with open_exchange(
+        profile("binance"), origin=None, clock=SystemClock(), connections=1
+    ) as opened:
+        yield opened
+
+
+def answer(exchange: CcxtExchange, said: object, status: int = 200, **headers: str) -> None:
+    exchange._foreign.wire = Wire(orjson.dumps(said), status, **headers)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"symbols": [5]},
+        {"symbols": [{"filters": 7}]},
+        {"symbols": [SYMBOL | {"filters": [3]}]},
+        {"symbols": [SYMBOL], "rateLimits": [1]},
+        {"symbols": [SYMBOL], "rateLimits": 5},
+        {"symbols": [SYMBOL], "rateLimits": [{"interval": [], "intervalNum": {}}]},
+        {"symbols": "ABC"},
+        [],
+        "words",
+    ],
+    ids=str,
+)
+async def test_a_list_of_markets_that_is_none_is_not_understood(
+    exchange: CcxtExchange, said: object
+):
+    answer(exchange, said)
+    with pytest.raises(Transient, match="another kind"):
+        await exchange.markets(leave)
+
+
+@pytest.mark.parametrize("limit", [0, -1, "NaN", 1e999, None])
+async def test_a_limit_that_cannot_be_is_none(exchange: CcxtExchange, limit: object):
+    stated = {
+        "rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": limit,
+    }  # fmt: skip
+    answer(exchange, {"symbols": [SYMBOL], "rateLimits": [stated]})
+    listed = (await exchange.markets(leave)).said
+    assert listed.capacity is None
+    assert [market.symbol for market in listed.markets] == ["ABC/USDT"]
+
+
+@pytest.mark.parametrize("server", ["NaN", "soon", -1, 1e300, None, {}])
+async def test_a_time_that_cannot_be_is_not_understood(exchange: CcxtExchange, server: object):
+    answer(exchange, {"serverTime": server})
+    with pytest.raises(Transient, match="another kind"):
+        await exchange.time(leave)
+
+
+@pytest.mark.parametrize("used", ["\u00b2", "", "-1", "many", "9" * 400])
+async def test_a_count_that_is_no_number_is_not_believed(exchange: CcxtExchange, used: str):
+    answer(exchange, {"serverTime": 1_700_000_000_000}, **{"x-mbx-used-weight-1m": used})
+    assert (await exchange.time(leave)).used is None
+
+
+async def test_what_a_venue_says_is_quoted_in_brief(exchange: CcxtExchange):
+    answer(exchange, {"code": -1121, "msg": "x" * 100_000}, status=400)
+    with pytest.raises(Permanent) as failure:
+        await exchange.time(leave)
+    assert failure.value.code == "unknown_symbol"
+    assert len(str(failure.value)) < 500
