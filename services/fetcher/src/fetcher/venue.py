@@ -84,7 +84,7 @@ class Venue:
         asked_at = self._exchange_time(answer.sent)
         question = Question(window, timeframe, timeframe.floor(asked_at))
         page = read(answer.said.text, answer.said.layout, question)
-        check_answered(page, window)
+        check_answered(page, window, most_rows=self.profile.page_size)
         return page, asked_at
 
     async def markets(self, requested_at: datetime) -> Listing:
@@ -190,5 +190,6 @@ class Venue:
     def _exchange_time(self, steady: float) -> datetime:
         """The earliest exchange time it can have been then."""
         earliest = self._purse.time.instant_at(steady).earliest
-        assert earliest is not None
+        if earliest is None:
+            raise Away("this machine's clock was set, and the venue's time is to be asked again")
         return moment(earliest)

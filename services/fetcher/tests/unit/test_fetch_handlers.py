@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from random import Random
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import orjson
@@ -34,6 +34,7 @@ from fetcher.domain.venue_time import TimeReading
 from fetcher.handlers import Handlers
 from fetcher.limits.budgets import Budgets, Surroundings
 from fetcher.limits.catalogue import Catalogue
+from fetcher.limits.venue_time import VenueTime
 from fetcher.ports import Answer, Exchange, Gate, MarketList, RawPage
 from fetcher.venues import Venues
 
@@ -193,6 +194,54 @@ async def test_rows_of_another_range_do_not_cover_the_one_that_was_asked(desk: D
     [failed] = desk.written(PROGRESS.name)
     assert isinstance(failed, ChunkFailedV1)
     assert (failed.code, failed.transient) == ("other_range", True)
+
+
+async def test_more_rows_than_a_page_has_are_no_answer(desk: Desk):
+    desk.exchange.page = lambda _: [["bad" * 300]] * 20_000
+    assert await desk.fetch(chunk()) == Done()
+    [failed] = desk.written(PROGRESS.name)
+    assert isinstance(failed, ChunkFailedV1)
+    assert (failed.code, failed.transient) == ("too_many_rows", True)
+    assert desk.written(CANDLES.name) == []
+
+
+async def test_a_page_of_refused_rows_alone_is_a_batch_with_nothing_but_these(desk: Desk):
+    desk.exchange.page = lambda window: [
+        [*row[:4], "-1", *row[5:]] for row in rows(window.start, 3)
+    ]
+    assert await desk.fetch(chunk()) == Done()
+    [batch] = desk.written(CANDLES.name)
+    assert isinstance(batch, CandleBatchV1)
+    assert (batch.rows.num_rows, batch.header.answer) == (0, "empty")
+    assert {row.reason for row in batch.header.quarantined} == {"not_positive"}
+    assert len(batch.header.quarantined) == 3
+
+
+@pytest.mark.parametrize("open_time", [-(2**63), -1])
+async def test_a_row_of_no_time_at_all_is_refused_like_any_other(desk: Desk, open_time: int):
+    desk.exchange.page = lambda window: [
+        *rows(window.start, 9), [open_time, *rows(window.start, 1)[0][1:]]
+    ]  # fmt: skip
+    assert await desk.fetch(chunk()) == Done()
+    [batch] = desk.written(CANDLES.name)
+    assert isinstance(batch, CandleBatchV1)
+    assert (batch.rows.num_rows, len(batch.header.quarantined)) == (9, 1)
+
+
+async def test_a_clock_that_is_set_while_a_venue_is_asked_sends_the_chunk_back(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+):
+    await desk.fetch(chunk())
+    answered = desk.exchange.candles
+
+    async def set_the_clock(*asked: Any) -> Answer[RawPage]:
+        answer = await answered(*asked)
+        monkeypatch.setattr(VenueTime, "_ahead", lambda _: 1e6)
+        return answer
+
+    monkeypatch.setattr(desk.exchange, "candles", set_the_clock)
+    assert await desk.fetch(chunk()) == Done()
+    assert isinstance(desk.written(PROGRESS.name)[-1], ChunkDeferredV1)
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,12 @@ def check_closed(window: TimeRange, timeframe: Timeframe, now: datetime) -> None
         raise StillOpen(left)
 
 
-def check_answered(page: Page, window: TimeRange) -> None:
-    """Raises `Transient` for a page that holds nothing of the window, but something beside it:
-    the venue answered another question, so the window is not covered."""
+def check_answered(page: Page, window: TimeRange, *, most_rows: int) -> None:
+    """Raises `Transient` where the venue answered another question, so that the window is not
+    covered: with more rows than were asked for, or with rows beside the window and none in it."""
+    found = page.rows.num_rows + len(page.quarantined)
+    if found > most_rows:
+        raise Transient("too_many_rows", f"{found} rows where {most_rows} were asked for")
     beside = [row for row in page.quarantined if row.reason == "outside_window"]
     inside = [
         row
