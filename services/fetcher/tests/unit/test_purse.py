@@ -163,7 +163,7 @@ async def test_a_request_that_gets_nothing_for_long_gives_up(monkeypatch: pytest
     bench = Bench()
     with pytest.raises(NoBudget):
         await bench.purse.acquire(2)
-    assert not bench.purse.waited_for
+    assert bench.purse.reports(0) == [], "nobody waits, so nothing is wished for"
 
 
 async def test_a_cancelled_request_leaves_its_weight_to_others():
@@ -215,3 +215,22 @@ async def test_a_wish_names_the_ledger_position_it_was_made_at():
     assert isinstance(wish, BudgetRequestedV1)
     assert (wish.ledger_position, wish.weight) == (41, 4)
     waiting.cancel()
+
+
+async def test_what_is_in_hand_is_not_spent_while_an_own_backoff_lasts_whatever_is_read_meanwhile():
+    bench = Bench()
+    bench.grant(2, demand_offset=9)
+    permit = await bench.purse.acquire(2)
+    bench.purse.back_off(30, "429")
+    bench.purse.told_to_back_off(
+        BackoffObservedV1(
+            budget=BUDGET,
+            incarnation=UUID(int=2),
+            until=bench.clock.now(),
+            reason="429",
+            observed_at=bench.clock.now(),
+        ),
+        offset=3,
+    )
+    with pytest.raises(GrantLapsed):
+        permit.use()

@@ -91,10 +91,6 @@ class Stock:
                 return self._withdraw(parts, weight)
         return None
 
-    def give_back(self, holding: Holding) -> None:
-        """Put back what was taken and not spent."""
-        self.add(holding)
-
     def held(self, now: Instant) -> float:
         """Weight that can be spent now or later; what has expired is thrown away."""
         self._holdings = [held for held in self._holdings if held.useful(now)]
@@ -123,6 +119,8 @@ class Stock:
 
     def still_valid(self, holding: Holding, now: Instant, *, for_time: bool = False) -> bool:
         """Whether what was taken may be spent at this very moment."""
+        if now.earliest is not None and now.earliest < self.halted_until:
+            return False
         valid = holding.valid_for_time(now) if for_time else holding.valid(now)
         return valid and holding.demand_offset > self._halt_offset
 

@@ -50,12 +50,3 @@ class TimeOffset:
         older = self.at(newer.known_at)
         low, high = max(older.low, newer.low), min(older.high, newer.high)
         return TimeOffset(low, high, newer.known_at) if low <= high else newer
-
-    def exchange_time(self, steady: float) -> float:
-        """The likeliest exchange time, seconds since the epoch."""
-        return steady + (self.low + self.high) / 2
-
-    def uncertainty(self, steady: float) -> float:
-        """How far the true exchange time may be from `exchange_time`, in seconds."""
-        wide = self.at(steady)
-        return (wide.high - wide.low) / 2

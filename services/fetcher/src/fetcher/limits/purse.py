@@ -128,11 +128,6 @@ class Purse:
         need = Need(now.steady, waiting, self._stock.held(now), self._received)
         return self.statements.take(need, ledger_position)
 
-    @property
-    def waited_for(self) -> bool:
-        """Whether somebody waits: wishes must then be repeated."""
-        return bool(self._waiting)
-
     def spend(self, held: Holding, *, for_time: bool) -> None:
         """The weight is spent now; `GrantLapsed` when that is too late or too early."""
         now = self.time.instant()
