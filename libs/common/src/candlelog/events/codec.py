@@ -58,14 +58,16 @@ def _decode_batch(value: bytes) -> CandleBatchV1:
         with pa.ipc.open_stream(value) as reader:
             metadata = reader.schema.metadata or {}
             header = CandleBatchHeaderV1.model_validate_json(metadata[_HEADER], extra="ignore")
-            rows = reader.read_next_batch()
+            rows, *others = reader
             rows.validate(full=True)
     except KeyError as error:
         raise UndecodableError("candle batch without a header") from error
     except ValidationError as error:
         raise UndecodableError(f"candle batch header: {_first(error)}") from error
-    except (pa.ArrowException, OSError, StopIteration) as error:
-        raise UndecodableError(f"not an Arrow stream: {error}") from error
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise UndecodableError(f"not an Arrow stream of one batch: {error}") from error
+    if others:
+        raise UndecodableError("an Arrow stream of more than one batch")
     if not rows.schema.equals(CANDLE_SCHEMA, check_metadata=False):
         raise UndecodableError("candle batch with other columns than the contract's")
     return CandleBatchV1(header, rows)

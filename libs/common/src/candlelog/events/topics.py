@@ -6,6 +6,9 @@ MAX_MESSAGE_BYTES = 8 * 1024 * 1024
 """Largest record: a market list or a batch of candles stays far below; topics allow it by their
 own setting, so that brokers may keep their default."""
 
+MAX_DEAD_LETTER_BYTES = MAX_MESSAGE_BYTES + 64 * 1024
+"""A dead letter carries its reason beside the largest record there is."""
+
 _DAY = 86_400_000
 _HOUR = 3_600_000
 
@@ -20,6 +23,7 @@ class Topic:
     retention_ms: int | None
     compacted: bool = False
     dead_letters: bool = False
+    max_message_bytes: int = MAX_MESSAGE_BYTES
 
     def full_name(self, prefix: str = "candlelog.") -> str:
         """The name on the broker."""
@@ -30,7 +34,7 @@ class Topic:
         return {
             "cleanup.policy": "compact" if self.compacted else "delete",
             "retention.ms": str(-1 if self.retention_ms is None else self.retention_ms),
-            "max.message.bytes": str(MAX_MESSAGE_BYTES),
+            "max.message.bytes": str(self.max_message_bytes),
         }
 
 
@@ -44,7 +48,13 @@ LIMITS_LEDGER = Topic("limits.ledger", "budget", 1, 7 * _DAY)
 SINK_WATERMARKS = Topic("sink.watermarks", "topic-partition", 1, None, compacted=True)
 MARKETS = Topic("markets", "exchange", 1, None, compacted=True)
 SERVICES = Topic("services", "service instance", 1, None, compacted=True)
-DEAD_LETTERS = Topic("dead-letters", "key of the original", 3, 30 * _DAY)
+DEAD_LETTERS = Topic(
+    "dead-letters",
+    "key of the original",
+    3,
+    30 * _DAY,
+    max_message_bytes=MAX_DEAD_LETTER_BYTES,
+)
 
 TOPICS: tuple[Topic, ...] = (
     JOBS_COMMANDS, JOBS_CONTROL, FETCH_REQUESTED, CANDLES, PROGRESS, LIMITS_DEMAND,

@@ -9,7 +9,7 @@ from candlelog.events.codec import Message
 from candlelog.events.envelope import Headers
 from candlelog.events.fetch import FetchRequestedV1
 from candlelog.events.progress import ChunkFailedV1
-from candlelog.events.topics import DEAD_LETTERS
+from candlelog.events.topics import DEAD_LETTERS, MAX_MESSAGE_BYTES
 from candlelog.log.publish import Publisher
 from candlelog.log.types import Outgoing, Record
 from candlelog.telemetry import DEAD_LETTERS as DEAD_LETTERS_COUNT
@@ -29,7 +29,8 @@ class DeadLetters:
     """Keeps the original bytes and headers, says who gave up and why, and fails the chunk.
 
     Added headers: `reason`, `service`, `version`, `stack`, `origin_topic`, `origin_partition`,
-    `origin_offset`. A key or value that was absent is kept as empty bytes.
+    `origin_offset`. A key or value that was absent is kept as empty bytes; of a value that was
+    compressed past the limit of a record the beginning is kept, and `cut_from_bytes` added.
     """
 
     def __init__(self, publisher: Publisher, *, service: str, version: str) -> None:
@@ -54,13 +55,15 @@ class DeadLetters:
         return Outgoing(
             topic=DEAD_LETTERS.full_name(self._publisher.topic_prefix),
             key=record.key or b"",
-            value=record.value or b"",
+            value=(record.value or b"")[:MAX_MESSAGE_BYTES],
             headers=record.headers + self._postmark(letter),
         )
 
     def _postmark(self, letter: DeadLetter) -> Headers:
         topic, number = letter.record.partition
-        pairs = {
+        size = len(letter.record.value or b"")
+        cut = {"cut_from_bytes": str(size)} if size > MAX_MESSAGE_BYTES else {}
+        pairs = cut | {
             "reason": letter.reason,
             "service": self.service,
             "version": self._version,

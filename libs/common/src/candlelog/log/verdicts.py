@@ -16,6 +16,8 @@ from candlelog.telemetry import RECORDS_HANDLED
 
 Verdict = Outcome | DeadLetter
 
+_REASON_LIMIT: Final = 2000
+_STACK_LIMIT: Final = 8000
 _LOGGER: Final = structlog.get_logger()
 
 
@@ -24,7 +26,8 @@ def opened(record: Record) -> Received | DeadLetter:
     try:
         return receive(record)
     except UndecodableError as error:
-        return DeadLetter(record, str(error), "".join(traceback.format_exception(error)))
+        stack = "".join(traceback.format_exception(error))
+        return DeadLetter(record, str(error)[:_REASON_LIMIT], stack[:_STACK_LIMIT])
 
 
 def verdicts(
@@ -59,7 +62,7 @@ def note(records: Sequence[Record], found: Sequence[Verdict]) -> None:
 
 def _verdict(item: Received, outcome: Outcome) -> Verdict:
     if isinstance(outcome, Reject):
-        return DeadLetter(item.record, outcome.reason, event=item.event)
+        return DeadLetter(item.record, outcome.reason[:_REASON_LIMIT], event=item.event)
     return outcome
 
 

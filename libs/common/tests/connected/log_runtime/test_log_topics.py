@@ -6,7 +6,7 @@ import os
 import pytest
 
 from candlelog.errors import Invalid, Misconfigured, Unavailable
-from candlelog.events.topics import CANDLES, MAX_MESSAGE_BYTES, TOPICS
+from candlelog.events.topics import CANDLES, DEAD_LETTERS, MAX_MESSAGE_BYTES, TOPICS
 from candlelog.log.kafka import KafkaLog
 from candlelog.log.kafka.admin import TopicState, administration
 from candlelog.log.topics_admin import Applied, apply_topics, list_topics
@@ -66,7 +66,14 @@ async def test_records_up_to_the_limit_pass_and_larger_ones_are_refused(kafka_bo
     async with log.producer() as producer, log.tail([topic], start="beginning") as tail:
         await producer.send([large])
         with pytest.raises(Invalid):
-            await producer.send([Outgoing(topic, b"k", bytes(MAX_MESSAGE_BYTES + 1), ())])
+            await producer.send([Outgoing(topic, b"k", os.urandom(MAX_MESSAGE_BYTES + 1), ())])
         (record,) = await tail.poll(max_records=1, timeout=10.0)
 
     assert record.value == large.value
+
+
+async def test_the_dead_letter_of_the_largest_record_is_accepted(kafka_bootstrap, topics):
+    topic = topics + DEAD_LETTERS.name
+    postmark = (("stack", os.urandom(16_384)),)
+    async with KafkaLog(kafka_bootstrap).producer() as producer:
+        await producer.send([Outgoing(topic, b"k", os.urandom(MAX_MESSAGE_BYTES), postmark)])

@@ -5,6 +5,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import orjson
+import pyarrow as pa
 import pytest
 from pydantic import ValidationError
 
@@ -85,6 +86,18 @@ def test_every_event_stands_on_a_topic_of_the_table():
 def test_bytes_that_hold_no_event_are_undecodable(ce_type: str, value: bytes):
     with pytest.raises(UndecodableError):
         decode(ce_type, value)
+
+
+def test_rows_in_a_second_batch_of_a_stream_are_not_overlooked():
+    (example,) = (each for each in EXAMPLES if each not in JSON_EXAMPLES)
+    with pa.ipc.open_stream(example.value) as reader:
+        schema, rows = reader.schema, reader.read_next_batch()
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, schema) as writer:
+        writer.write_batch(rows)
+        writer.write_batch(rows)
+    with pytest.raises(UndecodableError, match="more than one"):
+        decode(example.ce_type, sink.getvalue().to_pybytes())
 
 
 def test_an_unknown_type_is_undecodable():

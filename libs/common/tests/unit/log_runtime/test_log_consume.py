@@ -94,6 +94,15 @@ def envelope(kind):
     )
 
 
+async def test_a_reason_without_end_is_cut(bench, handler, eventually):
+    await bench.commands(1)
+    async with bench.running(handler(lambda event: Reject("x" * 1_000_000))):
+        await eventually(bench.buried)
+
+    (letter,) = bench.buried()
+    assert len(dict(letter.headers)["reason"]) == 2000
+
+
 async def test_a_rejected_request_fails_its_chunk(bench, handler, eventually, fetch_requested):
     await bench.publish(fetch_requested)
     handle = handler(lambda event: Reject("no such symbol"))

@@ -12,6 +12,7 @@ from candlelog.clock import ManualClock
 from candlelog.events.codec import UndecodableError, encode
 from candlelog.events.envelope import Envelope
 from candlelog.events.jobs import ListMarketsV1
+from candlelog.events.topics import MAX_MESSAGE_BYTES
 from candlelog.log.dead_letters import DeadLetter, DeadLetters
 from candlelog.log.memory import MemoryLog
 from candlelog.log.partitioner import murmur2
@@ -88,6 +89,17 @@ async def test_a_dead_letter_keeps_bytes_and_headers_and_says_who_gave_up_and_wh
         "origin_partition": b"3",
         "origin_offset": b"41",
     }
+
+
+async def test_a_value_beyond_the_limit_is_cut_and_its_length_is_told(bench):
+    value = bytes(MAX_MESSAGE_BYTES + 7)
+    record = Record(Partition("candlelog.candles", 3), 41, b"key", value, (), T0)
+    letters = DeadLetters(bench.publisher, service="sink", version="1.2.3")
+    await letters.bury([DeadLetter(record, "broken")])
+
+    (letter,) = bench.buried()
+    assert letter.value == value[:MAX_MESSAGE_BYTES]
+    assert dict(letter.headers)["cut_from_bytes"] == str(len(value)).encode()
 
 
 @given(st.binary(max_size=200), st.sampled_from(["json", "arrow", "other"]))

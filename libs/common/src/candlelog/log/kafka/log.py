@@ -7,7 +7,7 @@ from typing import Final, overload
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from candlelog.clock import Clock, SystemClock
-from candlelog.events.topics import MAX_MESSAGE_BYTES
+from candlelog.events.topics import MAX_DEAD_LETTER_BYTES
 from candlelog.log.kafka.client import running
 from candlelog.log.kafka.consumer import KafkaConsumer, RebalanceListener
 from candlelog.log.kafka.producer import KafkaProducer, KafkaTransactionalProducer
@@ -114,7 +114,7 @@ class KafkaLog:
             compression_type="zstd",
             linger_ms=_LINGER_MS,
             max_batch_size=_BATCH_BYTES,
-            max_request_size=MAX_MESSAGE_BYTES,
+            max_request_size=MAX_DEAD_LETTER_BYTES,
             request_timeout_ms=_REQUEST_MS,
             transactional_id=transactional_id,
             transaction_timeout_ms=_TRANSACTION_MS,
