@@ -47,6 +47,22 @@ async def test_one_flush_may_reach_over_many_months(
     assert await clickhouse.query("SELECT count() FROM candles_latest") == [(150,)]
 
 
+async def test_one_batch_may_reach_over_a_hundred_years(
+    clickhouse, clickhouse_tables, bench_over, batch_of
+):
+    months = [datetime(1970 + n // 12, n % 12 + 1, 1, tzinfo=UTC) for n in range(1200)]
+    event = batch_of([1.0])
+    end = months[-1] + timedelta(minutes=1)
+    header = event.header.model_copy(
+        update={"start": months[0], "end": end, "slots": (end - months[0]) // timedelta(minutes=1)}
+    )
+    row = event.rows.to_pylist()[0]
+    rows = [row | {"open_time": month} for month in months]
+    sparse = CandleBatchV1(header, event.rows.from_pylist(rows, schema=event.rows.schema))
+    assert await bench_over(clickhouse_tables).store(sparse) == [Done()]
+    assert await clickhouse.query("SELECT count() FROM candles_latest") == [(1200,)]
+
+
 def moved(event: CandleBatchV1, start: datetime, width: timedelta) -> CandleBatchV1:
     """The batch of one candle at another time."""
     header = event.header.model_copy(update={"start": start, "end": start + width})

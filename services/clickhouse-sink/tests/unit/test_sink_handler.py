@@ -104,7 +104,8 @@ async def test_a_flush_larger_than_the_limit_is_written_in_parts(tables, bench_o
     ("changes", "reason"),
     [
         ({"timeframe": "7m"}, "unknown timeframe '7m'"),
-        ({"slots": 1}, "2 rows for 1 slots"),
+        ({"slots": 1}, "1 slots are claimed of a range of 2"),
+        ({"slots": 3}, "3 slots are claimed of a range of 2"),
         ({"answer": "empty"}, "2 rows in an answer that is said to be empty"),
     ],
 )
@@ -133,16 +134,15 @@ async def test_a_range_off_the_grid_is_rejected(bench, batch_of):
 
 async def test_rows_outside_the_range_are_rejected(bench, batch_of):
     end = batch_of([1.0]).header.end
-    assert await bench.store(batch_of([1.0, 2.0], end=end, slots=2)) == [
+    assert await bench.store(batch_of([1.0, 2.0], end=end, slots=1)) == [
         Reject("row 1: outside_window")
     ]
 
 
-async def test_a_time_that_no_column_holds_is_rejected(bench, batch_of):
-    far = batch_of([1.0]).header.observed_at.replace(year=9000)
-    assert await bench.store(batch_of([1.0], observed_at=far)) == [
-        Reject("a time lies outside what can be stored")
-    ]
+async def test_a_batch_that_claims_fewer_slots_than_it_quarantines_is_rejected(bench, batch_of):
+    refused = QuarantinedRow(raw="[]", reason="not_positive", open_time=batch_of([1]).header.start)
+    (outcome,) = await bench.store(batch_of([None], quarantined=[refused], slots=0))
+    assert outcome == Reject("0 slots are claimed of a range of 1")
 
 
 async def test_an_outage_of_the_log_is_no_outcome_and_storing_goes_on_after_it(

@@ -35,7 +35,8 @@ _INSIDE: Final = f"({_SERIES_IS} AND open_time >= {_AFTER} AND open_time < {_BEF
 
 _GROUPS: Final = 100
 """Ranges in one statement: each takes five parameters, and a form holds no more than 1,000."""
-_PARTITIONS_AN_INSERT: Final = {"max_partitions_per_insert_block": 1000}
+_ANY_PARTITIONS: Final = {"max_partitions_per_insert_block": 0}
+"""A flush reaches over as many months as its batches do; refused, it would be tried for ever."""
 
 
 class ClickHouseTables:
@@ -60,7 +61,7 @@ class ClickHouseTables:
 
     async def append(self, table: TableName, rows: pa.Table) -> None:
         """Add rows."""
-        await self._clickhouse.insert_arrow(table, rows, settings=_PARTITIONS_AN_INSERT)
+        await self._clickhouse.insert_arrow(table, rows, settings=_ANY_PARTITIONS)
 
     async def _read(
         self, sql: str, condition: str, order: Sequence[str], windows: Sequence[Window]

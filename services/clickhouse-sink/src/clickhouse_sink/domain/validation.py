@@ -1,8 +1,5 @@
 """The rules a batch keeps before any of it is stored."""
 
-from datetime import UTC, datetime
-from typing import Final
-
 import numpy as np
 import pyarrow as pa
 
@@ -11,9 +8,6 @@ from candlelog.events.candles import CANDLE_SCHEMA, CandleBatchHeaderV1, CandleB
 from candlelog.market.candles import Columns, faults
 from candlelog.market.ranges import TimeRange
 from candlelog.market.timeframe import Timeframe
-
-_STORABLE: Final = (datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC))
-"""What a DateTime64 column holds, with room to spare."""
 
 
 def fault(event: CandleBatchV1) -> str | None:
@@ -28,13 +22,11 @@ def fault(event: CandleBatchV1) -> str | None:
 
 
 def _header_fault(header: CandleBatchHeaderV1, timeframe: Timeframe, rows: int) -> str | None:
-    times = (header.start, header.end, header.observed_at)
-    if not all(_STORABLE[0] <= time < _STORABLE[1] for time in times):
-        return "a time lies outside what can be stored"
     if timeframe.floor(header.start) != header.start or timeframe.floor(header.end) != header.end:
         return f"the range is not on the grid of {timeframe.name}"
-    if rows > header.slots:
-        return f"{rows} rows for {header.slots} slots"
+    slots = timeframe.count(header.start, header.end)
+    if header.slots != slots:
+        return f"{header.slots} slots are claimed of a range of {slots}"
     if rows and header.answer == "empty":
         return f"{rows} rows in an answer that is said to be empty"
     return None
