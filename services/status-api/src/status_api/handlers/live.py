@@ -73,7 +73,10 @@ class Feed:
     async def messages(
         self, ids: frozenset[UUID] | None, since: Positions | None
     ) -> AsyncGenerator[bytes]:
-        """A snapshot, or what changed since a cursor, and then deltas until the process stops."""
+        """A snapshot, or what changed since a cursor, and then deltas until the process stops.
+
+        Raises a problem when this replica serves as many clients as it may.
+        """
         async with self._connected(ids) as client:
             yield await self._first(client, since)
             while not self._closed:
@@ -83,17 +86,14 @@ class Feed:
                 if message is not None:
                     yield message
 
-    def check_room(self) -> None:
-        """Raise a problem when this replica serves as many clients as it may."""
-        if len(self._clients) >= self._most_clients:
-            raise Problem(503, "too_many_streams", "this replica serves as many streams as it may")
-
     @asynccontextmanager
     async def _connected(self, ids: frozenset[UUID] | None) -> AsyncGenerator[Client]:
         """Register first, between two readings: every later one then looks for this client too."""
         client = Client(ids, Pending({}, _MOST_PENDING))
         try:
             async with self._between_readings:
+                if len(self._clients) >= self._most_clients:
+                    raise Problem(503, "too_many_streams", "this replica serves all it may")
                 self._clients.add(client)
                 LIVE_CLIENTS.set(len(self._clients))
                 self._joined.set()

@@ -109,7 +109,6 @@ async def _opened(
     ctx: Context, ids: frozenset[UUID] | None, since: Positions | None
 ) -> tuple[bytes, AsyncGenerator[bytes]]:
     """The first message and those to come; what goes wrong shows before anything is sent."""
-    ctx.feed.check_room()
     messages = ctx.feed.messages(ids, since)
     return await anext(messages), messages
 
