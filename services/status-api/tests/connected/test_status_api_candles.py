@@ -3,12 +3,15 @@
 import csv
 import io
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from random import Random
 from typing import Any
 from uuid import UUID
 
 import pyarrow as pa
 import pytest
+
+from status_api.handlers import series
 
 pytestmark = pytest.mark.connected
 
@@ -225,6 +228,22 @@ async def test_coverage_is_told_in_runs(filled: Any):
     cut = {**QUERY, "start": "2024-02-01T01:00:00Z", "end": "2024-02-01T02:00:00Z"}
     (run,) = (await filled.http.get("/coverage", params=cut)).json()["items"]
     assert (run["start"], run["end"]) == ("2024-02-01T01:00:00Z", "2024-02-01T02:00:00Z")
+
+
+async def test_coverage_of_more_rows_than_are_read_at_once_is_told_in_full(
+    filled: Any, monkeypatch: pytest.MonkeyPatch
+):
+    whole = (await filled.http.get("/coverage", params=QUERY)).json()["items"]
+    monkeypatch.setattr(series, "_MOST_ASKED", 2)
+    page = (await filled.http.get("/coverage", params=QUERY)).json()
+    told = page["items"]
+    while page["next"]:
+        query = {**QUERY, "cursor": page["next"]}
+        page = (await filled.http.get("/coverage", params=query)).json()
+        told += page["items"]
+    assert told[0]["start"] == whole[0]["start"]
+    assert told[-1]["end"] == whole[-1]["end"]
+    assert all(one["end"] == after["start"] for one, after in pairwise(told))
 
 
 async def test_quarantine_lists_the_newest_first_in_pages(filled: Any):

@@ -1,5 +1,6 @@
 """`/series`, `/coverage` and `/quarantine`: what is stored, asked for and set aside."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -8,8 +9,9 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict
 
 from candlelog.market.timeframe import milliseconds
+from status_api.adapters.history import Window
 from status_api.domain.cursors import SeriesKey, decode_numbers, encode_numbers
-from status_api.domain.runs import clip, runs
+from status_api.domain.runs import Asked, clip, runs
 from status_api.handlers.answers import json_response
 from status_api.handlers.context import Ctx
 from status_api.handlers.parameters import AnySeries, Cursor, Limit, OneSeries, Times, resumed
@@ -112,8 +114,9 @@ async def list_coverage(
     """What of a series was asked for, and how the venue answered, as runs."""
     series, times = wanted[0], resumed(wanted[1], cursor)
     asked = await ctx.history.coverage(series, times, _MOST_ASKED)
-    found = clip(runs(asked), times.start, times.end)
-    more = len(found) > limit
+    told_until = _told_until(asked, times)
+    found = clip(runs(asked), times.start, told_until)
+    goes_on = found[limit - 1].end if len(found) > limit else told_until
     page = CoveragePage(
         items=[
             CoverageView(
@@ -128,9 +131,15 @@ async def list_coverage(
             )
             for run in found[:limit]
         ],
-        next=encode_numbers(milliseconds(found[limit - 1].end)) if more else None,
+        next=encode_numbers(milliseconds(goes_on)) if goes_on < times.end else None,
     )
     return json_response(page)
+
+
+def _told_until(asked: Sequence[Asked], wanted: Window) -> datetime:
+    """Up to where these rows say everything: they come by start, and only so many at once."""
+    whole = len(asked) < _MOST_ASKED or asked[-1].start <= wanted.start
+    return wanted.end if whole else asked[-1].start
 
 
 @router.get("/quarantine", responses={200: {"model": QuarantinePage}}, response_model=None)
