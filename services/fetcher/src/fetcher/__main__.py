@@ -1,6 +1,5 @@
 """The fetcher: settings, adapters, run."""
 
-import sys
 from random import Random
 
 from candlelog.lifecycle import Runtime, run
@@ -25,4 +24,4 @@ async def main(runtime: Runtime, settings: Settings) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run("fetcher", Settings, main))
+    run("fetcher", Settings, main)
