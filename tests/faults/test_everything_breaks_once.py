@@ -171,16 +171,16 @@ def reference() -> dict[str, Stored]:
 
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_a_job_survives_the_death_of_every_process_and_the_absence_of_every_store(
-    seed: int, launch, tmp_path: Path, reference: dict[str, Stored]
+    seed: int, launch, data_dir: Path, reference: dict[str, Stored]
 ):
     random = Random(seed)
-    expected = reference.get("stored") or await undisturbed(launch, tmp_path / "undisturbed")
+    expected = reference.get("stored") or await undisturbed(launch, data_dir / "undisturbed")
     reference["stored"] = expected
 
-    async with launch(tmp_path / "disturbed", "--sandbox") as client:
-        running = Running(client, tmp_path / "disturbed")
-        await running.latency(SLOW_MS)
+    async with launch(data_dir / "disturbed", "--sandbox") as client:
+        running = Running(client, data_dir / "disturbed")
         job = await client.jobs.submit(**REQUEST)
+        await running.latency(SLOW_MS)
         killed = await kill_each_once(running, random)
         for store in random.sample(STORES, len(STORES)):
             await take_away(running, store, OUTAGE_SECONDS)
