@@ -184,6 +184,8 @@ async def test_what_cannot_be_read_is_refused_with_the_nearest_names(filled: Any
         ({"limit": "10001"}, "invalid_value"),
         ({"cursor": "x"}, "malformed_cursor"),
         ({"format": "parquet"}, "not_available"),
+        ({"symbol": "x" * 65}, "invalid_value"),
+        ({"symbol": "BTC\u202e/USDT"}, "invalid_value"),
     ]:
         answer = await filled.http.get("/candles", params={**QUERY, **change})
         assert (answer.status_code, answer.json()["code"]) == (422, code), change

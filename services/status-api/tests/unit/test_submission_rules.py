@@ -46,6 +46,13 @@ def test_a_lookback_that_is_no_text_is_malformed_before_anything_is_made_of_it(l
     assert (caught.value.status, caught.value.code) == (422, "malformed_time")
 
 
+@pytest.mark.parametrize("change", [{"label": "x" * 201}, {"exchange": "x" * 65}])
+def test_a_text_that_is_too_long_is_no_list_that_is(change: dict[str, str]):
+    with pytest.raises(ValidationError) as caught:
+        request(**change)
+    assert caught.value.errors()[0]["type"] == "string_too_long"
+
+
 def test_an_end_left_out_is_now():
     assert check(request(end=...), NOW)[1] == NOW
 

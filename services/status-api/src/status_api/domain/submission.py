@@ -8,26 +8,20 @@ from typing import Annotated, Final, Literal
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 import orjson
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from candlelog.events.jobs import SubmitJobV1
 from candlelog.market.profile import EXCHANGES, profile
 from status_api.domain.moments import EARLIEST, parse_span, parse_time
 from status_api.domain.problems import FieldError, Problem, invalid_fields
 from status_api.domain.suggestions import unknown_names
-from status_api.domain.text import presentable
+from status_api.domain.text import PRESENTABLE
 
 _AHEAD: Final = timedelta(seconds=5)
 """How far a client's clock may be ahead of ours when it means "now"."""
 
 
-def _presentable(text: str) -> str:
-    if not presentable(text):
-        raise ValueError("must not contain control or direction characters")
-    return text
-
-
-Name = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_presentable)]
+Name = Annotated[str, Field(min_length=1, max_length=64), PRESENTABLE]
 
 
 class JobRequest(BaseModel):
@@ -81,7 +75,7 @@ class JobRequest(BaseModel):
     )
     priority: int = Field(default=5, ge=0, le=9, description="9 is the most urgent")
     max_attempts: int = Field(default=3, ge=1, le=10, description="answers asked for per chunk")
-    label: Annotated[str, Field(max_length=200), AfterValidator(_presentable)] | None = None
+    label: Annotated[str, Field(max_length=200), PRESENTABLE] | None = None
 
     def digest(self) -> str:
         """The same for requests that say the same: SHA-256 over the canonical body."""

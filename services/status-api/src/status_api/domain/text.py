@@ -3,6 +3,8 @@
 import unicodedata
 from typing import Final
 
+from pydantic import AfterValidator
+
 _DIRECTION: Final = frozenset(
     "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 )
@@ -13,10 +15,13 @@ def storable(text: str) -> str:
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
-def presentable(text: str) -> bool:
-    """Whether the text shows as what it is: no control characters, nothing that turns its
-    direction around, nothing that is no character at all.
-    """
-    return not any(
-        letter in _DIRECTION or unicodedata.category(letter) in {"Cc", "Cs"} for letter in text
-    )
+def _presentable(text: str) -> str:
+    if any(letter in _DIRECTION or unicodedata.category(letter) in {"Cc", "Cs"} for letter in text):
+        raise ValueError("must not contain control or direction characters")
+    return text
+
+
+PRESENTABLE: Final = AfterValidator(_presentable)
+"""Of a text that shows as what it is: no control characters, nothing that turns its direction
+around, nothing that is no character at all. Stands behind limits of length, which are of strings.
+"""

@@ -6,7 +6,6 @@ from uuid import UUID
 
 from fastapi import Depends, Path, Query, Request, Security
 from fastapi.security import HTTPBearer
-from pydantic import AfterValidator
 
 from candlelog.market.profile import EXCHANGES, profile
 from candlelog.market.series import Series
@@ -16,21 +15,14 @@ from status_api.domain.cursors import decode_numbers
 from status_api.domain.moments import parse_time
 from status_api.domain.problems import FieldError, Problem, invalid, invalid_fields
 from status_api.domain.suggestions import unknown_names
-from status_api.domain.text import presentable
+from status_api.domain.text import PRESENTABLE
 
 _NAME_LENGTH: Final = 64
 
 
-def _presentable(text: str) -> str:
-    if not presentable(text):
-        raise ValueError("must not contain control or direction characters")
-    return text
-
-
-_Text = Annotated[str, AfterValidator(_presentable)]
-Exchange = Annotated[_Text, Query(max_length=_NAME_LENGTH, examples=["binance"])]
-Symbol = Annotated[_Text, Query(max_length=_NAME_LENGTH, examples=["BTC/USDT"])]
-TimeframeName = Annotated[_Text, Query(max_length=_NAME_LENGTH, examples=["1m"])]
+Exchange = Annotated[str, Query(max_length=_NAME_LENGTH, examples=["binance"]), PRESENTABLE]
+Symbol = Annotated[str, Query(max_length=_NAME_LENGTH, examples=["BTC/USDT"]), PRESENTABLE]
+TimeframeName = Annotated[str, Query(max_length=_NAME_LENGTH, examples=["1m"]), PRESENTABLE]
 Moment = Annotated[
     str | None, Query(description="ISO 8601; without an offset UTC", examples=["2024-02-01"])
 ]
