@@ -36,7 +36,7 @@ test-connected: install
 	$(PYTEST) -m 'connected or end_to_end'
 
 test-faults: install
-	CANDLELOG_FAULT_SEEDS=10 $(PYTEST) -n 2 -m faults
+	CANDLELOG_FAULT_SEEDS=10 $(PYTEST) -n 4 -m faults
 
 bench: install
 	$(BIN)/python -m bench
