@@ -23,6 +23,7 @@ Launch = Callable[..., AbstractAsyncContextManager[Candlelog]]
 async def launched(data_dir: Path, *flags: str) -> AsyncGenerator[Candlelog]:
     """A client of a system that runs on `data_dir` for as long as the block lasts."""
     output = data_dir.with_name(f"{data_dir.name}.out")
+    await asyncio.to_thread(output.parent.mkdir, parents=True, exist_ok=True)
     with output.open("ab") as file:
         process = await asyncio.create_subprocess_exec(
             CANDLELOG, "up", "--data-dir", str(data_dir), *flags, stdout=file, stderr=file

@@ -174,7 +174,6 @@ async def test_a_job_survives_the_death_of_every_process_and_the_absence_of_ever
     seed: int, launch, data_dir: Path, reference: dict[str, Stored]
 ):
     random = Random(seed)
-    data_dir.mkdir()
     expected = reference.get("stored") or await undisturbed(launch, data_dir / "undisturbed")
     reference["stored"] = expected
 

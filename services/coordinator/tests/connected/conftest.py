@@ -157,9 +157,10 @@ class Desk:
 
     def said(self, kind: type[EventT]) -> list[EventT]:
         """Events of one kind on the log, in order within a job."""
-        topic = f"candlelog.{kind.topic}"
-        events = [receive(record).event for record in self.log.records(topic)]
-        return [event for event in events if isinstance(event, kind)]
+        return [event for event in self.said_on(kind.topic) if isinstance(event, kind)]
+
+    def said_on(self, topic: str) -> list[Message]:
+        return [receive(record).event for record in self.log.records(f"candlelog.{topic}")]
 
     def states(self, job_id: UUID) -> list[str]:
         return [e.state for e in self.said(JobStateChangedV1) if e.job_id == job_id]

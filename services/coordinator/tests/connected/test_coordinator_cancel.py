@@ -7,7 +7,7 @@ import pytest
 
 from candlelog.events.fetch import FetchRequestedV1
 from candlelog.events.jobs import CancelJobV1, JobControlV1
-from candlelog.events.progress import CommandAnsweredV1, JobStateChangedV1
+from candlelog.events.progress import CommandAnsweredV1, JobStateChangedV1, TaskStateChangedV1
 from coordinator.handlers.cancel import cancel_job
 
 pytestmark = pytest.mark.connected
@@ -45,6 +45,17 @@ async def test_a_running_job_is_fenced_off_answered_and_releases_nothing_more(
     assert len(desk.said(FetchRequestedV1)) == released
     tables = await desk.tables()
     assert (tables["chunks"], tables["ranges"]) == ([], [])
+
+
+async def test_the_answer_does_not_wait_behind_the_news_of_the_tasks(desk, submission, cancelling):
+    job = submission(symbols=tuple(f"S{n}/USDT" for n in range(9)))
+    await desk.say(job)
+    await desk.work()
+    before = len(desk.said_on("progress"))
+    await desk.say(cancelling(job.job_id))
+    await desk.finish()
+    news = [type(event) for event in desk.said_on("progress")][before:]
+    assert news.index(CommandAnsweredV1) < news.index(TaskStateChangedV1)
 
 
 async def test_cancelling_gives_the_credit_to_the_next_job(desk, submission, cancelling):
