@@ -22,7 +22,6 @@ class Health:
     def __init__(self) -> None:
         self._started = False
         self._checks: dict[str, Check] = {}
-        self._troubles: dict[str, str] = {}
         self._lags: list[Callable[[], int]] = []
 
     def started(self) -> None:
@@ -33,13 +32,6 @@ class Health:
         """Ask `check` whenever somebody asks whether the process is ready."""
         self._checks[name] = check
 
-    def trouble(self, name: str, detail: str | None) -> None:
-        """Degraded for this reason until it is cleared with None."""
-        if detail is None:
-            self._troubles.pop(name, None)
-        else:
-            self._troubles[name] = detail
-
     def watch_lag(self, lag: Callable[[], int]) -> None:
         """Add a reading of records not yet handled."""
         self._lags.append(lag)
@@ -48,11 +40,6 @@ class Health:
     def lag(self) -> int:
         """Records not yet handled, over all readings."""
         return sum(lag() for lag in self._lags)
-
-    @property
-    def detail(self) -> str | None:
-        """The troubles in one line, or None."""
-        return "; ".join(f"{name}: {text}" for name, text in sorted(self._troubles.items())) or None
 
     async def failing(self) -> dict[str, str]:
         """The checks that do not pass now, with the reason."""

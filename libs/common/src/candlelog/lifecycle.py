@@ -177,7 +177,8 @@ async def _work(runtime: Runtime, settings: SettingsT, main: Main[SettingsT]) ->
 async def _heartbeat(runtime: Runtime) -> None:
     started_at = runtime.clock.now()
     while True:
-        detail = runtime.health.detail
+        failing = await runtime.health.failing()
+        detail = "; ".join(f"{name}: {reason}" for name, reason in sorted(failing.items())) or None
         with suppress(CandlelogError):  # a heartbeat that cannot be sent is noticed by its absence
             await runtime.publisher.publish(
                 ServiceReportedV1(

@@ -8,9 +8,9 @@ import structlog
 
 from candlelog.clock import Clock
 from candlelog.errors import Unavailable
-from candlelog.events.codec import Message, UndecodableError
+from candlelog.events.codec import Message
 from candlelog.log.ports import Log, Start, Tail
-from candlelog.log.receive import receive
+from candlelog.log.receive import read_or_log
 from candlelog.log.types import Partition, Record
 
 _LOGGER: Final = structlog.get_logger()
@@ -97,9 +97,6 @@ class Follower:
             self._moved.set()
 
     def _hand_over(self, record: Record) -> None:
-        try:
-            event = receive(record).event
-        except UndecodableError as error:
-            _LOGGER.warning("undecodable", topic=self._topic, reason=str(error))
-        else:
+        event = read_or_log(record)
+        if event is not None:
             self._take(event, record)

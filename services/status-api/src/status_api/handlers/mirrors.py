@@ -7,9 +7,9 @@ from typing import Final
 import structlog
 
 from candlelog.errors import Unavailable
-from candlelog.events.codec import Message, UndecodableError
+from candlelog.events.codec import Message
 from candlelog.log.ports import Log, Start, Tail
-from candlelog.log.receive import receive
+from candlelog.log.receive import read_or_log
 from candlelog.log.types import Partition, Record
 
 Read = Callable[[Message], None]
@@ -66,10 +66,9 @@ class Mirror:
                 self.caught_up.set()
 
     def _take(self, record: Record) -> None:
-        try:
-            self._read(receive(record).event)
-        except UndecodableError as error:  # a mirror owns no dead letters; their reader does
-            _LOGGER.warning("undecodable", topic=record.partition.topic, reason=str(error))
+        event = read_or_log(record)
+        if event is not None:
+            self._read(event)
 
 
 def _reached(positions: Mapping[Partition, int], ends: Mapping[Partition, int]) -> bool:
