@@ -56,7 +56,17 @@ COVERED_ENDS = """
 SELECT exchange, symbol, timeframe, source, outcome, min(start) AS first, max(end) AS last
 FROM coverage GROUP BY ALL ORDER BY ALL
 """
-OTHERS = "SELECT (SELECT count() FROM candle_revisions), (SELECT count() FROM quarantine)"
+# A range that is read twice around a restart may be read "earlier" the second time, as far as the
+# venue's clock is known: that answer is kept for reads as of then. A value that differs never is.
+VALUES = """
+    exchange, symbol, timeframe, open_time, open, high, low, close, volume, quote_volume, trades
+"""
+OTHERS = f"""
+SELECT
+    (SELECT count() FROM
+        (SELECT {VALUES} FROM candle_revisions EXCEPT SELECT {VALUES} FROM candles_latest)),
+    (SELECT count() FROM quarantine)
+"""
 
 
 @dataclass(frozen=True)
@@ -66,7 +76,7 @@ class Stored:
     candles: pa.Table
     covered_slots: pa.Table
     covered_ends: pa.Table
-    revisions_and_quarantined: list[tuple[object, ...]]
+    restated_and_quarantined: list[tuple[object, ...]]
 
 
 class Running:
@@ -105,12 +115,12 @@ class Running:
 
     async def finished(self, job_id: str) -> Job:
         async with asyncio.timeout(FINISH_SECONDS):
-            async for job in self._states(job_id):
+            async for job in self.states(job_id):
                 if job.finished:
                     return job
         raise AssertionError("the feed ended before the job")
 
-    async def _states(self, job_id: str) -> AsyncIterator[Job]:
+    async def states(self, job_id: str) -> AsyncIterator[Job]:
         while True:
             with suppress(ClientError):  # the API may be down for a moment
                 yield await self.client.jobs.get(job_id)
@@ -185,7 +195,7 @@ async def test_a_job_survives_the_death_of_every_process_and_the_absence_of_ever
         for store in random.sample(STORES, len(STORES)):
             await take_away(running, store, OUTAGE_SECONDS)
             await asyncio.sleep(random.uniform(1.0, 4.0))
-        halfway = await running.client.jobs.get(job.id)
+        halfway = await anext(running.states(job.id))
         await running.latency(FAST_MS)
         job = await running.finished(job.id)
         actual = await running.stored()
@@ -196,6 +206,6 @@ async def test_a_job_survives_the_death_of_every_process_and_the_absence_of_ever
     assert actual.candles.equals(expected.candles)
     assert actual.covered_slots.equals(expected.covered_slots)
     assert actual.covered_ends.equals(expected.covered_ends)
-    assert actual.revisions_and_quarantined == expected.revisions_and_quarantined == [(0, 0)]
+    assert actual.restated_and_quarantined == expected.restated_and_quarantined == [(0, 0)]
     assert job.candles_stored == actual.candles.num_rows
     assert (job.chunks_done, job.chunks_failed) == (job.chunks_total, 0)
