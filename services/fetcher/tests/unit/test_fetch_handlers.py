@@ -240,8 +240,10 @@ async def test_a_clock_that_is_set_while_a_venue_is_asked_sends_the_chunk_back(
         return answer
 
     monkeypatch.setattr(desk.exchange, "candles", set_the_clock)
-    assert await desk.fetch(chunk()) == Done()
-    assert isinstance(desk.written(PROGRESS.name)[-1], ChunkDeferredV1)
+    second = chunk()
+    assert await desk.fetch(second) == Done()
+    deferred = [e for e in desk.written(PROGRESS.name) if isinstance(e, ChunkDeferredV1)]
+    assert [event.chunk_id for event in deferred] == [second.chunk_id]
 
 
 @pytest.mark.parametrize(
