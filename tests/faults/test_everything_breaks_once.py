@@ -56,7 +56,17 @@ COVERED_ENDS = """
 SELECT exchange, symbol, timeframe, source, outcome, min(start) AS first, max(end) AS last
 FROM coverage GROUP BY ALL ORDER BY ALL
 """
-OTHERS = "SELECT (SELECT count() FROM candle_revisions), (SELECT count() FROM quarantine)"
+# A range may be read twice around a restart, and the answers may come in the other order: the
+# earlier one is kept for reads as of then (decision 0005). A value that differs is none of these.
+VALUES = """
+    exchange, symbol, timeframe, open_time, open, high, low, close, volume, quote_volume, trades
+"""
+OTHERS = f"""
+SELECT
+    (SELECT count() FROM
+        (SELECT {VALUES} FROM candle_revisions EXCEPT SELECT {VALUES} FROM candles_latest)),
+    (SELECT count() FROM quarantine)
+"""
 
 
 @dataclass(frozen=True)
@@ -66,7 +76,7 @@ class Stored:
     candles: pa.Table
     covered_slots: pa.Table
     covered_ends: pa.Table
-    revisions_and_quarantined: list[tuple[object, ...]]
+    restated_and_quarantined: list[tuple[object, ...]]
 
 
 class Running:
@@ -196,6 +206,6 @@ async def test_a_job_survives_the_death_of_every_process_and_the_absence_of_ever
     assert actual.candles.equals(expected.candles)
     assert actual.covered_slots.equals(expected.covered_slots)
     assert actual.covered_ends.equals(expected.covered_ends)
-    assert actual.revisions_and_quarantined == expected.revisions_and_quarantined == [(0, 0)]
+    assert actual.restated_and_quarantined == expected.restated_and_quarantined == [(0, 0)]
     assert job.candles_stored == actual.candles.num_rows
     assert (job.chunks_done, job.chunks_failed) == (job.chunks_total, 0)

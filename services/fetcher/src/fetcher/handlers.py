@@ -25,11 +25,13 @@ from fetcher.domain.failures import (
     Unwanted,
     VenueFailure,
 )
+from fetcher.releases import Releases, Turn
 from fetcher.venue import Venue
 from fetcher.venues import Venues
 
 _SHORT_PAUSE: Final = 1.0
 """Seconds after which a chunk comes back that was not sent for a reason without a date."""
+_FETCHED_MEANWHILE: Final = Skip("another release of the chunk was fetched meanwhile")
 
 
 class Handlers:
@@ -43,6 +45,7 @@ class Handlers:
         self._publisher = publisher
         self._clock = clock
         self._instance: Final = instance
+        self._releases = Releases()
 
     async def __call__(self, received: Sequence[Received]) -> Sequence[Outcome]:
         """One outcome for each event."""
@@ -59,6 +62,12 @@ class Handlers:
 
     async def fetch(self, chunk: FetchRequestedV1) -> Outcome:
         """Fetch one chunk: its batch, and only then the word that it was fetched."""
+        async with self._releases.turn(chunk.chunk_id, chunk.generation) as turn:
+            if turn.fetched:
+                return _FETCHED_MEANWHILE
+            return await self._fetch(chunk, turn)
+
+    async def _fetch(self, chunk: FetchRequestedV1, turn: Turn) -> Outcome:
         try:
             venue = await self._venues.venue(chunk.exchange)
             page, observed_at = await self._page(venue, chunk)
@@ -69,6 +78,7 @@ class Handlers:
         except VenueFailure as failure:
             return await self._report(chunk, failure)
         await self._publisher.publish(reports.batch(chunk, page, observed_at))
+        turn.fetched = True
         weight = venue.profile.weights["klines"]
         now = self._clock.now()
         await self._publisher.publish(

@@ -340,6 +340,33 @@ async def test_a_job_cancelled_while_its_chunk_waits_is_noticed_before_the_reque
     assert desk.exchange.asked == before
 
 
+async def test_of_two_releases_of_a_chunk_in_hand_at_once_one_asks_the_venue(desk: Desk):
+    first = chunk(release=1)
+    second = first.model_copy(update={"release": 2})
+    outcomes = await asyncio.gather(desk.fetch(first), desk.fetch(second))
+    assert outcomes == [Done(), Skip("another release of the chunk was fetched meanwhile")]
+    [batch] = desk.written(CANDLES.name)
+    assert isinstance(batch, CandleBatchV1)
+    assert batch.header.release == 1
+
+
+async def test_a_release_asks_the_venue_itself_when_the_one_before_it_failed(desk: Desk):
+    desk.exchange.failure = Transient("venue_error", "not now")
+    first = chunk(release=1)
+    second = first.model_copy(update={"release": 2})
+    assert await asyncio.gather(desk.fetch(first), desk.fetch(second)) == [Done(), Done()]
+    failed = desk.written(PROGRESS.name)
+    assert [event.release for event in failed if isinstance(event, ChunkFailedV1)] == [1, 2]
+
+
+async def test_a_chunk_that_is_asked_for_again_after_it_was_fetched_is_fetched_again(desk: Desk):
+    first = chunk(release=1)
+    assert await desk.fetch(first) == Done()
+    assert await desk.fetch(first.model_copy(update={"release": 2})) == Done()
+    batches = desk.written(CANDLES.name)
+    assert [each.header.release for each in batches if isinstance(each, CandleBatchV1)] == [1, 2]
+
+
 async def test_the_markets_of_an_exchange_are_published(desk: Desk):
     request = MarketsRequestedV1(exchange="binance", requested_at=datetime.now(UTC))
     assert await desk.handlers.list_markets(request) == Done()
