@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from candlelog.events.candles import CandleBatchHeaderV1
+from candlelog.events.codec import ARROW_HEADERS
 from candlelog.events.envelope import ARROW, JSON
 from candlelog.events.event import Event
 from candlelog.events.registry import EVENTS
@@ -84,7 +84,7 @@ def _channel(topic: Topic) -> Document:
 
 
 def _message(event: type[Event]) -> Document:
-    arrow = event is CandleBatchHeaderV1
+    arrow = event in ARROW_HEADERS
     note = " As JSON in the schema metadata `candlelog.header` of an Arrow stream." if arrow else ""
     return {
         "name": event.ce_type,

@@ -8,6 +8,7 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
 from candlelog.events.event import Event
+from candlelog.events.feature_sets import FeatureSetRef
 from candlelog.events.fields import Count, Name, Ordinal, Text, Time
 
 CANDLE_SCHEMA = pa.schema(
@@ -62,6 +63,8 @@ class CandleBatchHeaderV1(Event):
     observed_at: Time
     """Exchange time at which the values were read."""
     quarantined: tuple[QuarantinedRow, ...] = ()
+    feature_sets: tuple[FeatureSetRef, ...] = ()
+    """What the chunk was asked for besides candles."""
 
     @property
     def key(self) -> str:

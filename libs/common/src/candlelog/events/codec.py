@@ -1,6 +1,6 @@
 """Bytes to events and back."""
 
-from typing import Final
+from typing import Final, TypeVar
 
 import pyarrow as pa
 from pydantic import ValidationError
@@ -8,13 +8,20 @@ from pydantic import ValidationError
 from candlelog.events.candles import CANDLE_SCHEMA, CandleBatchHeaderV1, CandleBatchV1
 from candlelog.events.envelope import ARROW, JSON
 from candlelog.events.event import Event
+from candlelog.events.features import FeatureBatchHeaderV1, FeatureBatchV1, feature_schema
 from candlelog.events.registry import EVENTS
 
-Message = Event | CandleBatchV1
+Message = Event | CandleBatchV1 | FeatureBatchV1
 """Everything that may stand on the log."""
+
+ARROW_HEADERS: Final = frozenset({CandleBatchHeaderV1, FeatureBatchHeaderV1})
+"""Events that travel with rows, in the metadata of an Arrow stream."""
 
 _HEADER: Final = b"candlelog.header"
 _IPC: Final = pa.ipc.IpcWriteOptions(compression="zstd")
+
+
+HeaderT = TypeVar("HeaderT", CandleBatchHeaderV1, FeatureBatchHeaderV1)
 
 
 class UndecodableError(ValueError):
@@ -23,14 +30,15 @@ class UndecodableError(ValueError):
 
 def content_type(message: Message) -> str:
     """MIME type of the encoded value."""
-    return ARROW if isinstance(message, CandleBatchV1) else JSON
+    return JSON if isinstance(message, Event) else ARROW
 
 
 def encode(message: Message) -> bytes:
     """The value of the record."""
-    if not isinstance(message, CandleBatchV1):
+    if isinstance(message, Event):
         return message.model_dump_json().encode()
-    schema = CANDLE_SCHEMA.with_metadata({_HEADER: message.header.model_dump_json().encode()})
+    header = message.header.model_dump_json().encode()
+    schema = message.rows.schema.with_metadata({_HEADER: header})
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, schema, options=_IPC) as writer:
         writer.write_batch(message.rows)
@@ -46,31 +54,46 @@ def decode(ce_type: str, value: bytes) -> Message:
     if model is None:
         raise UndecodableError(f"unknown event type {ce_type!r}")
     if model is CandleBatchHeaderV1:
-        return _decode_batch(value)
+        return _candles(*_opened(CandleBatchHeaderV1, value))
+    if model is FeatureBatchHeaderV1:
+        return _features(*_opened(FeatureBatchHeaderV1, value))
     try:
         return model.model_validate_json(value, extra="ignore")
     except ValidationError as error:
         raise UndecodableError(f"{ce_type}: {_first(error)}") from error
 
 
-def _decode_batch(value: bytes) -> CandleBatchV1:
+def _candles(header: CandleBatchHeaderV1, rows: pa.RecordBatch) -> CandleBatchV1:
+    _require(rows, CANDLE_SCHEMA, "candle")
+    return CandleBatchV1(header, rows)
+
+
+def _features(header: FeatureBatchHeaderV1, rows: pa.RecordBatch) -> FeatureBatchV1:
+    _require(rows, feature_schema(rows.schema.names[1:]), "feature")
+    return FeatureBatchV1(header, rows)
+
+
+def _opened(model: type[HeaderT], value: bytes) -> tuple[HeaderT, pa.RecordBatch]:
     try:
         with pa.ipc.open_stream(value) as reader:
             metadata = reader.schema.metadata or {}
-            header = CandleBatchHeaderV1.model_validate_json(metadata[_HEADER], extra="ignore")
+            header = model.model_validate_json(metadata[_HEADER], extra="ignore")
             rows, *others = reader
             rows.validate(full=True)
     except KeyError as error:
-        raise UndecodableError("candle batch without a header") from error
+        raise UndecodableError("a batch without a header") from error
     except ValidationError as error:
-        raise UndecodableError(f"candle batch header: {_first(error)}") from error
+        raise UndecodableError(f"{model.ce_type}: {_first(error)}") from error
     except (pa.ArrowException, OSError, ValueError) as error:
         raise UndecodableError(f"not an Arrow stream of one batch: {error}") from error
     if others:
         raise UndecodableError("an Arrow stream of more than one batch")
-    if not rows.schema.equals(CANDLE_SCHEMA, check_metadata=False):
-        raise UndecodableError("candle batch with other columns than the contract's")
-    return CandleBatchV1(header, rows)
+    return header, rows
+
+
+def _require(rows: pa.RecordBatch, schema: pa.Schema, kind: str) -> None:
+    if not rows.schema.equals(schema, check_metadata=False):
+        raise UndecodableError(f"{kind} batch with other columns than the contract's")
 
 
 def _first(error: ValidationError) -> str:

@@ -6,6 +6,7 @@ from uuid import UUID
 from pydantic import Field
 
 from candlelog.events.event import Event
+from candlelog.events.feature_sets import FeatureSetRef
 from candlelog.events.fields import Count, Name, Ordinal, Time
 
 
@@ -34,6 +35,8 @@ class FetchRequestedV1(Event):
     release: Ordinal = Field(ge=1)
     attempt: Ordinal = Field(ge=1)
     max_attempts: Ordinal = Field(ge=1)
+    feature_sets: tuple[FeatureSetRef, ...] = ()
+    """What must be computed of the candles before the chunk is through."""
 
     @property
     def key(self) -> str:

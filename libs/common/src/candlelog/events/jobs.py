@@ -6,6 +6,7 @@ from uuid import UUID
 from pydantic import Field
 
 from candlelog.events.event import Event
+from candlelog.events.feature_sets import FeatureSetRef
 from candlelog.events.fields import Name, Ordinal, Text, Time
 
 JobKind = Literal["backfill", "refresh", "gap_repair", "replay"]
@@ -27,6 +28,8 @@ class SubmitJobV1(Event):
     end: Time
     source: Source = "auto"
     features: bool = False
+    feature_sets: tuple[FeatureSetRef, ...] = ()
+    """What `features` stands for; empty without."""
     incremental: bool = True
     priority: int = Field(default=5, ge=0, le=9)
     max_attempts: int = Field(default=3, ge=1, le=10)

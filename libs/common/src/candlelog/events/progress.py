@@ -59,6 +59,8 @@ class TaskPlannedV1(_JobEvent):
     start: Time
     end: Time
     route: Literal["rest"] = "rest"
+    features: bool = False
+    """Whether its chunks are through only when their features are stored."""
     route_reason: Text
     chunks_total: Count
     slots_expected: Count
@@ -133,6 +135,15 @@ class BatchStoredV1(_ChunkEvent):
     quarantined: Count
     start: Time
     end: Time
+    stored_at: Time
+
+
+class FeaturesStoredV1(_ChunkEvent):
+    """Every candle stored in the range of the chunk has its features, readable in ClickHouse."""
+
+    ce_type: ClassVar[str] = "candlelog.progress.features_stored.v1"
+
+    features: Count
     stored_at: Time
 
 

@@ -2,7 +2,18 @@
 
 from typing import Final
 
-from candlelog.events import candles, fetch, jobs, limits, markets, progress, services, sink
+from candlelog.events import (
+    candles,
+    features,
+    fetch,
+    jobs,
+    limits,
+    markets,
+    progress,
+    replay,
+    services,
+    sink,
+)
 from candlelog.events.event import Event
 
 EVENTS: Final[dict[str, type[Event]]] = {
@@ -15,6 +26,8 @@ EVENTS: Final[dict[str, type[Event]]] = {
         fetch.FetchRequestedV1,
         fetch.MarketsRequestedV1,
         candles.CandleBatchHeaderV1,
+        features.FeatureBatchHeaderV1,
+        replay.ReplayRequestedV1,
         progress.JobAcceptedV1,
         progress.TaskPlannedV1,
         progress.ChunkReleasedV1,
@@ -22,6 +35,7 @@ EVENTS: Final[dict[str, type[Event]]] = {
         progress.ChunkDeferredV1,
         progress.ChunkFailedV1,
         progress.BatchStoredV1,
+        progress.FeaturesStoredV1,
         progress.TaskStateChangedV1,
         progress.JobStateChangedV1,
         progress.CommandAnsweredV1,

@@ -42,11 +42,14 @@ JOBS_COMMANDS = Topic("jobs.commands", "job id", 6, None, dead_letters=True)
 JOBS_CONTROL = Topic("jobs.control", "job id", 1, None, compacted=True)
 FETCH_REQUESTED = Topic("fetch.requested", "chunk id", 12, 3 * _DAY, dead_letters=True)
 CANDLES = Topic("candles", "series", 12, 30 * _DAY, dead_letters=True)
+FEATURES = Topic("features", "series", 12, 7 * _DAY, dead_letters=True)
+REPLAY_REQUESTED = Topic("replay.requested", "series", 12, 3 * _DAY, dead_letters=True)
 PROGRESS = Topic("progress", "job id", 6, None, dead_letters=True)
 LIMITS_DEMAND = Topic("limits.demand", "budget", 1, _HOUR)
 LIMITS_LEDGER = Topic("limits.ledger", "budget", 1, 7 * _DAY)
 SINK_WATERMARKS = Topic("sink.watermarks", "topic-partition", 1, None, compacted=True)
 MARKETS = Topic("markets", "exchange", 1, None, compacted=True)
+GAPS = Topic("gaps", "series", 6, 30 * _DAY, dead_letters=True)
 SERVICES = Topic("services", "service instance", 1, None, compacted=True)
 DEAD_LETTERS = Topic(
     "dead-letters",
@@ -57,6 +60,6 @@ DEAD_LETTERS = Topic(
 )
 
 TOPICS: tuple[Topic, ...] = (
-    JOBS_COMMANDS, JOBS_CONTROL, FETCH_REQUESTED, CANDLES, PROGRESS, LIMITS_DEMAND,
-    LIMITS_LEDGER, SINK_WATERMARKS, MARKETS, SERVICES, DEAD_LETTERS,
+    JOBS_COMMANDS, JOBS_CONTROL, FETCH_REQUESTED, CANDLES, FEATURES, PROGRESS, REPLAY_REQUESTED,
+    LIMITS_DEMAND, LIMITS_LEDGER, SINK_WATERMARKS, GAPS, MARKETS, SERVICES, DEAD_LETTERS,
 )  # fmt: skip

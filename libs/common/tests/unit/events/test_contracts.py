@@ -10,15 +10,17 @@ import pytest
 from pydantic import ValidationError
 
 from candlelog.events.asyncapi import render
-from candlelog.events.codec import UndecodableError, decode, encode
+from candlelog.events.codec import ARROW_HEADERS, UndecodableError, decode, encode
 from candlelog.events.envelope import Envelope
 from candlelog.events.examples import Example, load_examples
+from candlelog.events.features import OPEN_TIME, FeatureBatchV1
 from candlelog.events.registry import EVENTS
 from candlelog.events.topics import TOPICS
 
 ROOT = Path(__file__).parents[5]
 EXAMPLES = load_examples()
-JSON_EXAMPLES = [each for each in EXAMPLES if each.ce_type != "candlelog.candles.batch.v1"]
+ARROW_EXAMPLES = [each for each in EXAMPLES if EVENTS[each.ce_type] in ARROW_HEADERS]
+JSON_EXAMPLES = [each for each in EXAMPLES if each not in ARROW_EXAMPLES]
 by_type = pytest.mark.parametrize("example", EXAMPLES, ids=lambda each: each.ce_type)
 
 
@@ -41,7 +43,7 @@ def test_a_golden_example_is_never_edited(example: Example):
 @by_type
 def test_an_event_still_says_what_its_golden_example_says(example: Example):
     again = encode(decode(example.ce_type, example.value))
-    if example.ce_type == "candlelog.candles.batch.v1":
+    if example in ARROW_EXAMPLES:
         assert decode(example.ce_type, again) == decode(example.ce_type, example.value)
         return
     said, says = orjson.loads(example.value), orjson.loads(again)
@@ -88,8 +90,8 @@ def test_bytes_that_hold_no_event_are_undecodable(ce_type: str, value: bytes):
         decode(ce_type, value)
 
 
-def test_rows_in_a_second_batch_of_a_stream_are_not_overlooked():
-    (example,) = (each for each in EXAMPLES if each not in JSON_EXAMPLES)
+@pytest.mark.parametrize("example", ARROW_EXAMPLES, ids=lambda each: each.ce_type)
+def test_rows_in_a_second_batch_of_a_stream_are_not_overlooked(example: Example):
     with pa.ipc.open_stream(example.value) as reader:
         schema, rows = reader.schema, reader.read_next_batch()
     sink = pa.BufferOutputStream()
@@ -98,6 +100,17 @@ def test_rows_in_a_second_batch_of_a_stream_are_not_overlooked():
         writer.write_batch(rows)
     with pytest.raises(UndecodableError, match="more than one"):
         decode(example.ce_type, sink.getvalue().to_pybytes())
+
+
+def test_a_feature_that_is_no_float_is_undecodable():
+    (example,) = (each for each in EXAMPLES if each.ce_type == FeatureBatchV1.ce_type)
+    batch = decode(example.ce_type, example.value)
+    assert isinstance(batch, FeatureBatchV1)
+    texts = pa.RecordBatch.from_arrays(
+        [batch.rows.column("open_time"), pa.array(["high", "low"])], [OPEN_TIME.name, "rsi_14"]
+    )
+    with pytest.raises(UndecodableError, match="other columns"):
+        decode(example.ce_type, encode(FeatureBatchV1(batch.header, texts)))
 
 
 def test_an_unknown_type_is_undecodable():
