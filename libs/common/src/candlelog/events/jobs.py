@@ -3,7 +3,7 @@
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from candlelog.events.event import Event
 from candlelog.events.feature_sets import FeatureSetRef
@@ -39,6 +39,38 @@ class SubmitJobV1(Event):
     request_digest: Annotated[Text, Field(max_length=64)] | None = None
     """SHA-256 of the request as its author wrote it, so that a repeated idempotency key can be told
     from a new request also where the request left times to the server ("now", "30d")."""
+
+    @property
+    def key(self) -> str:
+        """The job id."""
+        return str(self.job_id)
+
+
+class GapToFill(BaseModel):
+    """Slots of a series that nothing explains: `[start, end)`, on the grid of the timeframe."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    gap_id: UUID
+    symbol: Name
+    timeframe: Name
+    start: Time
+    end: Time
+
+
+class FillGapsV1(Event):
+    """Ask an exchange for these slots and no others: a job of kind `gap_repair`."""
+
+    ce_type: ClassVar[str] = "candlelog.jobs.fill_gaps.v1"
+    topic: ClassVar[str] = "jobs.commands"
+
+    job_id: UUID
+    exchange: Name
+    gaps: tuple[GapToFill, ...] = Field(min_length=1, max_length=1000)
+    priority: int = Field(default=5, ge=0, le=9)
+    max_attempts: int = Field(default=3, ge=1, le=10)
+    submitted_by: Text
+    submitted_at: Time
 
     @property
     def key(self) -> str:

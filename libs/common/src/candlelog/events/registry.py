@@ -20,6 +20,7 @@ EVENTS: Final[dict[str, type[Event]]] = {
     event.ce_type: event
     for event in (
         jobs.SubmitJobV1,
+        jobs.FillGapsV1,
         jobs.CancelJobV1,
         jobs.ListMarketsV1,
         jobs.JobControlV1,
