@@ -71,6 +71,10 @@ class DyingConnection:
         return call
 
 
+EMPTY = (
+    "TRUNCATE jobs, tasks, claims, queues, ranges, chunks, series_features, outbox,"
+    " consumed_offsets"
+)
 JOB, OTHER = UUID(int=1), UUID(int=2)
 
 
@@ -140,14 +144,15 @@ def story(desk) -> set[object]:
 
 async def end_of(desk) -> object:
     """How both jobs ended; how far the cancelled one had come is chance."""
-    rows = await desk.pool.fetch("SELECT job_id, status, generation, chunks_unreleased FROM jobs")
+    rows = await desk.pool.fetch("SELECT job_id, status, generation FROM jobs")
+    claims = await desk.pool.fetch("SELECT * FROM claims")
     tasks = await desk.pool.fetch(
         "SELECT status, version, chunks_stored, chunks_failed, slots_explained FROM tasks"
         " WHERE job_id = $1",
         JOB,
     )
     left = await desk.pool.fetchval("SELECT count(*) FROM chunks")
-    return sorted(map(tuple, rows)), sorted(map(tuple, tasks)), left
+    return sorted(map(tuple, rows)), sorted(map(tuple, tasks)), claims, left
 
 
 async def test_crashes_at_any_statement_leave_what_no_crash_leaves(desk, submission):
@@ -156,7 +161,7 @@ async def test_crashes_at_any_statement_leave_what_no_crash_leaves(desk, submiss
     assert {row[1] for row in expected[0]} == {"completed", "cancelled"}
     deaths = 0
     for seed in range(10):
-        await desk.pool.execute("TRUNCATE jobs, tasks, ranges, chunks, outbox, consumed_offsets")
+        await desk.pool.execute(EMPTY)
         dying = DyingPool(desk.pool, 60, Random(seed))
         log = type(desk.log)(clock=desk.clock)
         mortal = type(desk)(dying, log, desk.clock, in_flight=5)
