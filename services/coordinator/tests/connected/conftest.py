@@ -38,6 +38,9 @@ from coordinator.handlers.release import Releases
 from coordinator.handlers.resume import resume
 from coordinator.handlers.submit import Submissions
 
+TABLES = (
+    "jobs", "tasks", "claims", "queues", "ranges", "chunks", "series_features", "outbox",
+)  # fmt: skip
 NOW = datetime(2024, 3, 1, 12, 0, 30, tzinfo=UTC)
 
 EventT = TypeVar("EventT", bound=Event)
@@ -198,10 +201,8 @@ class Desk:
             table: sorted(
                 (tuple(row) for row in await self.pool.fetch(f"SELECT * FROM {table}")), key=repr
             )
-            for table in (
-                "jobs", "tasks", "claims", "queues", "ranges", "chunks", "series_features", "outbox",
-            )
-        }  # fmt: skip
+            for table in TABLES
+        }
 
 
 class _Producer:
@@ -235,6 +236,11 @@ def desk(pool: Pool, clock: ManualClock) -> Desk:
 @pytest.fixture
 def answers() -> Callable[..., list[Event]]:
     return stored
+
+
+@pytest.fixture
+def features() -> Callable[..., list[Event]]:
+    return computed
 
 
 @pytest.fixture
