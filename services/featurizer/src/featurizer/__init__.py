@@ -1,0 +1,1 @@
+"""Computes features of stored candles and puts them on the log."""

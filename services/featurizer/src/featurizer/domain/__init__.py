@@ -1,0 +1,1 @@
+"""The mathematics of features: pure, no I/O, no clock."""
