@@ -1,6 +1,6 @@
 """`/jobs`: submit, list, read, cancel."""
 
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Response
@@ -33,8 +33,9 @@ from status_api.handlers.parameters import (
     job_id_of,
     unknown_job,
 )
-from status_api.handlers.submitting import WAIT_SECONDS, accepted, publish, view, visible
+from status_api.handlers.submitting import accepted, publish, view, visible
 
+_WAIT_SECONDS: Final = 5.0
 _Key = Annotated[
     str | None,
     Header(
@@ -155,7 +156,7 @@ async def _decided(ctx: Context, wanted: CancelJobV1) -> None:
     await publish(ctx, wanted)
     correlation_id = wanted.correlation_id
     decision = await ctx.landings.until(
-        correlation_id, lambda: ctx.jobs.decision(correlation_id), WAIT_SECONDS
+        correlation_id, lambda: ctx.jobs.decision(correlation_id), _WAIT_SECONDS
     )
     if decision is None:
         raise Problem(

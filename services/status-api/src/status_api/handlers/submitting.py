@@ -15,7 +15,7 @@ from status_api.domain.views import JobView
 from status_api.handlers.answers import json_response
 from status_api.handlers.context import Context
 
-WAIT_SECONDS: Final = 5.0
+_WAIT_SECONDS: Final = 5.0
 
 
 async def publish(ctx: Context, *events: Message) -> None:
@@ -28,7 +28,7 @@ async def publish(ctx: Context, *events: Message) -> None:
 
 async def visible(ctx: Context, job_id: UUID) -> Job:
     """A job that was submitted just now, once every replica shows it."""
-    job = await ctx.landings.until(job_id, lambda: ctx.jobs.job(job_id), WAIT_SECONDS)
+    job = await ctx.landings.until(job_id, lambda: ctx.jobs.job(job_id), _WAIT_SECONDS)
     if job is None:
         raise Problem(
             503,
