@@ -200,7 +200,8 @@ async def test_a_job_survives_the_death_of_every_process_and_the_absence_of_ever
         job = await running.finished(job.id)
         actual = await running.stored()
 
-    assert set(killed) >= {*STORES, "coordinator", "fetcher", "clickhouse-sink", "status-api"}
+    services = {"coordinator", "fetcher", "clickhouse-sink", "gap-auditor", "status-api"}
+    assert set(killed) >= {*STORES, *services}
     assert not halfway.finished, "the job ended before the last disturbance: nothing was shown"
     assert job.status == "completed"
     assert actual.candles.equals(expected.candles)
