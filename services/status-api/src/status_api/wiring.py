@@ -16,8 +16,9 @@ from candlelog.events.topics import (
     Topic,
 )
 from candlelog.lifecycle import VERSION, Runtime
-from candlelog.log.consume import ConsumeLoop, Handle
+from candlelog.log.consume import ConsumeLoop
 from candlelog.log.dead_letters import DeadLetters
+from candlelog.log.handling import Handle
 from status_api.adapters.changes import ChangeReader
 from status_api.adapters.history import History
 from status_api.adapters.jobs import JobReader
