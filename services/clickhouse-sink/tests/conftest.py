@@ -108,6 +108,12 @@ def received(
 
 
 @pytest.fixture(scope="session")
+def now() -> datetime:
+    """When the tests take place."""
+    return NOW
+
+
+@pytest.fixture(scope="session")
 def batch_of() -> MakeBatch:
     """Makes small batches."""
     return make_batch

@@ -28,14 +28,19 @@ class Sink:
         self._runtime = runtime
         self._settings = settings
         clock, publisher = runtime.clock, runtime.publisher
-        candles, requests = Watermarks(CANDLES), Watermarks(REPLAY_REQUESTED)
-        self._watermarks: Final = (candles, requests)
+        self._watermarks: Final = {
+            topic: Watermarks(topic) for topic in (CANDLES, REPLAY_REQUESTED)
+        }
         self._handlers: Final[dict[Topic, Handle]] = {
             CANDLES: StoreBatches(
-                tables, publisher, candles, clock=clock, max_rows=settings.flush_rows
+                tables,
+                publisher,
+                self._watermarks[CANDLES],
+                clock=clock,
+                max_rows=settings.flush_rows,
             ),
             FEATURES: StoreFeatures(features, publisher, clock),
-            REPLAY_REQUESTED: NoteBuilds(features, publisher, requests),
+            REPLAY_REQUESTED: NoteBuilds(features, publisher, self._watermarks[REPLAY_REQUESTED]),
         }
 
     async def run(self) -> None:
@@ -51,7 +56,9 @@ class Sink:
             async with asyncio.TaskGroup() as group:
                 for loop in loops:
                     group.create_task(loop.run(stopping))
-                group.create_task(repeat(self._watermarks, runtime.publisher, stopping, seconds))
+                group.create_task(
+                    repeat(list(self._watermarks.values()), runtime.publisher, stopping, seconds)
+                )
 
     async def _loop(self, topic: Topic, handle: Handle, consumers: AsyncExitStack) -> ConsumeLoop:
         runtime = self._runtime
@@ -62,5 +69,7 @@ class Sink:
         loop = ConsumeLoop(
             consumer, handle, letters, clock=runtime.clock, batch=self._settings.batch
         )
+        if topic in self._watermarks:
+            loop.when_revoked(self._watermarks[topic].forget)
         runtime.health.watch_lag(lambda: loop.lag)
         return loop

@@ -5,7 +5,7 @@ and then (by whoever opened the consumer) leave. What was dropped comes again to
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Final
 
@@ -55,6 +55,7 @@ class ConsumeLoop:
         )
         self._clock = clock
         self._batch = batch
+        self._forget: Callable[[], None] | None = None
         self._in_hand = InHand(concurrency)
         self._progress = Progress()
         self._committed_at = clock.monotonic()
@@ -63,6 +64,11 @@ class ConsumeLoop:
     def lag(self) -> int:
         """Records between what was committed and the ends of the partitions held."""
         return self._consumer.lag
+
+    def when_revoked(self, forget: Callable[[], None]) -> None:
+        """Have `forget` called when the partitions were taken away: what was known of them is
+        another's to say now."""
+        self._forget = forget
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Consume until `stopping` is set; raises what ended it otherwise."""
@@ -111,6 +117,8 @@ class ConsumeLoop:
         """Called before the partitions are taken away."""
         await self._let_go()
         self._progress.forget()
+        if self._forget is not None:
+            self._forget()
 
     async def _let_go(self) -> None:
         self._handling.letting_go.set()

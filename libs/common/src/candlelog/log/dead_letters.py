@@ -9,6 +9,7 @@ from candlelog.events.codec import Message
 from candlelog.events.envelope import Headers
 from candlelog.events.fetch import FetchRequestedV1
 from candlelog.events.progress import ChunkFailedV1
+from candlelog.events.replay import ReplayRequestedV1
 from candlelog.events.topics import DEAD_LETTERS, MAX_MESSAGE_BYTES
 from candlelog.log.publish import Publisher
 from candlelog.log.types import Outgoing, Record
@@ -78,6 +79,8 @@ class DeadLetters:
         event = letter.event
         if isinstance(event, CandleBatchV1):
             chunk, attempt, max_attempts = event.header, 1, 1
+        elif isinstance(event, ReplayRequestedV1):
+            chunk, attempt, max_attempts = event, 1, 1
         elif isinstance(event, FetchRequestedV1):
             chunk, attempt, max_attempts = event, event.attempt, event.max_attempts
         else:

@@ -12,9 +12,10 @@ from candlelog.log.types import Record
 
 
 class Watermarks:
-    """The position below which everything is readable, for each partition handled so far.
+    """The position below which everything is readable, for each partition handled and still held.
 
-    It never falls: records that come again after a rebalance are stored all the same.
+    What was said of a partition stays on the log for its next owner's readers; to repeat it after
+    the partition was taken away would put an old word behind the new owner's.
     """
 
     def __init__(self, topic: Topic) -> None:
@@ -26,6 +27,10 @@ class Watermarks:
         for record in records:
             number, position = record.partition.number, record.offset + 1
             self._positions[number] = max(position, self._positions.get(number, 0))
+
+    def forget(self) -> None:
+        """The partitions were taken away."""
+        self._positions.clear()
 
     def events(self) -> list[SinkWatermarkV1]:
         """The watermark of every partition."""

@@ -1,0 +1,119 @@
+"""What is stored, read from ClickHouse."""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from candlelog.events.feature_sets import FeatureSetRef
+from candlelog.events.fields import EARLIEST, LATEST
+from candlelog.market.series import Series
+from candlelog.market.timeframe import Timeframe, milliseconds
+from candlelog.stores.clickhouse import ClickHouse
+from featurizer.domain.columns import CandleColumns
+from featurizer.domain.requests import Build, Span
+
+_BUILDS: Final = """
+SELECT exchange, symbol, timeframe, feature_set, version, build FROM feature_builds FINAL
+WHERE (exchange, symbol, timeframe) IN {series:Array(Tuple(String, String, String))}
+    AND state != 'closed'
+ORDER BY ALL
+"""
+_CANDLES: Final = """
+SELECT toUnixTimestamp64Milli(open_time) AS open_ms, open, high, low, close, volume
+FROM candles FINAL
+WHERE exchange = {exchange:String} AND symbol = {symbol:String} AND timeframe = {timeframe:String}
+    AND open_time >= fromUnixTimestamp64Milli({start:Int64})
+    AND open_time < fromUnixTimestamp64Milli({end:Int64})
+ORDER BY open_time
+"""
+_NEXT: Final = """
+SELECT toUnixTimestamp64Milli(open_time) FROM candles
+WHERE exchange = {exchange:String} AND symbol = {symbol:String} AND timeframe = {timeframe:String}
+    AND open_time >= fromUnixTimestamp64Milli({time:Int64})
+ORDER BY open_time LIMIT 1
+"""
+_LAST_BEFORE: Final = """
+SELECT toUnixTimestamp64Milli(open_time) FROM candles
+WHERE exchange = {exchange:String} AND symbol = {symbol:String} AND timeframe = {timeframe:String}
+    AND open_time < fromUnixTimestamp64Milli({time:Int64})
+ORDER BY open_time DESC LIMIT 1
+"""
+_ROOM: Final = 1.1
+"""How much further than a series without a hole would need is read at first."""
+_WIDER: Final = 4
+"""How much further every time that was not enough."""
+_FIRST, _LAST = milliseconds(EARLIEST), milliseconds(LATEST)
+_MONTH_MS: Final = 31 * 86_400_000
+
+
+class ClickHouseStored:
+    """`Stored` over the tables of the sink."""
+
+    def __init__(self, clickhouse: ClickHouse) -> None:
+        self._clickhouse = clickhouse
+
+    async def builds(self, series: Collection[Series]) -> Mapping[Series, Sequence[Build]]:
+        """The builds that are to be kept up."""
+        if not series:
+            return {}
+        names = [(each.exchange, each.symbol, each.timeframe) for each in series]
+        found: defaultdict[Series, list[Build]] = defaultdict(list)
+        for row in await self._clickhouse.query(_BUILDS, series=names):
+            ref = FeatureSetRef(name=row[3], version=row[4])
+            found[Series(*row[:3])].append(Build(ref, row[5]))
+        return found
+
+    async def candles(self, series: Series, span: Span, *, before: int, most: int) -> CandleColumns:
+        """The candles, from one read of a stretch that is wide enough to hold them."""
+        step = _step(series) * _ROOM
+        reach = Span(
+            max(_FIRST, int(span.start - before * step)),
+            min(span.end, int(span.start + most * step)),
+        )
+        wider = 1
+        while True:
+            columns = await self._read(series, reach)
+            first = int(np.searchsorted(columns.open_time, span.start))
+            wider *= _WIDER
+            start, end = reach
+            if first < before and (older := await self._one(series, _LAST_BEFORE, start)):
+                start = max(_FIRST, int(older - before * step * wider))
+            if len(columns) - first < most and end < span.end:
+                newer = await self._one(series, _NEXT, end)
+                if newer is not None and newer < span.end:
+                    end = min(span.end, int(newer + most * step * wider))
+            if Span(start, end) == reach:
+                return columns.part(max(0, first - before), first + most)
+            reach = Span(start, end)
+
+    async def _read(self, series: Series, reach: Span) -> CandleColumns:
+        table = await self._clickhouse.query_arrow(
+            _CANDLES, **_names(series), start=reach.start, end=reach.end
+        )
+        return _columns(table)
+
+    async def _one(self, series: Series, sql: str, time: int) -> int | None:
+        rows = await self._clickhouse.query(sql, **_names(series), time=time)
+        return rows[0][0] if rows else None
+
+
+def _columns(table: pa.Table) -> CandleColumns:
+    arrays: list[Any] = [column.to_numpy() for column in table.columns]
+    return CandleColumns(*arrays)
+
+
+def _names(series: Series) -> dict[str, str]:
+    return {
+        "exchange": series.exchange,
+        "symbol": series.symbol,
+        "timeframe": series.timeframe,
+    }
+
+
+def _step(series: Series) -> int:
+    """Milliseconds between two slots, at most."""
+    duration = Timeframe.parse(series.timeframe).duration
+    return _MONTH_MS if duration is None else int(duration.total_seconds() * 1000)

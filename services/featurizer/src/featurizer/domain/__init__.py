@@ -1,0 +1,1 @@
+"""What features are: pure, no I/O, no clock."""

@@ -1,0 +1,33 @@
+"""What the featurizer needs from outside."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Protocol
+
+from candlelog.market.series import Series
+from featurizer.domain.columns import CandleColumns
+from featurizer.domain.requests import Build, Span
+
+
+class Stored(Protocol):
+    """What is stored. Methods may raise `Unavailable`, and may then be called again."""
+
+    async def builds(self, series: Collection[Series]) -> Mapping[Series, Sequence[Build]]:
+        """The builds that are to be kept up; series without any are left out."""
+        ...
+
+    async def candles(self, series: Series, span: Span, *, before: int, most: int) -> CandleColumns:
+        """Stored candles in the order of time: up to `most` that open in the span, from its start
+        on, and the `before` that are stored before it, or all where there are fewer."""
+        ...
+
+
+class Barrier(Protocol):
+    """How far the sink has stored each partition, as it says itself."""
+
+    async def passed(self, positions: Mapping[tuple[str, int], int]) -> None:
+        """Wait until all of (topic without prefix, partition) is stored below these positions."""
+        ...
+
+    def position(self, topic: str, partition: int) -> int:
+        """Everything below it is stored; 0 while nothing is known."""
+        ...
