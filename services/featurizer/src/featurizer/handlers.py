@@ -23,9 +23,9 @@ from candlelog.log.outcome import Done, Outcome, Reject, Skip
 from candlelog.log.partitioner import partition_of
 from candlelog.log.publish import Publisher
 from candlelog.log.types import Received
+from candlelog.market.candles import Columns
 from candlelog.market.series import Series
 from candlelog.market.timeframe import TIMEFRAMES, Timeframe, from_milliseconds, milliseconds
-from featurizer.domain.columns import CandleColumns
 from featurizer.domain.computation import compute
 from featurizer.domain.requests import Asked, Build, Request, Span, Work, builds_asked, work_of
 from featurizer.domain.windows import W
@@ -129,7 +129,7 @@ class Featurize:
             found = await self._stored.candles(series, Span(start, _LAST), before=W, most=most)
             first = int(np.searchsorted(found.open_time, start))
             inside = int(np.searchsorted(found.open_time, span.end))
-            end = min(len(found), max(first, inside) + left)
+            end = min(len(found.open_time), max(first, inside) + left)
             if end == first:
                 return
             counting.count(found.open_time[first:end])
@@ -137,13 +137,11 @@ class Featurize:
                 header = _header(series, build, revision)
                 await self._publish(header, found.part(0, end), first)
             left -= end - max(first, inside)
-            if len(found) - first < most:
+            if len(found.open_time) - first < most:
                 return
             start = int(found.open_time[end - 1]) + 1
 
-    async def _publish(
-        self, header: FeatureBatchHeaderV1, candles: CandleColumns, first: int
-    ) -> None:
+    async def _publish(self, header: FeatureBatchHeaderV1, candles: Columns, first: int) -> None:
         """Features of the candles from `first` on; those before it only lead up to them."""
         grid = Timeframe.parse(header.timeframe)
         definition = self._sets[header.feature_set]

@@ -3,8 +3,8 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
+from candlelog.market.candles import Columns
 from candlelog.market.series import Series
-from featurizer.domain.columns import CandleColumns
 from featurizer.domain.requests import Build, Span
 
 
@@ -15,7 +15,7 @@ class Stored(Protocol):
         """The builds that are to be kept up; series without any are left out."""
         ...
 
-    async def candles(self, series: Series, span: Span, *, before: int, most: int) -> CandleColumns:
+    async def candles(self, series: Series, span: Span, *, before: int, most: int) -> Columns:
         """Stored candles in the order of time: up to `most` that open in the span, from its start
         on, and the `before` that are stored before it, or all where there are fewer."""
         ...

@@ -9,10 +9,10 @@ import pyarrow as pa
 
 from candlelog.events.feature_sets import FeatureSetRef
 from candlelog.events.fields import EARLIEST, LATEST
+from candlelog.market.candles import Columns
 from candlelog.market.series import Series
 from candlelog.market.timeframe import Timeframe, milliseconds
 from candlelog.stores.clickhouse import ClickHouse
-from featurizer.domain.columns import CandleColumns
 from featurizer.domain.requests import Build, Span
 
 _BUILDS: Final = """
@@ -66,7 +66,7 @@ class ClickHouseStored:
             found[Series(*row[:3])].append(Build(ref, row[5]))
         return found
 
-    async def candles(self, series: Series, span: Span, *, before: int, most: int) -> CandleColumns:
+    async def candles(self, series: Series, span: Span, *, before: int, most: int) -> Columns:
         """The candles, from one read of a stretch that is wide enough to hold them."""
         step = _step(series) * _ROOM
         reach = Span(
@@ -81,7 +81,7 @@ class ClickHouseStored:
             start, end = reach
             if first < before and (older := await self._one(series, _LAST_BEFORE, start)):
                 start = max(_FIRST, int(older - before * step * wider))
-            if len(columns) - first < most and end < span.end:
+            if len(columns.open_time) - first < most and end < span.end:
                 newer = await self._one(series, _NEXT, end)
                 if newer is not None and newer < span.end:
                     end = min(span.end, int(newer + most * step * wider))
@@ -89,7 +89,7 @@ class ClickHouseStored:
                 return columns.part(max(0, first - before), first + most)
             reach = Span(start, end)
 
-    async def _read(self, series: Series, reach: Span) -> CandleColumns:
+    async def _read(self, series: Series, reach: Span) -> Columns:
         table = await self._clickhouse.query_arrow(
             _CANDLES, **_names(series), start=reach.start, end=reach.end
         )
@@ -100,9 +100,9 @@ class ClickHouseStored:
         return rows[0][0] if rows else None
 
 
-def _columns(table: pa.Table) -> CandleColumns:
+def _columns(table: pa.Table) -> Columns:
     arrays: list[Any] = [column.to_numpy() for column in table.columns]
-    return CandleColumns(*arrays)
+    return Columns(*arrays)
 
 
 def _names(series: Series) -> dict[str, str]:

@@ -5,8 +5,8 @@ from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
+from candlelog.market.candles import Columns
 from candlelog.market.series import Series
-from featurizer.domain.columns import CandleColumns
 from featurizer.domain.requests import Build, Span
 
 
@@ -21,14 +21,14 @@ class MemoryStored:
         """The builds that are to be kept up."""
         return {each: self.kept[each] for each in series if each in self.kept}
 
-    async def candles(self, series: Series, span: Span, *, before: int, most: int) -> CandleColumns:
+    async def candles(self, series: Series, span: Span, *, before: int, most: int) -> Columns:
         """The candles of the span and those before it."""
         rows = self.rows.get(series, {})
         earlier = [time for time in sorted(rows) if time < span.start][-before:]
         inside = [time for time in sorted(rows) if span.start <= time < span.end][:most]
         times = [*earlier, *inside]
         values = np.array([rows[time] for time in times], dtype=np.float64).reshape(-1, 5)
-        return CandleColumns(np.array(times, dtype=np.int64), *values.T)
+        return Columns(np.array(times, dtype=np.int64), *values.T)
 
 
 class MemoryBarrier:
