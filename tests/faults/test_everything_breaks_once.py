@@ -29,6 +29,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
 CANDLELOG = Path(sys.executable).with_name("candlelog")
 SEEDS = range(int(os.environ.get("CANDLELOG_FAULT_SEEDS", "1")))
+SERVICES = ("coordinator", "fetcher", "clickhouse-sink", "featurizer", "status-api")
 STORES = ("broker", "postgres", "clickhouse")
 OUTAGE_SECONDS = 30
 SLOW_MS, FAST_MS = 4000, 0
@@ -200,7 +201,7 @@ async def test_a_job_survives_the_death_of_every_process_and_the_absence_of_ever
         job = await running.finished(job.id)
         actual = await running.stored()
 
-    assert set(killed) >= {*STORES, "coordinator", "fetcher", "clickhouse-sink", "status-api"}
+    assert set(killed) >= {*STORES, *SERVICES}
     assert not halfway.finished, "the job ended before the last disturbance: nothing was shown"
     assert job.status == "completed"
     assert actual.candles.equals(expected.candles)

@@ -17,7 +17,7 @@ from candlelog_embedded.supervisor.identity import Identity
 from candlelog_embedded.supervisor.supervisor import Stage
 
 TOPIC_PREFIX = "candlelog."
-SERVICES = ("coordinator", "fetcher", "clickhouse-sink", "status-api")
+SERVICES = ("coordinator", "fetcher", "clickhouse-sink", "featurizer", "status-api")
 API = "status-api"
 _SAMPLE_MARKET = Path(__file__).with_name("sample_market")
 _SERVICES_GRACE_SECONDS = 9.0

@@ -10,7 +10,7 @@ from candlelog.events.services import ServiceReportedV1
 
 State = Literal["healthy", "degraded", "down"]
 
-SERVICES: Final = ("coordinator", "fetcher", "clickhouse-sink", "status-api")
+SERVICES: Final = ("coordinator", "fetcher", "clickhouse-sink", "featurizer", "status-api")
 _SILENT_INTERVALS: Final = 3
 _FORGOTTEN_AFTER: Final = timedelta(minutes=10)
 _FAILING_RATE: Final = 0.1
