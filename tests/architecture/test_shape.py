@@ -13,6 +13,7 @@ SERVICES = {
     "coordinator": "coordinator",
     "fetcher": "fetcher",
     "clickhouse-sink": "clickhouse_sink",
+    "featurizer": "featurizer",
     "status-api": "status_api",
 }
 PACKAGES = {
@@ -139,6 +140,7 @@ def test_the_contracts_import_nothing_else_of_ours(path: Path):
         ("ccxt", "services/fetcher/src/fetcher/adapters/exchange.py"),
         ("chdb", "libs/embedded/src/candlelog_embedded/clickhouse_front/"),
         ("clickhouse_connect", "libs/common/src/candlelog/stores/"),
+        ("talib", "services/featurizer/src/featurizer/domain/"),
     ],
 )
 def test_a_foreign_library_is_met_in_one_place(library: str, only: str):

@@ -8,7 +8,6 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 import structlog
-from candlelog.market.feature_sets import FeatureSet
 
 from candlelog.events.candles import CandleBatchV1
 from candlelog.events.features import (
@@ -24,6 +23,7 @@ from candlelog.log.partitioner import partition_of
 from candlelog.log.publish import Publisher
 from candlelog.log.types import Received
 from candlelog.market.candles import Columns
+from candlelog.market.feature_sets import FeatureSet
 from candlelog.market.series import Series
 from candlelog.market.timeframe import TIMEFRAMES, Timeframe, from_milliseconds, milliseconds
 from featurizer.domain.computation import compute

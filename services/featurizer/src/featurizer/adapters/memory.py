@@ -28,7 +28,8 @@ class MemoryStored:
         inside = [time for time in sorted(rows) if span.start <= time < span.end][:most]
         times = [*earlier, *inside]
         values = np.array([rows[time] for time in times], dtype=np.float64).reshape(-1, 5)
-        return Columns(np.array(times, dtype=np.int64), *values.T)
+        opens, highs, lows, closes, volumes = values.T
+        return Columns(np.array(times, dtype=np.int64), opens, highs, lows, closes, volumes)
 
 
 class MemoryBarrier:

@@ -53,8 +53,10 @@ def work_of(events: Iterable[Request]) -> dict[Series, Work]:
     """The work of a group; spans of a series that overlap or touch are one."""
     found: dict[Series, Work] = {}
     for event in events:
-        add = _add_batch if isinstance(event, CandleBatchV1) else _add_request
-        add(found, event)
+        if isinstance(event, CandleBatchV1):
+            _add_batch(found, event)
+        else:
+            _add_request(found, event)
     for work in found.values():
         work.spans = _merged(work.spans)
     return found
