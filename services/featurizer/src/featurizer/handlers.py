@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
 import structlog
+from numpy.typing import NDArray
 
 from candlelog.events.candles import CandleBatchV1
 from candlelog.events.features import (
@@ -16,7 +18,6 @@ from candlelog.events.features import (
     FeatureBatchV1,
     feature_schema,
 )
-from candlelog.events.fields import LATEST
 from candlelog.events.topics import CANDLES
 from candlelog.log.outcome import Done, Outcome, Reject, Skip
 from candlelog.log.partitioner import partition_of
@@ -24,14 +25,14 @@ from candlelog.log.publish import Publisher
 from candlelog.log.types import Received
 from candlelog.market.candles import Columns
 from candlelog.market.feature_sets import FeatureSet
+from candlelog.market.ranges import TimeRange
 from candlelog.market.series import Series
 from candlelog.market.timeframe import TIMEFRAMES, Timeframe, from_milliseconds, milliseconds
 from featurizer.domain.computation import compute
-from featurizer.domain.requests import Asked, Build, Request, Span, Work, builds_asked, work_of
-from featurizer.domain.windows import W
+from featurizer.domain.requests import Asked, Build, Request, Work, builds_asked, work_of
+from featurizer.domain.windows import W, windows
 from featurizer.ports import Barrier, Stored
 
-_LAST: Final = milliseconds(LATEST)
 _PART_ROWS: Final = 10_000
 """Rows of one batch on the log."""
 _AT_ONCE: Final = 4
@@ -105,41 +106,36 @@ class Featurize:
         builds = sorted(work.builds | {build for build in kept if self._knows(series, build)})
         if not builds:
             return
+        tally = _Tally(series, builds, work.asked)
         async with self._room:
-            counts = [0] * len(work.asked)
             for span in work.spans:
-                await self._span(series, span, builds, _Counting(work.asked, counts))
-            answers = tuple(
-                asked.chunk.model_copy(update={"features": count})
-                for asked, count in zip(work.asked, counts, strict=True)
-            )
-            if answers:
-                await self._answer(series, builds[-1], answers)
+                start: int | None = milliseconds(span.start)
+                while start is not None:
+                    start = await self._stretch(tally, start, span.end)
+            if work.asked:
+                await self._answer(tally)
 
-    async def _span(
-        self, series: Series, span: Span, builds: Sequence[Build], counting: "_Counting"
-    ) -> None:
-        """Compute the candles of the span, and those after it that its candles still weigh on."""
-        grid = Timeframe.parse(series.timeframe)
-        slots = grid.count(from_milliseconds(span.start), from_milliseconds(span.end))
-        most = min(self._limits.rows, slots + W)
-        start, left = span.start, W
-        while left > 0:
-            revision = self._revision(series)
-            found = await self._stored.candles(series, Span(start, _LAST), before=W, most=most)
-            first = int(np.searchsorted(found.open_time, start))
-            inside = int(np.searchsorted(found.open_time, span.end))
-            end = min(len(found.open_time), max(first, inside) + left)
-            if end == first:
-                return
-            counting.count(found.open_time[first:end])
-            for build in builds:
-                header = _header(series, build, revision)
-                await self._publish(header, found.part(0, end), first)
-            left -= end - max(first, inside)
-            if len(found.open_time) - first < most:
-                return
-            start = int(found.open_time[end - 1]) + 1
+    async def _stretch(self, tally: "_Tally", start: int, span_end: datetime) -> int | None:
+        """Compute candles from `start` to the end of the span, and those after it that its candles
+        weigh on. Returns where to go on when these were too many for once.
+        """
+        span = TimeRange(from_milliseconds(start), span_end)
+        slots = Timeframe.parse(tally.series.timeframe).count(span.start, span.end)
+        rows = min(self._limits.rows, slots)
+        revision = self._revision(tally.series)
+        found = await self._stored.candles(tally.series, start, before=W, most=rows + W)
+        times = found.open_time
+        touched = windows([span], times)
+        if not touched:
+            return None
+        (window,) = touched
+        whole = window.end < len(times) or len(times) - window.start < rows + W
+        end = window.end if whole else window.start + rows
+        tally.count(times[window.start : end])
+        for build in tally.builds:
+            header = _header(tally.series, build, revision)
+            await self._publish(header, found.part(window.read_from, end), window.skipped)
+        return None if whole else int(times[end])
 
     async def _publish(self, header: FeatureBatchHeaderV1, candles: Columns, first: int) -> None:
         """Features of the candles from `first` on; those before it only lead up to them."""
@@ -149,11 +145,11 @@ class Featurize:
         parts = (rows.slice(at, _PART_ROWS) for at in range(0, rows.num_rows, _PART_ROWS))
         await self._publisher.publish(*(FeatureBatchV1(header, part) for part in parts))
 
-    async def _answer(
-        self, series: Series, build: Build, answers: tuple[ChunkFeatures, ...]
-    ) -> None:
+    async def _answer(self, tally: "_Tally") -> None:
         """Say which chunks are through, behind everything that was computed for them."""
-        header = _header(series, build, self._revision(series), answers)
+        header = _header(
+            tally.series, tally.builds[-1], self._revision(tally.series), tally.answers()
+        )
         nothing = pa.RecordBatch.from_pylist([], schema=feature_schema([]))
         await self._publisher.publish(FeatureBatchV1(header, nothing))
 
@@ -172,17 +168,28 @@ class Featurize:
         return (self._limits.topic_epoch << _EPOCH_BITS) + position
 
 
-@dataclass(frozen=True, slots=True)
-class _Counting:
-    """Counts candles for the chunks that asked."""
+class _Tally:
+    """What is computed of a series, and how many candles each chunk that asked has."""
 
-    asked: Sequence[Asked]
-    counts: list[int]
+    def __init__(self, series: Series, builds: Sequence[Build], asked: Sequence[Asked]) -> None:
+        self.series: Final = series
+        self.builds: Final = builds
+        self._asked = asked
+        self._counts = [0] * len(asked)
 
-    def count(self, open_time: "np.ndarray[tuple[int], np.dtype[np.int64]]") -> None:
-        for number, asked in enumerate(self.asked):
-            low, high = np.searchsorted(open_time, asked.span).tolist()
-            self.counts[number] += high - low
+    def count(self, open_time: NDArray[np.int64]) -> None:
+        """These candles (milliseconds since the epoch, in order) have their features."""
+        for number, asked in enumerate(self._asked):
+            bounds = (milliseconds(asked.span.start), milliseconds(asked.span.end))
+            low, high = np.searchsorted(open_time, bounds).tolist()
+            self._counts[number] += high - low
+
+    def answers(self) -> tuple[ChunkFeatures, ...]:
+        """Every chunk with its count."""
+        return tuple(
+            asked.chunk.model_copy(update={"features": count})
+            for asked, count in zip(self._asked, self._counts, strict=True)
+        )
 
 
 def _header(

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from candlelog.market.candles import Columns
 from candlelog.market.series import Series
-from featurizer.domain.requests import Build, Span
+from featurizer.domain.requests import Build
 
 
 class Stored(Protocol):
@@ -15,9 +15,10 @@ class Stored(Protocol):
         """The builds that are to be kept up; series without any are left out."""
         ...
 
-    async def candles(self, series: Series, span: Span, *, before: int, most: int) -> Columns:
-        """Stored candles in the order of time: up to `most` that open in the span, from its start
-        on, and the `before` that are stored before it, or all where there are fewer."""
+    async def candles(self, series: Series, start: int, *, before: int, most: int) -> Columns:
+        """Stored candles in the order of time: up to `most` that open at `start` (milliseconds
+        since the epoch) or later, and the `before` ahead of them, or all where there are fewer.
+        """
         ...
 
 

@@ -15,7 +15,7 @@ from candlelog.stores.clickhouse import ClickHouse
 from candlelog.stores.migrations import migrate_clickhouse, migrations_directory
 from featurizer.adapters.candles import ClickHouseStored
 from featurizer.adapters.memory import MemoryStored
-from featurizer.domain.requests import Build, Span
+from featurizer.domain.requests import Build
 from featurizer.ports import Stored
 
 pytestmark = pytest.mark.connected
@@ -87,43 +87,43 @@ def on_engine(clickhouse: ClickHouse) -> Store:
 
 
 async def minutes(
-    store: Store, start: int, end: int, *, before: int, most: int, series: Series = BTC
+    store: Store, start: int, *, before: int, most: int, series: Series = BTC
 ) -> list[int]:
-    span = Span(START + start * MINUTE, START + end * MINUTE)
-    found = await store.stored.candles(series, span, before=before, most=most)
+    first = START + start * MINUTE
+    found = await store.stored.candles(series, first, before=before, most=most)
     return [(time - START) // MINUTE for time in found.open_time.tolist()]
 
 
-async def test_the_candles_of_a_span_come_with_those_before_it(store: Store):
-    await store.put(BTC, dict.fromkeys(range(10), 5.0))
-    assert await minutes(store, 4, 6, before=3, most=10) == [1, 2, 3, 4, 5]
+async def test_candles_come_with_those_before_them(store: Store):
+    await store.put(BTC, dict.fromkeys(range(6), 5.0))
+    assert await minutes(store, 4, before=3, most=10) == [1, 2, 3, 4, 5]
 
 
 async def test_no_more_candles_come_than_were_asked_for(store: Store):
     await store.put(BTC, dict.fromkeys(range(10), 5.0))
-    assert await minutes(store, 4, 10, before=1, most=2) == [3, 4, 5]
+    assert await minutes(store, 4, before=1, most=2) == [3, 4, 5]
 
 
 async def test_candles_far_away_are_found_across_holes(store: Store):
     await store.put(BTC, dict.fromkeys([0, 1, 500_000, 900_000, 900_001, 2_000_000], 5.0))
-    found = await minutes(store, 600_000, 3_000_000, before=3, most=3)
+    found = await minutes(store, 600_000, before=3, most=3)
     assert found == [0, 1, 500_000, 900_000, 900_001, 2_000_000]
 
 
 async def test_there_may_be_fewer_candles_than_wanted(store: Store):
     await store.put(BTC, dict.fromkeys([3, 7], 5.0))
-    assert await minutes(store, 5, 100, before=10, most=10) == [3, 7]
+    assert await minutes(store, 5, before=10, most=10) == [3, 7]
 
 
 async def test_a_series_without_candles_has_none(store: Store):
     await store.put(ETH, {0: 5.0})
-    assert await minutes(store, 0, 10, before=10, most=10) == []
+    assert await minutes(store, 0, before=10, most=10) == []
 
 
 async def test_values_come_as_columns_and_the_newest_version_counts(store: Store):
     await store.put(BTC, {0: 5.0, 1: 6.0})
     await store.put(BTC, {1: 7.0})
-    found = await store.stored.candles(BTC, Span(START, START + 2 * MINUTE), before=1, most=9)
+    found = await store.stored.candles(BTC, START, before=1, most=9)
     assert found.close.tolist() == [5.0, 7.0]
     assert (found.high.dtype, found.volume.tolist()) == (np.float64, [2.0, 2.0])
 
@@ -132,12 +132,11 @@ async def test_values_come_as_columns_and_the_newest_version_counts(store: Store
 @given(
     held=st.sets(st.integers(0, 5_000), max_size=30),
     start=st.integers(0, 5_000),
-    length=st.integers(1, 3_000),
     before=st.integers(1, 20),
     most=st.integers(1, 20),
 )
 async def test_whatever_holes_there_are_the_engine_finds_what_memory_finds(
-    clickhouse: ClickHouse, held: set[int], start: int, length: int, before: int, most: int
+    clickhouse: ClickHouse, held: set[int], start: int, before: int, most: int
 ):
     series = Series("binance", f"S{abs(hash(frozenset(held)))}/USDT", "1m")
     stores = [in_memory(), on_engine(clickhouse)]
@@ -145,8 +144,7 @@ async def test_whatever_holes_there_are_the_engine_finds_what_memory_finds(
         if held:
             await each.put(series, dict.fromkeys(sorted(held), 5.0))
     expected, actual = [
-        await minutes(each, start, start + length, before=before, most=most, series=series)
-        for each in stores
+        await minutes(each, start, before=before, most=most, series=series) for each in stores
     ]
     assert expected == actual
 

@@ -13,7 +13,7 @@ from candlelog.market.candles import Columns
 from candlelog.market.series import Series
 from candlelog.market.timeframe import Timeframe, milliseconds
 from candlelog.stores.clickhouse import ClickHouse
-from featurizer.domain.requests import Build, Span
+from featurizer.domain.requests import Build
 
 _BUILDS: Final = """
 SELECT exchange, symbol, timeframe, feature_set, version, build FROM feature_builds FINAL
@@ -66,32 +66,26 @@ class ClickHouseStored:
             found[Series(*row[:3])].append(Build(ref, row[5]))
         return found
 
-    async def candles(self, series: Series, span: Span, *, before: int, most: int) -> Columns:
+    async def candles(self, series: Series, start: int, *, before: int, most: int) -> Columns:
         """The candles, from one read of a stretch that is wide enough to hold them."""
         step = _step(series) * _ROOM
-        reach = Span(
-            max(_FIRST, int(span.start - before * step)),
-            min(span.end, int(span.start + most * step)),
-        )
+        low, high = int(start - before * step), int(start + most * step)
         wider = 1
         while True:
-            columns = await self._read(series, reach)
-            first = int(np.searchsorted(columns.open_time, span.start))
-            wider *= _WIDER
-            start, end = reach
-            if first < before and (older := await self._one(series, _LAST_BEFORE, start)):
-                start = max(_FIRST, int(older - before * step * wider))
-            if len(columns.open_time) - first < most and end < span.end:
-                newer = await self._one(series, _NEXT, end)
-                if newer is not None and newer < span.end:
-                    end = min(span.end, int(newer + most * step * wider))
-            if Span(start, end) == reach:
+            columns = await self._read(series, low, high)
+            first = int(np.searchsorted(columns.open_time, start))
+            more = len(columns.open_time) - first
+            older = await self._one(series, _LAST_BEFORE, low) if first < before else None
+            newer = await self._one(series, _NEXT, high) if more < most else None
+            if older is None and newer is None:
                 return columns.part(max(0, first - before), first + most)
-            reach = Span(start, end)
+            wider *= _WIDER
+            low = low if older is None else int(older - before * step * wider)
+            high = high if newer is None else int(newer + most * step * wider)
 
-    async def _read(self, series: Series, reach: Span) -> Columns:
+    async def _read(self, series: Series, low: int, high: int) -> Columns:
         table = await self._clickhouse.query_arrow(
-            _CANDLES, **_names(series), start=reach.start, end=reach.end
+            _CANDLES, **_names(series), start=max(_FIRST, low), end=min(_LAST, high)
         )
         return _columns(table)
 

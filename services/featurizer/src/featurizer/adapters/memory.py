@@ -7,7 +7,7 @@ import numpy as np
 
 from candlelog.market.candles import Columns
 from candlelog.market.series import Series
-from featurizer.domain.requests import Build, Span
+from featurizer.domain.requests import Build
 
 
 class MemoryStored:
@@ -21,11 +21,11 @@ class MemoryStored:
         """The builds that are to be kept up."""
         return {each: self.kept[each] for each in series if each in self.kept}
 
-    async def candles(self, series: Series, span: Span, *, before: int, most: int) -> Columns:
-        """The candles of the span and those before it."""
+    async def candles(self, series: Series, start: int, *, before: int, most: int) -> Columns:
+        """The candles from `start` on and those before it."""
         rows = self.rows.get(series, {})
-        earlier = [time for time in sorted(rows) if time < span.start][-before:]
-        inside = [time for time in sorted(rows) if span.start <= time < span.end][:most]
+        earlier = [time for time in sorted(rows) if time < start][-before:]
+        inside = [time for time in sorted(rows) if time >= start][:most]
         times = [*earlier, *inside]
         values = np.array([rows[time] for time in times], dtype=np.float64).reshape(-1, 5)
         opens, highs, lows, closes, volumes = values.T

@@ -8,15 +8,8 @@ from candlelog.events.candles import CandleBatchHeaderV1, CandleBatchV1
 from candlelog.events.feature_sets import FeatureSetRef
 from candlelog.events.features import ChunkFeatures
 from candlelog.events.replay import ReplayRequestedV1
+from candlelog.market.ranges import TimeRange, merge
 from candlelog.market.series import Series
-from candlelog.market.timeframe import milliseconds
-
-
-class Span(NamedTuple):
-    """Open times in `[start, end)`, milliseconds since the epoch."""
-
-    start: int
-    end: int
 
 
 class Build(NamedTuple):
@@ -31,14 +24,14 @@ class Asked:
     """A chunk that waits for the features of its span; `chunk.features` is to be counted."""
 
     chunk: ChunkFeatures
-    span: Span
+    span: TimeRange
 
 
 @dataclass(slots=True)
 class Work:
     """What is to be computed of a series: spans whose candles may have changed, and for whom."""
 
-    spans: list[Span] = field(default_factory=list[Span])
+    spans: list[TimeRange] = field(default_factory=list[TimeRange])
     builds: set[Build] = field(default_factory=set[Build])
     asked: list[Asked] = field(default_factory=list[Asked])
 
@@ -58,7 +51,7 @@ def work_of(events: Iterable[Request]) -> dict[Series, Work]:
         else:
             _add_request(found, event)
     for work in found.values():
-        work.spans = _merged(work.spans)
+        work.spans = merge(work.spans)
     return found
 
 
@@ -73,7 +66,7 @@ def _add_batch(found: dict[Series, Work], event: CandleBatchV1) -> None:
     header = event.header
     if not header.feature_sets and not event.rows.num_rows:
         return
-    span = Span(milliseconds(header.start), milliseconds(header.end))
+    span = TimeRange(header.start, header.end)
     work = found.setdefault(Series(header.exchange, header.symbol, header.timeframe), Work())
     work.builds.update(builds_asked(event))
     work.spans.append(span)
@@ -82,7 +75,7 @@ def _add_batch(found: dict[Series, Work], event: CandleBatchV1) -> None:
 
 
 def _add_request(found: dict[Series, Work], event: ReplayRequestedV1) -> None:
-    span = Span(milliseconds(event.start), milliseconds(event.end))
+    span = TimeRange(event.start, event.end)
     work = found.setdefault(Series(event.exchange, event.symbol, event.timeframe), Work())
     work.builds.update(builds_asked(event))
     work.spans.append(span)
@@ -98,13 +91,3 @@ def _chunk(event: CandleBatchHeaderV1 | ReplayRequestedV1) -> ChunkFeatures:
         release=event.release,
         features=0,
     )
-
-
-def _merged(spans: Iterable[Span]) -> list[Span]:
-    merged: list[Span] = []
-    for span in sorted(spans):
-        if merged and span.start <= merged[-1].end:
-            merged[-1] = Span(merged[-1].start, max(merged[-1].end, span.end))
-        else:
-            merged.append(span)
-    return merged
