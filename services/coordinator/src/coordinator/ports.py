@@ -1,10 +1,11 @@
 """What the coordinator needs from outside."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Protocol
 
 from candlelog.market.ranges import TimeRange
+from candlelog.market.series import Series
 from coordinator.domain.planning import Covered
 
 
@@ -23,6 +24,15 @@ class Coverage(Protocol):
         """What is explained of these series near `window`; nothing before the first job.
 
         A slot counts when its answer was observed no earlier than its close plus `settle_delay`.
+        Raises `Unavailable`.
+        """
+        ...
+
+    async def stored(
+        self, exchange: str, symbols: Sequence[str], timeframes: Sequence[str]
+    ) -> Mapping[Series, TimeRange]:
+        """For each of these series the range that holds all that was answered; none without any.
+
         Raises `Unavailable`.
         """
         ...

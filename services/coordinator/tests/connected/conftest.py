@@ -16,9 +16,11 @@ from candlelog.events.jobs import SubmitJobV1
 from candlelog.events.progress import (
     BatchStoredV1,
     ChunkFetchedV1,
+    FeaturesStoredV1,
     JobStateChangedV1,
     TaskStateChangedV1,
 )
+from candlelog.events.replay import ReplayRequestedV1
 from candlelog.log.memory.log import MemoryLog
 from candlelog.log.outcome import Outcome
 from candlelog.log.publish import Publisher
@@ -36,15 +38,24 @@ from coordinator.handlers.release import Releases
 from coordinator.handlers.resume import resume
 from coordinator.handlers.submit import Submissions
 
+TABLES = (
+    "jobs", "tasks", "claims", "queues", "ranges", "chunks", "series_features", "outbox",
+)  # fmt: skip
 NOW = datetime(2024, 3, 1, 12, 0, 30, tzinfo=UTC)
 
 EventT = TypeVar("EventT", bound=Event)
+Request = FetchRequestedV1 | ReplayRequestedV1
 Answer = Callable[[FetchRequestedV1], Iterable[Event]]
+Computed = Callable[[Request], Iterable[Event]]
+
+
+def _names(request: Request) -> dict[str, object]:
+    return request.model_dump(include={"job_id", "task_id", "chunk_id", "generation", "release"})
 
 
 def stored(request: FetchRequestedV1, *, explained: int | None = None) -> list[Event]:
-    """What fetcher and sink say of a chunk that went well."""
-    names = request.model_dump(include={"job_id", "task_id", "chunk_id", "generation", "release"})
+    """What fetcher and sink say of the candles of a chunk that went well."""
+    names = _names(request)
     slots = request.slots if explained is None else explained
     return [
         ChunkFetchedV1(
@@ -57,16 +68,22 @@ def stored(request: FetchRequestedV1, *, explained: int | None = None) -> list[E
     ]  # fmt: skip
 
 
+def computed(request: Request) -> list[Event]:
+    """What the sink says of a chunk once its features are stored."""
+    return [FeaturesStoredV1(**_names(request), features=9, stored_at=NOW)]
+
+
 class Desk:
     """One coordinator, the log in memory, and whoever answers the requests: the test."""
 
-    stored = staticmethod(stored)
+    stored, computed = staticmethod(stored), staticmethod(computed)
 
     def __init__(self, pool: Pool, log: MemoryLog, clock: ManualClock, *, in_flight: int) -> None:
         self.pool, self.log, self.clock = pool, log, clock
         self.coverage = MemoryCoverage()
         self.in_flight = in_flight
         self.answer: Answer = stored
+        self.compute: Computed = computed
         self.outcomes: list[Outcome] = []
         self._read: dict[Partition, int] = {}
         self.start()
@@ -135,10 +152,17 @@ class Desk:
 
     async def fetch(self) -> bool:
         """Answer the requests that came; whether there was one."""
-        received = self.unread("fetch.requested")
-        for one in received:
-            if isinstance(one.event, FetchRequestedV1):
-                await self.say(*self.answer(one.event))
+        received = self.unread("fetch.requested") + self.unread("replay.requested")
+        for request in (one.event for one in received):
+            match request:
+                case FetchRequestedV1(feature_sets=()):
+                    await self.say(*self.answer(request))
+                case FetchRequestedV1():
+                    await self.say(*self.answer(request), *self.compute(request))
+                case ReplayRequestedV1():
+                    await self.say(*self.compute(request))
+                case _:
+                    pass
         self.mark_read(received)
         return bool(received)
 
@@ -177,7 +201,7 @@ class Desk:
             table: sorted(
                 (tuple(row) for row in await self.pool.fetch(f"SELECT * FROM {table}")), key=repr
             )
-            for table in ("jobs", "tasks", "ranges", "chunks", "outbox")
+            for table in TABLES
         }
 
 
@@ -212,6 +236,11 @@ def desk(pool: Pool, clock: ManualClock) -> Desk:
 @pytest.fixture
 def answers() -> Callable[..., list[Event]]:
     return stored
+
+
+@pytest.fixture
+def features() -> Callable[..., list[Event]]:
+    return computed
 
 
 @pytest.fixture

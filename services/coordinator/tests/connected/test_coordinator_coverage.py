@@ -122,8 +122,23 @@ async def test_a_thousand_symbols_are_asked_for_at_once(store: Memory | Engine):
     assert await explained(coverage, minutes(0, 100), symbols) == {BTC: [minutes(0, 10)]}
 
 
-async def test_before_the_sink_has_made_its_tables_nothing_is_explained(engine: ClickHouse):
-    assert await explained(ClickHouseCoverage(engine), minutes(0, 100)) == {}
+async def test_what_is_stored_of_a_series_lies_between_the_first_and_the_last_answer(
+    store: Memory | Engine,
+):
+    coverage = await store.given(
+        [seen(BTC, 30, 40, after=-300), seen(BTC, 5, 10), seen(BTC, 12, 15), seen(ETH, 1, 2)]
+    )
+    symbols = ["BTC/USDT", "XRP/USDT"]
+    assert await coverage.stored("binance", symbols, ["1m"]) == {BTC: minutes(5, 40)}
+    assert await coverage.stored("binance", symbols, ["1h"]) == {}
+
+
+async def test_before_the_sink_has_made_its_tables_nothing_is_explained_or_stored(
+    engine: ClickHouse,
+):
+    coverage = ClickHouseCoverage(engine)
+    assert await explained(coverage, minutes(0, 100)) == {}
+    assert await coverage.stored("binance", ["BTC/USDT"], ["1m"]) == {}
 
 
 async def test_a_clickhouse_that_is_away_is_an_outage_and_not_an_empty_answer():

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from candlelog.events.feature_sets import DEFAULT
 from candlelog.events.fetch import FetchRequestedV1
 from candlelog.events.jobs import CancelJobV1
 from candlelog.events.progress import (
@@ -17,6 +18,7 @@ from candlelog.events.progress import (
     TaskPlannedV1,
     TaskStateChangedV1,
 )
+from candlelog.events.replay import ReplayRequestedV1
 
 pytestmark = pytest.mark.connected
 
@@ -71,11 +73,19 @@ class DyingConnection:
         return call
 
 
+EMPTY = (
+    "TRUNCATE jobs, tasks, claims, queues, ranges, chunks, series_features, outbox,"
+    " consumed_offsets"
+)
 JOB, OTHER = UUID(int=1), UUID(int=2)
 
 
 async def play(desk, submission) -> None:
-    """A job with a failing chunk and one that is cancelled; answers come for every request."""
+    """A job with a failing chunk and one that is cancelled; answers come for every request.
+
+    Both ask for features.
+    """
+    with_features = {"features": True, "feature_sets": (DEFAULT,)}
 
     def answer(request):
         if request.attempt == 1 and request.slots == 500:
@@ -90,11 +100,11 @@ async def play(desk, submission) -> None:
         return desk.stored(request)
 
     desk.answer = answer
-    other = submission(job_id=OTHER, symbols=tuple(f"S{n}/USDT" for n in range(4)))
+    other = submission(job_id=OTHER, symbols=tuple(f"S{n}/USDT" for n in range(4)), **with_features)
     cancel = CancelJobV1(
         job_id=OTHER, correlation_id=UUID(int=7), requested_by="t", requested_at=other.end
     )
-    await desk.say(submission(job_id=JOB), other)
+    await desk.say(submission(job_id=JOB, **with_features), other)
     await tolerant(desk, desk.work)
     await desk.say(cancel)
     for _ in range(40):
@@ -140,23 +150,28 @@ def story(desk) -> set[object]:
 
 async def end_of(desk) -> object:
     """How both jobs ended; how far the cancelled one had come is chance."""
-    rows = await desk.pool.fetch("SELECT job_id, status, generation, chunks_unreleased FROM jobs")
+    rows = await desk.pool.fetch("SELECT job_id, status, generation FROM jobs")
+    claims = await desk.pool.fetch("SELECT * FROM claims")
     tasks = await desk.pool.fetch(
         "SELECT status, version, chunks_stored, chunks_failed, slots_explained FROM tasks"
         " WHERE job_id = $1",
         JOB,
     )
     left = await desk.pool.fetchval("SELECT count(*) FROM chunks")
-    return sorted(map(tuple, rows)), sorted(map(tuple, tasks)), left
+    features = await desk.pool.fetch(
+        "SELECT complete, job_id FROM series_features WHERE symbol = 'BTC/USDT'"
+    )
+    return *(sorted(map(tuple, found)) for found in (rows, tasks, claims, features)), left
 
 
 async def test_crashes_at_any_statement_leave_what_no_crash_leaves(desk, submission):
     await play(desk, submission)
     expected, told = await end_of(desk), story(desk)
     assert {row[1] for row in expected[0]} == {"completed", "cancelled"}
+    assert expected[3] == [(True, JOB)]
     deaths = 0
     for seed in range(10):
-        await desk.pool.execute("TRUNCATE jobs, tasks, ranges, chunks, outbox, consumed_offsets")
+        await desk.pool.execute(EMPTY)
         dying = DyingPool(desk.pool, 60, Random(seed))
         log = type(desk.log)(clock=desk.clock)
         mortal = type(desk)(dying, log, desk.clock, in_flight=5)
@@ -199,6 +214,9 @@ async def test_the_same_words_at_new_offsets_change_nothing(desk, submission):
     before = await desk.tables()
     requests = {r.chunk_id: r for r in desk.said(FetchRequestedV1)}
     await desk.say(*(event for r in requests.values() for event in desk.stored(r)))
+    replays = {r.chunk_id: r for r in desk.said(ReplayRequestedV1)}
+    both = (*requests.values(), *replays.values())
+    await desk.say(*(event for r in both for event in desk.computed(r)))
     states = len(desk.said(TaskStateChangedV1))
     await desk.consume()
     assert await desk.tables() == before

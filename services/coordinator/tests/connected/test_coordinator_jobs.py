@@ -74,9 +74,8 @@ async def test_nothing_is_kept_of_the_work_of_a_job_that_is_over(desk, submissio
     await desk.say(submission(symbols=("BTC/USDT", "ETH/USDT")))
     await desk.finish()
     tables = await desk.tables()
-    assert [len(tables[name]) for name in ("jobs", "tasks", "ranges", "chunks", "outbox")] == [
-        1, 2, 0, 0, 0,
-    ]  # fmt: skip
+    kept = {name: len(rows) for name, rows in tables.items() if rows}
+    assert kept == {"jobs": 1, "tasks": 2}
 
 
 async def test_an_incremental_job_asks_only_for_what_is_not_explained(desk, submission):

@@ -1,4 +1,4 @@
-"""Two coordinator processes on the real broker, killed in turn while a job runs."""
+"""Two coordinator processes on the real broker, killed in turn while a job with features runs."""
 
 import asyncio
 import os
@@ -15,9 +15,11 @@ import asyncpg
 import pytest
 
 from candlelog.clock import SystemClock
+from candlelog.events.feature_sets import DEFAULT
 from candlelog.events.fetch import FetchRequestedV1
 from candlelog.events.jobs import SubmitJobV1
 from candlelog.events.progress import JobStateChangedV1, TaskStateChangedV1
+from candlelog.events.replay import ReplayRequestedV1
 from candlelog.log.kafka.log import KafkaLog
 from candlelog.log.publish import Publisher
 from candlelog.log.receive import receive
@@ -34,6 +36,7 @@ class World:
     def __init__(self, log: KafkaLog, prefix: str, environment: dict[str, str]) -> None:
         self.log, self.prefix, self._environment = log, prefix, environment
         self.requests: list[FetchRequestedV1] = []
+        self.replays: list[ReplayRequestedV1] = []
         self.said: list[object] = []
 
     async def start_process(self) -> Process:
@@ -52,7 +55,8 @@ class World:
             await asyncio.sleep(0.05)
         return process
 
-    async def work(self, publisher: Publisher, answers) -> None:
+    async def fetch(self, publisher: Publisher, answers, features) -> None:
+        """Play fetcher, sink and featurizer, one chunk after the other."""
         async with self.log.consumer(
             [f"{self.prefix}fetch.requested"], f"{self.prefix}worker"
         ) as consumer:
@@ -61,8 +65,20 @@ class World:
                     event = receive(record).event
                     assert isinstance(event, FetchRequestedV1)
                     self.requests.append(event)
-                    await publisher.publish(*answers(event))
+                    await publisher.publish(*answers(event), *features(event))
                     await asyncio.sleep(0.02)
+
+    async def compute(self, publisher: Publisher, features) -> None:
+        """Play the featurizer for what is stored already."""
+        async with self.log.consumer(
+            [f"{self.prefix}replay.requested"], f"{self.prefix}featurizer"
+        ) as consumer:
+            while True:
+                for record in await consumer.poll(max_records=10, timeout=0.1):
+                    event = receive(record).event
+                    assert isinstance(event, ReplayRequestedV1)
+                    self.replays.append(event)
+                    await publisher.publish(*features(event))
 
     async def listen(self) -> None:
         """Keep everything that is said on `progress`, in order within a job."""
@@ -95,17 +111,21 @@ async def until(met: Callable[[], bool]) -> None:
 
 
 async def test_two_coordinators_killed_in_turn_finish_a_job_as_one_that_lives(
-    world: World, postgres_dsn: str, answers
+    world: World, postgres_dsn: str, answers, features
 ):
     job = SubmitJobV1(
         job_id=uuid4(), exchange="binance", symbols=("BTC/USDT", "ETH/USDT", "XRP/USDT"),
         timeframes=("1m",), start=START, end=START + timedelta(minutes=CHUNKS * PAGE),
-        submitted_by="t", submitted_at=START,
+        features=True, feature_sets=(DEFAULT,), submitted_by="t", submitted_at=START,
     )  # fmt: skip
     processes = [await world.start_process(), await world.start_process()]
     async with world.log.producer() as producer:
         publisher = Publisher(producer, source="t", clock=SystemClock(), topic_prefix=world.prefix)
-        working = asyncio.gather(world.work(publisher, answers), world.listen())
+        working = asyncio.gather(
+            world.fetch(publisher, answers, features),
+            world.compute(publisher, features),
+            world.listen(),
+        )
         try:
             await publisher.publish(job)
             for number, share in enumerate((10, 30)):
@@ -129,15 +149,25 @@ async def test_two_coordinators_killed_in_turn_finish_a_job_as_one_that_lives(
     assert sorted(ended.values()) == ["completed"] * 3
     asked = {(r.symbol, r.start, r.slots) for r in world.requests}
     assert len(asked) == 3 * CHUNKS
-    assert await _kept(postgres_dsn) == [(CHUNKS, 0, CHUNKS * PAGE)] * 3
+    assert len({replay.symbol for replay in world.replays}) == 3
+    assert await _kept(postgres_dsn) == [(CHUNKS + 1, 0, CHUNKS * PAGE)] * 3
+    assert await _complete(postgres_dsn) == [True] * 3
 
 
-async def _kept(dsn: str) -> list[tuple[int, int, int]]:
+async def _kept(dsn: str) -> list[tuple[int, ...]]:
+    return await _rows(
+        dsn, "SELECT chunks_stored, chunks_failed, slots_explained FROM coordinator.tasks"
+    )
+
+
+async def _complete(dsn: str) -> list[bool]:
+    rows = await _rows(dsn, "SELECT complete FROM coordinator.series_features")
+    return [complete for (complete,) in rows]
+
+
+async def _rows(dsn: str, sql: str) -> list[tuple[int, ...]]:
     connection = await asyncpg.connect(dsn)
     try:
-        rows = await connection.fetch(
-            "SELECT chunks_stored, chunks_failed, slots_explained FROM coordinator.tasks"
-        )
-        return [tuple(row) for row in rows]
+        return [tuple(row) for row in await connection.fetch(sql)]
     finally:
         await connection.close()

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from candlelog.errors import Invalid
 from candlelog.events.jobs import SubmitJobV1
 from candlelog.market.states import Action, Status
-from coordinator.domain.delays import LEASE, lease, retry_delay
+from coordinator.domain.delays import LEASES, lease, retry_delay
 from coordinator.domain.jobs import Job, cancel
 from coordinator.domain.outcomes import JobCounts, TaskCounts, job_end, task_end
+from coordinator.domain.routes import Route
 from coordinator.domain.submission import check
 
 NOW = datetime(2024, 3, 1, tzinfo=UTC)
@@ -29,6 +30,7 @@ COMMAND = UUID(int=9)
         (TaskCounts(3, 3, 0, 30, 30, 1), Action.COMPLETE_WITH_ERRORS),
         (TaskCounts(3, 3, 0, 30, 29, 0), Action.COMPLETE_WITH_ERRORS),
         (TaskCounts(3, 0, 3, 30, 0, 0), Action.FAIL),
+        (TaskCounts(3, 0, 3, 30, 9, 0), Action.COMPLETE_WITH_ERRORS),
         (TaskCounts(0, 0, 0, 0, 0, 0), Action.COMPLETE),
     ],
 )
@@ -71,8 +73,9 @@ def test_a_job_nobody_knows_cannot_be_cancelled():
     assert cancel(None, COMMAND)[0] == "unknown_job"
 
 
-def test_a_lease_doubles_with_each_lapse_and_not_for_ever():
-    assert [lease(n) // LEASE for n in range(7)] == [1, 2, 4, 8, 16, 16, 16]
+@pytest.mark.parametrize("route", list(Route))
+def test_a_lease_doubles_with_each_lapse_and_not_for_ever(route: Route):
+    assert [lease(route, n) // LEASES[route] for n in range(7)] == [1, 2, 4, 8, 16, 16, 16]
 
 
 @given(st.integers(1, 10), st.floats(0, 1, exclude_max=True))
@@ -103,7 +106,7 @@ def test_a_sound_command_passes():
         ({"timeframes": ("2w",)}, "has no timeframe '2w'"),
         ({"end": NOW - timedelta(days=1)}, "start must be before end"),
         ({"source": "archive"}, "no archive"),
-        ({"features": True}, "features are not available"),
+        ({"features": True}, "no feature set is named"),
     ],
 )
 def test_a_command_that_breaks_a_rule_is_refused_with_the_reason(

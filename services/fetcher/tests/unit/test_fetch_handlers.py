@@ -15,6 +15,7 @@ import pytest
 from candlelog.clock import SystemClock
 from candlelog.events.candles import CandleBatchV1
 from candlelog.events.codec import Message
+from candlelog.events.feature_sets import DEFAULT
 from candlelog.events.fetch import FetchRequestedV1, MarketsRequestedV1
 from candlelog.events.jobs import JobControlV1
 from candlelog.events.markets import Market, MarketsListedV1
@@ -166,6 +167,13 @@ async def test_a_chunk_becomes_a_batch_and_the_word_that_it_was_fetched(desk: De
     assert batch.rows.num_rows == 10
     assert isinstance(fetched, ChunkFetchedV1)
     assert (fetched.candles, fetched.weight, fetched.fetched_by) == (10, 2.0, "fetcher-1")
+
+
+async def test_a_batch_says_what_is_to_be_computed_of_it(desk: Desk):
+    await desk.fetch(chunk(feature_sets=(DEFAULT,)))
+    [batch] = desk.written(CANDLES.name)
+    assert isinstance(batch, CandleBatchV1)
+    assert batch.header.feature_sets == (DEFAULT,)
 
 
 async def test_an_empty_page_is_reported_as_covered(desk: Desk):

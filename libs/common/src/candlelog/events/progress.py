@@ -69,12 +69,14 @@ class TaskPlannedV1(_JobEvent):
 
 
 class ChunkReleasedV1(_ChunkEvent):
-    """A chunk was given to the fetchers."""
+    """A chunk was given to the fetchers, or to those who compute features."""
 
     ce_type: ClassVar[str] = "candlelog.progress.chunk_released.v1"
 
     start: Time
     end: Time
+    route: Literal["rest", "features"] = "rest"
+    """Of `features`: nothing is fetched, and the chunk is through when its features are stored."""
     slots: Count = Field(ge=1)
     attempt: Ordinal = Field(ge=1)
     released_at: Time

@@ -1,4 +1,4 @@
-"""Rows of chunks that were released and are not stored."""
+"""Rows of chunks that were released and of which something is awaited."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,13 +7,15 @@ from uuid import UUID
 
 from candlelog.stores.postgres import Connection
 from coordinator.adapters import statements
+from coordinator.adapters.feature_rows import set_names, sets_named
 from coordinator.domain.folding import Chunk, ChunkKey, ChunkState
 from coordinator.domain.releasing import Due, Released
+from coordinator.domain.routes import Route
 
 
 @dataclass(frozen=True, slots=True)
 class InFlight:
-    """Chunks of an exchange that are released and not stored, and the jobs with due ones."""
+    """Chunks of an exchange that are on one route, and the jobs with due ones."""
 
     chunks: int
     jobs_due: tuple[UUID, ...]
@@ -24,18 +26,23 @@ async def lock_exchange(connection: Connection, exchange: str) -> None:
     await connection.execute(statements.LOCK_EXCHANGE, exchange)
 
 
-async def in_flight(connection: Connection, exchange: str, now: datetime) -> InFlight:
+async def in_flight(connection: Connection, exchange: str, route: Route, now: datetime) -> InFlight:
     """What is on its way, for an exchange."""
-    row = await connection.fetchrow(statements.IN_FLIGHT, exchange, now)
+    row = await connection.fetchrow(statements.IN_FLIGHT, exchange, route, now)
     assert row is not None
     return InFlight(row["chunks"], tuple(row["jobs_due"]))
 
 
 async def due(
-    connection: Connection, exchange: str, now: datetime, job_ids: Iterable[UUID]
+    connection: Connection,
+    exchange: str,
+    route: Route,
+    *,
+    job_ids: Iterable[UUID],
+    now: datetime,
 ) -> list[Due]:
-    """Chunks of these jobs whose lease or wait is over, in order of time."""
-    rows = await connection.fetch(statements.DUE_CHUNKS, exchange, now, list(job_ids))
+    """Chunks of these jobs on the route whose lease or wait is over, in order of time."""
+    rows = await connection.fetch(statements.DUE_CHUNKS, exchange, route, now, list(job_ids))
     return [
         Due(
             ChunkState(row["state"]),
@@ -45,6 +52,8 @@ async def due(
                 chunk_id=row["chunk_id"],
                 symbol=row["symbol"],
                 timeframe=row["timeframe"],
+                route=Route(row["route"]),
+                feature_sets=sets_named(row["feature_sets"]),
                 start=row["start_time"],
                 end=row["end_time"],
                 slots=row["slots"],
@@ -63,21 +72,24 @@ async def insert(
     connection: Connection, chunks: Sequence[Released], exchanges: Mapping[UUID, str]
 ) -> None:
     """Write chunks that are released for the first time; `exchanges` by job."""
-    await connection.execute(
-        statements.INSERT_CHUNKS,
-        [chunk.task_id for chunk in chunks],
-        [chunk.chunk_id for chunk in chunks],
-        [chunk.job_id for chunk in chunks],
-        [exchanges[chunk.job_id] for chunk in chunks],
-        [chunk.generation for chunk in chunks],
-        [chunk.release for chunk in chunks],
-        [chunk.attempt for chunk in chunks],
-        [chunk.lapses for chunk in chunks],
-        [chunk.due_at for chunk in chunks],
-        [chunk.start for chunk in chunks],
-        [chunk.end for chunk in chunks],
-        [chunk.slots for chunk in chunks],
-    )
+    await connection.copy_records_to_table(
+        "chunks",
+        columns=(
+            "task_id", "chunk_id", "job_id", "exchange", "route", "feature_sets", "state",
+            "generation", "release", "attempt", "lapses", "due_at", "start_time", "end_time",
+            "slots", "awaits_candles", "awaits_features",
+        ),
+        records=[
+            (
+                chunk.task_id, chunk.chunk_id, chunk.job_id, exchanges[chunk.job_id], chunk.route,
+                set_names(chunk.feature_sets), ChunkState.RELEASED,
+                chunk.generation, chunk.release, chunk.attempt, chunk.lapses, chunk.due_at,
+                chunk.start, chunk.end, chunk.slots,
+                chunk.route is Route.REST, bool(chunk.feature_sets),
+            )
+            for chunk in chunks
+        ],
+    )  # fmt: skip
 
 
 async def release_again(connection: Connection, chunks: Sequence[Released]) -> None:
@@ -103,11 +115,14 @@ async def read(connection: Connection, keys: Collection[ChunkKey]) -> dict[Chunk
     chunks = (
         Chunk(
             key=ChunkKey(row["job_id"], row["task_id"], row["chunk_id"]),
+            route=Route(row["route"]),
             state=ChunkState(row["state"]),
             generation=row["generation"],
             release=row["release"],
             attempt=row["attempt"],
             due_at=row["due_at"],
+            awaits_candles=row["awaits_candles"],
+            awaits_features=row["awaits_features"],
         )
         for row in rows
     )
@@ -123,11 +138,13 @@ async def change(connection: Connection, chunks: Sequence[Chunk]) -> None:
         [chunk.state for chunk in chunks],
         [chunk.attempt for chunk in chunks],
         [chunk.due_at for chunk in chunks],
+        [chunk.awaits_candles for chunk in chunks],
+        [chunk.awaits_features for chunk in chunks],
     )
 
 
 async def forget(connection: Connection, chunks: Sequence[Chunk]) -> None:
-    """Drop chunks that are stored."""
+    """Drop chunks that are through."""
     await connection.execute(
         statements.FORGET_CHUNKS,
         [chunk.key.task_id for chunk in chunks],

@@ -1,17 +1,28 @@
 """Coverage as ClickHouse has it."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from datetime import timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 from candlelog.errors import Unavailable
 from candlelog.market.ranges import TimeRange
+from candlelog.market.series import Series
 from candlelog.stores.clickhouse import ClickHouse
 from candlelog.stores.coverage import explained_ranges
 from coordinator.domain.planning import Covered
 
+T = TypeVar("T")
+
 _UNKNOWN_TABLE: Final = 60
 _UNKNOWN_DATABASE: Final = 81
+
+
+_STORED: Final = """
+SELECT symbol, timeframe, min(start), max(end) FROM coverage
+WHERE exchange = {exchange:String}
+    AND symbol IN {symbols:Array(String)} AND timeframe IN {timeframes:Array(String)}
+GROUP BY symbol, timeframe
+"""
 
 
 class ClickHouseCoverage:
@@ -30,17 +41,36 @@ class ClickHouseCoverage:
         settle_delay: timedelta,
     ) -> Covered:
         """One query, whatever the number of series; see `coordinator.ports.Coverage`."""
-        try:
-            return await explained_ranges(
+        return await _or_nothing(
+            explained_ranges(
                 self._clickhouse,
                 exchange=exchange,
                 symbols=symbols,
                 timeframes=timeframes,
                 window=window,
                 settle_delay=settle_delay,
-            )
-        except Unavailable as error:
-            # No sink has run yet, so nothing is stored: the first job need not wait for one.
-            if getattr(error.__cause__, "code", None) in {_UNKNOWN_TABLE, _UNKNOWN_DATABASE}:
-                return {}
-            raise
+            ),
+            {},
+        )
+
+    async def stored(
+        self, exchange: str, symbols: Sequence[str], timeframes: Sequence[str]
+    ) -> Mapping[Series, TimeRange]:
+        """One query, whatever the number of series; see `coordinator.ports.Coverage`."""
+        query = self._clickhouse.query(
+            _STORED, exchange=exchange, symbols=list(symbols), timeframes=list(timeframes)
+        )
+        return {
+            Series(exchange, symbol, timeframe): TimeRange(start, end)
+            for symbol, timeframe, start, end in await _or_nothing(query, [])
+        }
+
+
+async def _or_nothing(asked: Awaitable[T], nothing: T) -> T:
+    """What was asked; `nothing` where no sink has run yet: the first job need not wait for one."""
+    try:
+        return await asked
+    except Unavailable as error:
+        if getattr(error.__cause__, "code", None) in {_UNKNOWN_TABLE, _UNKNOWN_DATABASE}:
+            return nothing
+        raise

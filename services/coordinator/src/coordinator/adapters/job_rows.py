@@ -12,11 +12,12 @@ from coordinator.adapters import statements
 from coordinator.domain.fairness import Claim
 from coordinator.domain.jobs import Job
 from coordinator.domain.outcomes import JobCounts
+from coordinator.domain.routes import Route
 
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """What a job is when its row is written."""
+    """What a job is when its row is written; `chunks` are those of each route."""
 
     job_id: UUID
     exchange: str
@@ -26,7 +27,7 @@ class NewJob:
     version: int
     tasks_total: int
     tasks_completed: int
-    chunks_total: int
+    chunks: Mapping[Route, int]
     submitted_at: datetime
 
 
@@ -42,10 +43,14 @@ async def insert(connection: Connection, job: NewJob) -> bool:
         job.version,
         job.tasks_total,
         job.tasks_completed,
-        job.chunks_total,
         job.submitted_at,
     )
-    return found is not None
+    if found is None:
+        return False
+    await connection.execute(
+        statements.INSERT_CLAIMS, job.job_id, list(job.chunks), list(job.chunks.values())
+    )
+    return True
 
 
 async def lock(connection: Connection, job_ids: Iterable[UUID]) -> dict[UUID, Job]:
@@ -59,9 +64,9 @@ async def lock_unfinished(connection: Connection) -> list[Job]:
     return [_job(row) for row in await connection.fetch(statements.LOCK_OPEN_JOBS)]
 
 
-async def claims(connection: Connection, exchange: str) -> list[Claim]:
-    """Jobs of an exchange that have chunks to release, oldest first."""
-    return [Claim(*row) for row in await connection.fetch(statements.CLAIMS, exchange)]
+async def claims(connection: Connection, exchange: str, route: Route) -> list[Claim]:
+    """Jobs of an exchange that have chunks of a route to release, oldest first."""
+    return [Claim(*row) for row in await connection.fetch(statements.CLAIMS, exchange, route)]
 
 
 async def move(connection: Connection, job: Job, status: Status) -> None:
@@ -72,11 +77,17 @@ async def move(connection: Connection, job: Job, status: Status) -> None:
 async def cancel(connection: Connection, job: Job, correlation_id: UUID) -> None:
     """Fence the work of a locked job off, for this command."""
     await connection.execute(statements.CANCEL_JOB, job.job_id, correlation_id)
+    await forget_claims(connection, [job.job_id])
 
 
-async def count_released(connection: Connection, chunks: Mapping[UUID, int]) -> None:
+async def count_released(connection: Connection, chunks: Mapping[UUID, int], route: Route) -> None:
     """So many chunks more of these jobs were released."""
-    await connection.execute(statements.COUNT_RELEASED, list(chunks), list(chunks.values()))
+    await connection.execute(statements.COUNT_RELEASED, list(chunks), list(chunks.values()), route)
+
+
+async def forget_claims(connection: Connection, job_ids: Iterable[UUID]) -> None:
+    """These jobs are over: nothing more of them is released."""
+    await connection.execute(statements.FORGET_CLAIMS, list(job_ids))
 
 
 async def count_ended_tasks(

@@ -1,6 +1,6 @@
 """Coverage in memory, for tests: keeps the promises that the one of ClickHouse keeps."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -44,3 +44,19 @@ class MemoryCoverage:
             if seen.series in wanted and near and seen.asked.start < end:
                 found.setdefault(seen.series, []).append(TimeRange(seen.asked.start, end))
         return {series: merge(ranges) for series, ranges in found.items()}
+
+    async def stored(
+        self, exchange: str, symbols: Sequence[str], timeframes: Sequence[str]
+    ) -> Mapping[Series, TimeRange]:
+        """See `coordinator.ports.Coverage`."""
+        found: dict[Series, TimeRange] = {}
+        for seen in self.observations:
+            series, asked = seen.series, seen.asked
+            known = found.get(series, asked)
+            if (
+                series.exchange == exchange
+                and series.symbol in symbols
+                and series.timeframe in timeframes
+            ):
+                found[series] = TimeRange(min(known.start, asked.start), max(known.end, asked.end))
+        return found

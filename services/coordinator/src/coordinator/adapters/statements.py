@@ -6,10 +6,15 @@ from typing import Final
 
 INSERT_JOB: Final = """
 INSERT INTO jobs (job_id, exchange, priority, max_attempts, status, version, generation,
-                  tasks_total, tasks_completed, chunks_unreleased, submitted_at)
-VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8, $9, $10)
+                  tasks_total, tasks_completed, submitted_at)
+VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8, $9)
 ON CONFLICT (job_id) DO NOTHING
 RETURNING job_id
+"""
+
+INSERT_CLAIMS: Final = """
+INSERT INTO claims (job_id, route, chunks)
+SELECT $1, route, chunks FROM unnest($2::text[], $3::int[]) AS new (route, chunks)
 """
 
 LOCK_JOBS: Final = """
@@ -23,9 +28,10 @@ FROM jobs WHERE status IN ('queued', 'running') ORDER BY job_id FOR NO KEY UPDAT
 """
 
 CLAIMS: Final = """
-SELECT job_id, priority, chunks_unreleased
-FROM jobs WHERE exchange = $1 AND status IN ('queued', 'running') AND chunks_unreleased > 0
-ORDER BY submitted_at, job_id
+SELECT jobs.job_id, priority, chunks
+FROM jobs JOIN claims ON claims.job_id = jobs.job_id AND route = $2
+WHERE exchange = $1 AND status IN ('queued', 'running') AND chunks > 0
+ORDER BY submitted_at, jobs.job_id
 """
 
 MOVE_JOB: Final = """
@@ -33,15 +39,16 @@ UPDATE jobs SET status = $2, version = version + 1 WHERE job_id = $1
 """
 
 CANCEL_JOB: Final = """
-UPDATE jobs SET cancelled_by = $2, generation = generation + 1, chunks_unreleased = 0
-WHERE job_id = $1
+UPDATE jobs SET cancelled_by = $2, generation = generation + 1 WHERE job_id = $1
 """
 
 COUNT_RELEASED: Final = """
-UPDATE jobs SET chunks_unreleased = chunks_unreleased - released.chunks
+UPDATE claims SET chunks = claims.chunks - released.chunks
 FROM unnest($1::uuid[], $2::int[]) AS released (job_id, chunks)
-WHERE jobs.job_id = released.job_id
+WHERE claims.job_id = released.job_id AND route = $3
 """
+
+FORGET_CLAIMS: Final = "DELETE FROM claims WHERE job_id = ANY($1::uuid[])"
 
 COUNT_ENDED_TASKS: Final = """
 UPDATE jobs SET tasks_completed = tasks_completed + ended.completed,
@@ -59,26 +66,31 @@ NEXT_TASKS: Final = """
 SELECT next.job_id, next.task_id, next.cursor, next.chunks_total, next.position
 FROM unnest($1::uuid[], $2::int[]) AS share (job_id, chunks)
 CROSS JOIN LATERAL (
-    SELECT * FROM tasks WHERE tasks.job_id = share.job_id AND cursor < chunks_total
+    SELECT * FROM queues
+    WHERE queues.job_id = share.job_id AND route = $3 AND cursor < chunks_total
     ORDER BY cursor, position LIMIT share.chunks
 ) AS next
 """
 
 ADVANCE_CURSORS: Final = """
 WITH advanced AS (
-    UPDATE tasks SET cursor = cursor + taken.chunks
+    UPDATE queues SET cursor = cursor + taken.chunks
     FROM unnest($1::uuid[], $2::uuid[], $3::int[]) AS taken (job_id, task_id, chunks)
-    WHERE tasks.job_id = taken.job_id AND tasks.task_id = taken.task_id
-    RETURNING tasks.*, cursor - taken.chunks AS first
+    WHERE queues.job_id = taken.job_id AND queues.task_id = taken.task_id AND route = $4
+    RETURNING queues.*, cursor - taken.chunks AS first
 )
-SELECT job_id, advanced.task_id, symbol, timeframe, page_size, first, cursor,
-       first_chunk, end_chunk, start_time, end_time
-FROM advanced CROSS JOIN LATERAL (
-    SELECT * FROM ranges WHERE ranges.task_id = advanced.task_id AND end_chunk > first
+SELECT advanced.job_id, advanced.task_id, symbol, timeframe, piece_slots, first, cursor,
+       first_chunk, end_chunk, start_time, end_time, feature_sets
+FROM advanced
+JOIN tasks ON tasks.job_id = advanced.job_id AND tasks.task_id = advanced.task_id
+CROSS JOIN LATERAL (
+    SELECT * FROM ranges
+    WHERE ranges.task_id = advanced.task_id AND ranges.route = advanced.route
+          AND end_chunk > first
     ORDER BY end_chunk LIMIT cursor - first
 ) AS planned
 WHERE first_chunk < cursor
-ORDER BY job_id, position, end_chunk
+ORDER BY advanced.job_id, advanced.position, end_chunk
 """
 
 MOVE_TASKS: Final = """
@@ -112,6 +124,8 @@ RETURNING tasks.job_id, tasks.task_id, status, chunks_total, chunks_stored, chun
           slots_asked, slots_explained, tasks.quarantined
 """
 
+FORGET_QUEUES: Final = "DELETE FROM queues WHERE task_id = ANY($1::uuid[])"
+
 FORGET_RANGES: Final = "DELETE FROM ranges WHERE task_id = ANY($1::uuid[])"
 
 # chunks
@@ -122,31 +136,21 @@ SELECT pg_advisory_xact_lock(hashtextextended('coordinator.release.' || $1, 0))
 
 IN_FLIGHT: Final = """
 SELECT count(*) AS chunks,
-       coalesce(array_agg(DISTINCT job_id) FILTER (WHERE due_at <= $2), '{}') AS jobs_due
-FROM chunks WHERE exchange = $1 AND state <> 'failed'
+       coalesce(array_agg(DISTINCT job_id) FILTER (WHERE due_at <= $3), '{}') AS jobs_due
+FROM chunks WHERE exchange = $1 AND route = $2 AND state <> 'failed'
 """
 
 DUE_CHUNKS: Final = """
 SELECT chunks.*, symbol, timeframe
 FROM chunks JOIN tasks ON tasks.job_id = chunks.job_id AND tasks.task_id = chunks.task_id
-WHERE chunks.exchange = $1 AND due_at <= $2 AND state <> 'failed'
-      AND chunks.job_id = ANY($3::uuid[])
+WHERE chunks.exchange = $1 AND route = $2 AND due_at <= $3 AND state <> 'failed'
+      AND chunks.job_id = ANY($4::uuid[])
 ORDER BY start_time, chunk_id
 """
 
-INSERT_CHUNKS: Final = """
-INSERT INTO chunks (task_id, chunk_id, job_id, exchange, state, generation, release, attempt,
-                    lapses, due_at, start_time, end_time, slots)
-SELECT task_id, chunk_id, job_id, exchange, 'released', generation, release, attempt,
-       lapses, due_at, start_time, end_time, slots
-FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::int[], $6::int[], $7::int[],
-            $8::int[], $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::int[])
-     AS new (task_id, chunk_id, job_id, exchange, generation, release, attempt,
-             lapses, due_at, start_time, end_time, slots)
-"""
-
 READ_CHUNKS: Final = """
-SELECT chunks.job_id, chunks.task_id, chunks.chunk_id, state, generation, release, attempt, due_at
+SELECT chunks.job_id, chunks.task_id, chunks.chunk_id, route, state, generation, release, attempt,
+       due_at, awaits_candles, awaits_features
 FROM chunks JOIN unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS wanted (job_id, task_id, chunk_id)
      ON chunks.task_id = wanted.task_id AND chunks.chunk_id = wanted.chunk_id
         AND chunks.job_id = wanted.job_id
@@ -161,9 +165,12 @@ WHERE chunks.task_id = again.task_id AND chunks.chunk_id = again.chunk_id
 """
 
 CHANGE_CHUNKS: Final = """
-UPDATE chunks SET state = changed.state, attempt = changed.attempt, due_at = changed.due_at
-FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::int[], $5::timestamptz[])
-     AS changed (task_id, chunk_id, state, attempt, due_at)
+UPDATE chunks SET state = changed.state, attempt = changed.attempt, due_at = changed.due_at,
+                  awaits_candles = changed.awaits_candles,
+                  awaits_features = changed.awaits_features
+FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::int[], $5::timestamptz[], $6::bool[],
+            $7::bool[])
+     AS changed (task_id, chunk_id, state, attempt, due_at, awaits_candles, awaits_features)
 WHERE chunks.task_id = changed.task_id AND chunks.chunk_id = changed.chunk_id
 """
 
@@ -176,6 +183,49 @@ FORGET_CHUNKS_OF_TASKS: Final = "DELETE FROM chunks WHERE task_id = ANY($1::uuid
 
 RENEW_LEASES: Final = """
 UPDATE chunks SET due_at = $1 WHERE state = 'released' AND due_at < $1
+"""
+
+# series_features
+
+MARK_SERIES: Final = """
+INSERT INTO series_features (exchange, symbol, timeframe, feature_set, job_id)
+SELECT $1, symbol, timeframe, feature_set, $5
+FROM unnest($2::text[], $3::text[]) AS named (symbol, timeframe)
+CROSS JOIN unnest($4::text[]) AS asked (feature_set)
+ORDER BY symbol, timeframe, feature_set
+ON CONFLICT DO NOTHING
+"""
+
+MARKS_OF_SERIES: Final = """
+SELECT symbol, timeframe, feature_set, complete
+FROM series_features JOIN unnest($2::text[], $3::text[]) AS named (symbol, timeframe)
+     USING (symbol, timeframe)
+WHERE exchange = $1
+ORDER BY symbol, timeframe, feature_set
+"""
+
+COMPLETE_MARKS: Final = """
+UPDATE series_features AS mark SET complete = true, job_id = tasks.job_id
+FROM queues
+JOIN tasks ON tasks.job_id = queues.job_id AND tasks.task_id = queues.task_id
+JOIN jobs ON jobs.job_id = queues.job_id
+JOIN ranges ON ranges.task_id = queues.task_id AND ranges.route = queues.route
+WHERE queues.task_id = ANY($1::uuid[]) AND queues.route = 'features'
+      AND queues.cursor = queues.chunks_total
+      AND NOT EXISTS (
+          SELECT FROM chunks WHERE chunks.task_id = queues.task_id AND chunks.route = 'features'
+      )
+      AND mark.exchange = jobs.exchange AND mark.symbol = tasks.symbol
+      AND mark.timeframe = tasks.timeframe AND mark.feature_set = ANY(ranges.feature_sets)
+      AND NOT mark.complete
+"""
+
+PENDING_RANGES: Final = """
+SELECT symbol, timeframe, start_time, end_time
+FROM chunks
+JOIN tasks ON tasks.job_id = chunks.job_id AND tasks.task_id = chunks.task_id
+JOIN unnest($2::text[], $3::text[]) AS named (symbol, timeframe) USING (symbol, timeframe)
+WHERE exchange = $1 AND route = 'rest' AND awaits_features
 """
 
 # outbox

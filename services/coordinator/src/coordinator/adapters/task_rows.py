@@ -1,4 +1,4 @@
-"""Rows of tasks and of the ranges they ask for."""
+"""Rows of tasks, and of the queues and ranges of chunks that they take."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,11 +7,15 @@ from uuid import UUID
 from candlelog.market.states import Status
 from candlelog.stores.postgres import Connection
 from coordinator.adapters import statements
+from coordinator.adapters.feature_rows import set_names, sets_named
 from coordinator.domain.fairness import Queue
+from coordinator.domain.folding import Change
 from coordinator.domain.jobs import TaskMoved
 from coordinator.domain.outcomes import TaskCounts
-from coordinator.domain.planning import PlannedRange, TaskPlan
+from coordinator.domain.planning import TaskPlan
+from coordinator.domain.queues import PlannedRange
 from coordinator.domain.releasing import Stretch
+from coordinator.domain.routes import Route
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,70 +26,68 @@ class TaskKey:
     task_id: UUID
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What to add to the counts of a task."""
-
-    stored: int = 0
-    failed: int = 0
-    slots_explained: int = 0
-    quarantined: int = 0
-
-    def __add__(self, other: "Change") -> "Change":
-        return Change(
-            self.stored + other.stored,
-            self.failed + other.failed,
-            self.slots_explained + other.slots_explained,
-            self.quarantined + other.quarantined,
-        )
-
-
-async def insert(
-    connection: Connection, job_id: UUID, plans: Sequence[TaskPlan], page_size: int
-) -> None:
+async def insert(connection: Connection, job_id: UUID, plans: Sequence[TaskPlan]) -> None:
     """Write the tasks of a new job, in order; those without a chunk are completed at once."""
     await connection.copy_records_to_table(
         "tasks",
         columns=(
             "job_id", "task_id", "position", "symbol", "timeframe", "status", "version",
-            "page_size", "chunks_total", "slots_asked",
+            "chunks_total", "slots_asked",
         ),
         records=[
             (
                 job_id, plan.task_id, position, plan.series.symbol, plan.series.timeframe,
                 Status.QUEUED if plan.chunks_total else Status.COMPLETED,
                 0 if plan.chunks_total else 1,
-                page_size, plan.chunks_total, plan.slots_expected - plan.slots_covered,
+                plan.chunks_total, plan.slots_expected - plan.slots_covered,
             )
             for position, plan in enumerate(plans)
         ],
     )  # fmt: skip
     await connection.copy_records_to_table(
-        "ranges",
-        columns=("task_id", "end_chunk", "first_chunk", "start_time", "end_time"),
+        "queues",
+        columns=("job_id", "task_id", "route", "position", "piece_slots", "chunks_total"),
         records=[
-            (plan.task_id, part.end_chunk, part.first_chunk, part.start, part.end)
-            for plan in plans
-            for part in plan.ranges
+            (job_id, plan.task_id, queue.route, position, queue.piece_slots, queue.chunks_total)
+            for position, plan in enumerate(plans)
+            for queue in plan.queues
         ],
     )
+    await connection.copy_records_to_table(
+        "ranges",
+        columns=(
+            "task_id", "route", "end_chunk", "first_chunk", "start_time", "end_time",
+            "feature_sets",
+        ),
+        records=[
+            (
+                plan.task_id, queue.route, part.end_chunk, part.first_chunk, part.start, part.end,
+                set_names(part.feature_sets),
+            )
+            for plan in plans
+            for queue in plan.queues
+            for part in queue.ranges
+        ],
+    )  # fmt: skip
 
 
 async def next_in_line(
-    connection: Connection, shares: Mapping[UUID, int]
+    connection: Connection, shares: Mapping[UUID, int], route: Route
 ) -> dict[UUID, list[Queue]]:
     """For each job the tasks that have released the fewest chunks, at most as many as its share."""
-    rows = await connection.fetch(statements.NEXT_TASKS, list(shares), list(shares.values()))
+    rows = await connection.fetch(statements.NEXT_TASKS, list(shares), list(shares.values()), route)
     found: dict[UUID, list[Queue]] = {job_id: [] for job_id in shares}
     for row in rows:
         found[row["job_id"]].append(Queue(*row))
     return found
 
 
-async def take(connection: Connection, chunks: Mapping[TaskKey, int]) -> list[Stretch]:
+async def take(
+    connection: Connection, chunks: Mapping[TaskKey, int], route: Route
+) -> list[Stretch]:
     """Move the cursors of these tasks on; the stretches they passed, in order of time."""
     rows = await connection.fetch(
-        statements.ADVANCE_CURSORS, *_columns(chunks), list(chunks.values())
+        statements.ADVANCE_CURSORS, *_columns(chunks), list(chunks.values()), route
     )
     return [
         Stretch(
@@ -93,11 +95,16 @@ async def take(connection: Connection, chunks: Mapping[TaskKey, int]) -> list[St
             task_id=row["task_id"],
             symbol=row["symbol"],
             timeframe=row["timeframe"],
-            page_size=row["page_size"],
+            route=route,
+            piece_slots=row["piece_slots"],
             first=row["first"],
             end=row["cursor"],
             planned=PlannedRange(
-                row["start_time"], row["end_time"], row["first_chunk"], row["end_chunk"]
+                row["start_time"],
+                row["end_time"],
+                row["first_chunk"],
+                row["end_chunk"],
+                sets_named(row["feature_sets"]),
             ),
         )
         for row in rows
@@ -138,8 +145,9 @@ async def count_chunks(
 
 
 async def forget_work(connection: Connection, tasks: Iterable[TaskKey]) -> None:
-    """Drop the ranges and chunks of tasks that are over; their counts stay."""
+    """Drop the queues, ranges and chunks of tasks that are over; their counts stay."""
     task_ids = [task.task_id for task in tasks]
+    await connection.execute(statements.FORGET_QUEUES, task_ids)
     await connection.execute(statements.FORGET_RANGES, task_ids)
     await connection.execute(statements.FORGET_CHUNKS_OF_TASKS, task_ids)
 

@@ -15,7 +15,6 @@ from candlelog.events.progress import (
 )
 from candlelog.market.states import Action, Status
 from coordinator.domain.jobs import Job, TaskMoved, moved
-from coordinator.domain.pieces import ROUTE
 from coordinator.domain.planning import TaskPlan
 
 _ROUTE_REASON = "the venue answers the whole range itself"
@@ -94,7 +93,7 @@ def _task_planned(job_id: UUID, plan: TaskPlan, now: datetime) -> Event:
         timeframe=plan.series.timeframe,
         start=plan.start,
         end=plan.end,
-        route=ROUTE,
+        features=bool(plan.feature_sets),
         route_reason=_ROUTE_REASON,
         chunks_total=plan.chunks_total,
         slots_expected=plan.slots_expected,

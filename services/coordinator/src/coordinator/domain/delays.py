@@ -3,19 +3,23 @@
 from datetime import timedelta
 from typing import Final
 
-LEASE: Final = timedelta(seconds=60)
+from coordinator.domain.routes import Route
+
+LEASES: Final = {Route.REST: timedelta(seconds=60), Route.FEATURES: timedelta(minutes=5)}
+"""Features wait for those of the candles before them on the log, and are asked for anew only as a
+last resort: two requests for the same are computed twice."""
 _LONGEST_DOUBLING: Final = 4
 _RETRY_FIRST_SECONDS: Final = 1.0
 _RETRY_MOST_SECONDS: Final = 60.0
 
 
-def lease(lapses: int) -> timedelta:
-    """How long a released chunk may take to be fetched, after `lapses` lost leases.
+def lease(route: Route, lapses: int) -> timedelta:
+    """How long a released chunk may take to be fetched, or computed, after `lapses` lost leases.
 
-    It doubles up to sixteen times over: while no fetcher works at all, the log would otherwise
-    fill with requests for the same few chunks.
+    It doubles up to sixteen times over: while nobody works at all, the log would otherwise fill
+    with requests for the same few chunks.
     """
-    return LEASE * 2 ** min(lapses, _LONGEST_DOUBLING)
+    return LEASES[route] * 2 ** min(lapses, _LONGEST_DOUBLING)
 
 
 def retry_delay(attempt: int, jitter: float) -> timedelta:

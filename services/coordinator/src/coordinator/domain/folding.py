@@ -1,13 +1,14 @@
 """What a chunk becomes by what is said about it.
 
 Events of a chunk are ordered by `(generation, release)`: what belongs to an older release is late
-and changes nothing. The exception is a stored batch, which is final whichever release brought it.
+and changes nothing. The exceptions are a stored batch and stored features: each is final, whichever
+release brought it. A chunk is through when nothing of it is awaited any more.
 """
 
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from candlelog.events.progress import (
@@ -15,13 +16,19 @@ from candlelog.events.progress import (
     ChunkDeferredV1,
     ChunkFailedV1,
     ChunkFetchedV1,
+    FeaturesStoredV1,
 )
+from coordinator.domain.routes import Route
 
-ChunkEvent = BatchStoredV1 | ChunkDeferredV1 | ChunkFailedV1 | ChunkFetchedV1
+ChunkEvent = BatchStoredV1 | ChunkDeferredV1 | ChunkFailedV1 | ChunkFetchedV1 | FeaturesStoredV1
 
 
 class ChunkState(StrEnum):
-    """Where a released chunk is; a stored one has no state: its row is gone."""
+    """Where a released chunk is; one that is through has no state: its row is gone.
+
+    A chunk is fetched from the answer of the venue on, also while its candles are stored and
+    only features are awaited.
+    """
 
     RELEASED = "released"
     FETCHED = "fetched"
@@ -39,29 +46,54 @@ class ChunkKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A chunk that was released and is not stored.
+    """A chunk that was released, and what is awaited of it.
 
     `due_at` is when it is released again: the end of the lease, or of the wait; None for never.
     """
 
     key: ChunkKey
+    route: Route
     state: ChunkState
     generation: int
     release: int
     attempt: int
     due_at: datetime | None
+    awaits_candles: bool
+    awaits_features: bool
+
+    @property
+    def through(self) -> bool:
+        """Whether all of it is stored."""
+        return not (self.awaits_candles or self.awaits_features)
+
+    @property
+    def failed(self) -> bool:
+        """Whether it is given up."""
+        return self.state is ChunkState.FAILED and not self.through
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """The end of a chunk: readable, with this many slots explained and rows quarantined."""
+class Change:
+    """What to add to the counts of a task: chunks that are through, or failed, and slots."""
 
-    slots_explained: int
-    quarantined: int
+    stored: int = 0
+    failed: int = 0
+    slots_explained: int = 0
+    quarantined: int = 0
+
+    def __add__(self, other: "Change") -> "Change":
+        return Change(
+            self.stored + other.stored,
+            self.failed + other.failed,
+            self.slots_explained + other.slots_explained,
+            self.quarantined + other.quarantined,
+        )
 
 
-_ASKED = frozenset({ChunkState.RELEASED, ChunkState.FETCHED})
-"""A chunk can fail after it was fetched: the sink may refuse its batch."""
+NOTHING: Final = Change()
+
+_ASKED: Final = frozenset({ChunkState.RELEASED, ChunkState.FETCHED})
+"""A chunk can fail after it was fetched: its batch may be refused, or its features."""
 
 
 def key_of(event: ChunkEvent) -> ChunkKey:
@@ -69,27 +101,56 @@ def key_of(event: ChunkEvent) -> ChunkKey:
     return ChunkKey(event.job_id, event.task_id, event.chunk_id)
 
 
-def fold(chunk: Chunk, event: ChunkEvent, retry_at: datetime) -> Chunk | Stored:
-    """The chunk after the event; the very same object when the event is late.
+def fold(chunk: Chunk, event: ChunkEvent, retry_at: datetime) -> Chunk:
+    """The chunk after the event; the very same object when the event says nothing new.
 
     `retry_at` is when a chunk that failed in passing is asked for again.
     """
-    if isinstance(event, BatchStoredV1):
-        return Stored(event.slots_explained, event.quarantined)
-    current = (event.generation, event.release) == (chunk.generation, chunk.release)
-    return _answered(chunk, event, retry_at) if current else chunk
+    match event:
+        case BatchStoredV1():
+            return _with_candles(chunk, event) if chunk.awaits_candles else chunk
+        case FeaturesStoredV1():
+            return replace(chunk, awaits_features=False) if chunk.awaits_features else chunk
+        case _:
+            late = (event.generation, event.release) != (chunk.generation, chunk.release)
+            return chunk if late or chunk.through else _answered(chunk, event, retry_at)
+
+
+def change(before: Chunk, after: Chunk, event: ChunkEvent) -> Change:
+    """What the task counts more by the event that made the one chunk the other."""
+    slots = quarantined = 0
+    if isinstance(event, BatchStoredV1) and before.awaits_candles:
+        slots, quarantined = event.slots_explained, event.quarantined
+    return Change(after.through - before.through, after.failed - before.failed, slots, quarantined)
+
+
+def _with_candles(chunk: Chunk, event: BatchStoredV1) -> Chunk:
+    """Only features are awaited from now on, those of the release that brought the candles: what
+    is still said about another release is late."""
+    return replace(
+        chunk,
+        state=ChunkState.FETCHED,
+        generation=event.generation,
+        release=event.release,
+        due_at=None,
+        awaits_candles=False,
+    )
 
 
 def _answered(
     chunk: Chunk, event: ChunkDeferredV1 | ChunkFailedV1 | ChunkFetchedV1, retry_at: datetime
 ) -> Chunk:
+    """After the word of whoever was asked. Features alone are not fetched, put off or tried again:
+    they come by themselves, or with the next release, or they fail for good."""
     match event:
+        case ChunkFailedV1(final=True) if chunk.state in _ASKED:
+            return replace(chunk, state=ChunkState.FAILED, due_at=None)
+        case _ if not chunk.awaits_candles:
+            return chunk
         case ChunkFetchedV1() if chunk.state in {ChunkState.RELEASED, ChunkState.WAITING}:
             return replace(chunk, state=ChunkState.FETCHED, due_at=None)
         case ChunkDeferredV1() if chunk.state is ChunkState.RELEASED:
             return replace(chunk, state=ChunkState.WAITING, due_at=event.until)
-        case ChunkFailedV1(final=True) if chunk.state in _ASKED:
-            return replace(chunk, state=ChunkState.FAILED, due_at=None)
         case ChunkFailedV1() if chunk.state in _ASKED:
             return replace(
                 chunk, state=ChunkState.WAITING, attempt=chunk.attempt + 1, due_at=retry_at

@@ -7,7 +7,10 @@ from candlelog.market.states import Action
 
 @dataclass(frozen=True, slots=True)
 class TaskCounts:
-    """What became of the chunks and slots of a task; `slots_asked` excludes covered ones."""
+    """What became of the chunks and slots of a task; `slots_asked` excludes covered ones.
+
+    A chunk counts as stored when its features are too, where it has any; its slots count before.
+    """
 
     chunks_total: int
     chunks_stored: int
@@ -31,7 +34,7 @@ def task_end(counts: TaskCounts) -> Action | None:
     """How the task ends, or None while a chunk is open."""
     if counts.chunks_stored + counts.chunks_failed < counts.chunks_total:
         return None
-    if counts.chunks_failed and not counts.chunks_stored:
+    if counts.chunks_failed and not counts.chunks_stored and not counts.slots_explained:
         return Action.FAIL
     unexplained = counts.slots_asked - counts.slots_explained
     if counts.chunks_failed or counts.quarantined or unexplained > 0:

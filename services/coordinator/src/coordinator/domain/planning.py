@@ -1,73 +1,104 @@
 """From a job to one plan a series: which slots are asked for, and in how many chunks.
 
-A plan never lists its chunks. It lists the ranges still to be asked, each with the numbers of its
-chunks; what chunk `n` asks follows from its range and the page size (`coordinator.domain.pieces`).
+A plan never lists its chunks. It lists ranges, each with the numbers of its chunks; what chunk `n`
+asks follows from its range and the slots of a chunk (`coordinator.domain.pieces`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID, uuid5
 
+from candlelog.events.feature_sets import FeatureSetRef
 from candlelog.events.jobs import SubmitJobV1
 from candlelog.market.profile import ExchangeProfile
 from candlelog.market.ranges import TimeRange, subtract
 from candlelog.market.series import Series
 from candlelog.market.timeframe import Timeframe
+from coordinator.domain.history import compute_queue
+from coordinator.domain.queues import PlannedQueue, Work, chunks_of, line_up
+from coordinator.domain.routes import Route
+
+Covered = Mapping[Series, Sequence[TimeRange]]
+"""Ranges of each series: on its grid, apart, in order of time."""
+
+Marks = Mapping[Series, Mapping[FeatureSetRef, bool]]
+"""The feature sets that each series has, and whether all that is stored of it has them."""
 
 
 @dataclass(frozen=True, slots=True)
-class PlannedRange:
-    """Slots `[start, end)` of a task, asked by the chunks `[first_chunk, end_chunk)`."""
+class Known:
+    """What is known of the series of a job before it is planned.
 
-    start: datetime
-    end: datetime
-    first_chunk: int
-    end_chunk: int
+    `covered` is what coverage explains, `stored` the range that holds all there is of a series.
+    `marks` include the sets that the job itself asks for. `pending` holds what other jobs may have
+    stored, but not yet computed for these sets.
+    """
+
+    covered: Covered = field(default_factory=dict[Series, Sequence[TimeRange]])
+    stored: Mapping[Series, TimeRange] = field(default_factory=dict[Series, TimeRange])
+    marks: Marks = field(default_factory=dict[Series, Mapping[FeatureSetRef, bool]])
+    pending: Covered = field(default_factory=dict[Series, Sequence[TimeRange]])
 
 
 @dataclass(frozen=True, slots=True)
 class TaskPlan:
-    """One series of a job: the window on the grid, and the ranges of it that are asked for."""
+    """One series of a job: the window on the grid, and the queues of chunks that it takes."""
 
     task_id: UUID
     series: Series
     start: datetime
     end: datetime
-    ranges: tuple[PlannedRange, ...]
-    chunks_total: int
+    queues: tuple[PlannedQueue, ...]
     slots_expected: int
     slots_covered: int
+    feature_sets: tuple[FeatureSetRef, ...]
 
-
-Covered = Mapping[Series, Sequence[TimeRange]]
-"""What coverage explains of each series: ranges on its grid, apart, in order of time."""
+    @property
+    def chunks_total(self) -> int:
+        """Chunks of all routes."""
+        return sum(queue.chunks_total for queue in self.queues)
 
 
 def plan_job(
-    command: SubmitJobV1, profile: ExchangeProfile, covered: Covered, now: datetime
+    command: SubmitJobV1, profile: ExchangeProfile, known: Known, now: datetime
 ) -> list[TaskPlan]:
     """A plan for each series of the command, symbols outermost, as the user named them.
 
     `now` cuts the range to candles that have closed. The command was checked before.
+    A task whose series has feature sets waits for them, whoever asked for them first: its fetch
+    chunks carry all that the series has. History is computed only for a job that asks.
     """
-    plans: list[TaskPlan] = []
     frames = [Timeframe.parse(name) for name in dict.fromkeys(command.timeframes)]
     windows = [_window(frame, command.start, command.end, now) for frame in frames]
-    for symbol in dict.fromkeys(command.symbols):
-        for frame, (start, end) in zip(frames, windows, strict=True):
-            series = Series(command.exchange, symbol, frame.name)
-            asked = _asked(start, end, covered.get(series, ()))
-            plans.append(
-                _plan(
-                    command.job_id,
-                    series,
-                    window=(start, end),
-                    asked=asked,
-                    page_size=profile.page_size,
-                )
-            )
-    return plans
+    return [
+        _plan(
+            command,
+            Series(command.exchange, symbol, frame.name),
+            known,
+            window=window,
+            page_size=profile.page_size,
+        )
+        for symbol in dict.fromkeys(command.symbols)
+        for frame, window in zip(frames, windows, strict=True)
+    ]
+
+
+def task_id(job_id: UUID, series: Series) -> UUID:
+    """The same for the same series of the same job."""
+    return uuid5(job_id, series.text)
+
+
+def fetch_queue(
+    frame: Timeframe,
+    ranges: Iterable[TimeRange],
+    feature_sets: tuple[FeatureSetRef, ...],
+    *,
+    page_size: int,
+) -> PlannedQueue:
+    """Ask the venue for these ranges, a page a chunk."""
+    works = (Work(part, chunks_of(frame, part, page_size), feature_sets) for part in ranges)
+    return line_up(Route.REST, page_size, works)
 
 
 def _window(
@@ -87,29 +118,32 @@ def _asked(start: datetime, end: datetime, covered: Sequence[TimeRange]) -> list
 
 
 def _plan(
-    job_id: UUID,
+    command: SubmitJobV1,
     series: Series,
+    known: Known,
     *,
     window: tuple[datetime, datetime],
-    asked: Iterable[TimeRange],
     page_size: int,
 ) -> TaskPlan:
     frame = Timeframe.parse(series.timeframe)
-    ranges: list[PlannedRange] = []
-    chunks = slots = 0
-    for part in asked:
-        count = frame.count(part.start, part.end)
-        end_chunk = chunks - -count // page_size
-        ranges.append(PlannedRange(part.start, part.end, chunks, end_chunk))
-        chunks, slots = end_chunk, slots + count
+    marks = known.marks.get(series, {})
+    asked = _asked(*window, known.covered.get(series, ()))
+    compute = compute_queue(
+        frame,
+        {feature_set: marks[feature_set] for feature_set in command.feature_sets},
+        window=window,
+        stored=known.stored.get(series),
+        pending=known.pending.get(series, ()),
+    )
+    fetch = fetch_queue(frame, asked, tuple(marks), page_size=page_size)
     expected = frame.count(*window)
     return TaskPlan(
-        task_id=uuid5(job_id, series.text),
+        task_id=task_id(command.job_id, series),
         series=series,
         start=window[0],
         end=window[1],
-        ranges=tuple(ranges),
-        chunks_total=chunks,
+        queues=tuple(queue for queue in (compute, fetch) if queue.ranges),
         slots_expected=expected,
-        slots_covered=expected - slots,
+        slots_covered=expected - sum(frame.count(part.start, part.end) for part in asked),
+        feature_sets=tuple(marks),
     )

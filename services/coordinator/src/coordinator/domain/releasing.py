@@ -1,4 +1,4 @@
-"""Chunks as they are given to the fetchers, for the first time or again."""
+"""Chunks as they are given out, to be fetched or computed, for the first time or again."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -6,26 +6,34 @@ from datetime import datetime
 from uuid import UUID
 
 from candlelog.events.event import Event
+from candlelog.events.feature_sets import FeatureSetRef
 from candlelog.events.fetch import FetchRequestedV1
 from candlelog.events.progress import ChunkReleasedV1
+from candlelog.events.replay import ReplayRequestedV1
 from candlelog.market.series import Series
 from candlelog.market.timeframe import Timeframe
 from coordinator.domain.delays import lease
 from coordinator.domain.folding import ChunkState
 from coordinator.domain.jobs import Job
-from coordinator.domain.pieces import PASS_NUMBER, ROUTE, chunk_id, pieces
-from coordinator.domain.planning import PlannedRange
+from coordinator.domain.pieces import PASS_NUMBER, chunk_id, pieces
+from coordinator.domain.queues import PlannedRange
+from coordinator.domain.routes import Route
 
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """A chunk that is given out; `due_at` is the end of its lease."""
+    """A chunk that is given out; `due_at` is the end of its lease.
+
+    Its candles are computed for `feature_sets`: of a fetch chunk any number, else exactly one.
+    """
 
     job_id: UUID
     task_id: UUID
     chunk_id: UUID
     symbol: str
     timeframe: str
+    route: Route
+    feature_sets: tuple[FeatureSetRef, ...]
     start: datetime
     end: datetime
     slots: int
@@ -46,13 +54,14 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Chunks `[first, end)` of a task, as far as they lie in one of its planned ranges."""
+    """Chunks `[first, end)` of a queue of a task, as far as they lie in one of its ranges."""
 
     job_id: UUID
     task_id: UUID
     symbol: str
     timeframe: str
-    page_size: int
+    route: Route
+    piece_slots: int
     first: int
     end: int
     planned: PlannedRange
@@ -62,15 +71,18 @@ def cut(stretch: Stretch, job: Job, now: datetime) -> Iterator[Released]:
     """The chunks of a stretch, in order of time, released for the first time."""
     series = Series(job.exchange, stretch.symbol, stretch.timeframe)
     frame = Timeframe.parse(stretch.timeframe)
+    way = _way(stretch)
     for piece in pieces(
-        stretch.planned, frame, stretch.page_size, first=stretch.first, end=stretch.end
+        stretch.planned, frame, stretch.piece_slots, first=stretch.first, end=stretch.end
     ):
         yield Released(
             job_id=stretch.job_id,
             task_id=stretch.task_id,
-            chunk_id=chunk_id(stretch.job_id, series, piece),
+            chunk_id=chunk_id(stretch.job_id, series, piece, way=way),
             symbol=stretch.symbol,
             timeframe=stretch.timeframe,
+            route=stretch.route,
+            feature_sets=stretch.planned.feature_sets,
             start=piece.start,
             end=piece.end,
             slots=piece.slots,
@@ -78,21 +90,45 @@ def cut(stretch: Stretch, job: Job, now: datetime) -> Iterator[Released]:
             release=1,
             attempt=1,
             lapses=0,
-            due_at=now + lease(0),
+            due_at=now + lease(stretch.route, 0),
         )
+
+
+def _way(stretch: Stretch) -> str:
+    """The route, and with features the set: one range is computed for each set apart."""
+    if stretch.route is Route.REST:
+        return stretch.route
+    return " ".join((stretch.route, *(each.text for each in stretch.planned.feature_sets)))
 
 
 def again(due: Due, now: datetime) -> Released:
     """The next release of a chunk. A lost lease counts as a lapse and uses up no attempt."""
-    lapses = due.chunk.lapses + (due.state is ChunkState.RELEASED)
-    return replace(
-        due.chunk, release=due.chunk.release + 1, lapses=lapses, due_at=now + lease(lapses)
-    )
+    chunk = due.chunk
+    lapses = chunk.lapses + (due.state is ChunkState.RELEASED)
+    due_at = now + lease(chunk.route, lapses)
+    return replace(chunk, release=chunk.release + 1, lapses=lapses, due_at=due_at)
 
 
 def requests(chunk: Released, job: Job, now: datetime) -> tuple[Event, Event]:
-    """What is said of a release: to the fetchers, and to whoever follows the job."""
-    request = FetchRequestedV1(
+    """What is said of a release: to those who do the work, and to whoever follows the job."""
+    request = _fetch(chunk, job) if chunk.route is Route.REST else _compute(chunk, job)
+    return request, ChunkReleasedV1(
+        job_id=chunk.job_id,
+        task_id=chunk.task_id,
+        chunk_id=chunk.chunk_id,
+        generation=chunk.generation,
+        release=chunk.release,
+        start=chunk.start,
+        end=chunk.end,
+        route=chunk.route.value,
+        slots=chunk.slots,
+        attempt=chunk.attempt,
+        released_at=now,
+    )
+
+
+def _fetch(chunk: Released, job: Job) -> FetchRequestedV1:
+    return FetchRequestedV1(
         chunk_id=chunk.chunk_id,
         job_id=chunk.job_id,
         task_id=chunk.task_id,
@@ -102,22 +138,27 @@ def requests(chunk: Released, job: Job, now: datetime) -> tuple[Event, Event]:
         start=chunk.start,
         end=chunk.end,
         slots=chunk.slots,
-        route=ROUTE,
         pass_number=PASS_NUMBER,
         generation=chunk.generation,
         release=chunk.release,
         attempt=chunk.attempt,
         max_attempts=job.max_attempts,
+        feature_sets=chunk.feature_sets,
     )
-    return request, ChunkReleasedV1(
+
+
+def _compute(chunk: Released, job: Job) -> ReplayRequestedV1:
+    (feature_set,) = chunk.feature_sets
+    return ReplayRequestedV1(
+        chunk_id=chunk.chunk_id,
         job_id=chunk.job_id,
         task_id=chunk.task_id,
-        chunk_id=chunk.chunk_id,
-        generation=chunk.generation,
-        release=chunk.release,
+        exchange=job.exchange,
+        symbol=chunk.symbol,
+        timeframe=chunk.timeframe,
         start=chunk.start,
         end=chunk.end,
-        slots=chunk.slots,
-        attempt=chunk.attempt,
-        released_at=now,
+        feature_set=feature_set,
+        generation=chunk.generation,
+        release=chunk.release,
     )

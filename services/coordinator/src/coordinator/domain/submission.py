@@ -1,23 +1,68 @@
 """What a job must be to be planned; the API checks the same, and this is the last gate."""
 
+from collections.abc import Iterable
+
 from candlelog.errors import Invalid
-from candlelog.events.jobs import SubmitJobV1
+from candlelog.events.feature_sets import FeatureSetRef
+from candlelog.events.jobs import FillGapsV1, GapToFill, SubmitJobV1
 from candlelog.market.profile import ExchangeProfile, profile
+from candlelog.market.series import Series
 from candlelog.market.timeframe import Timeframe
 
+Submission = SubmitJobV1 | FillGapsV1
+"""The commands that make a job."""
 
-def check(command: SubmitJobV1) -> ExchangeProfile:
+
+def check(command: Submission) -> ExchangeProfile:
     """The profile of the exchange; `Invalid` says which rule the command breaks."""
     venue = profile(command.exchange)
-    for name in command.timeframes:
-        Timeframe.parse(name)
-        if name not in venue.timeframes:
-            known = ", ".join(venue.timeframes)
-            raise Invalid(f"{venue.title} has no timeframe {name!r}; it has {known}")
+    match command:
+        case SubmitJobV1():
+            _check_job(command, venue)
+        case FillGapsV1():
+            _check_timeframes((gap.timeframe for gap in command.gaps), venue)
+            for gap in command.gaps:
+                _check_gap(gap)
+    return venue
+
+
+def series_of(command: Submission) -> list[Series]:
+    """Every series that the command names, each once."""
+    match command:
+        case SubmitJobV1():
+            pairs = [(symbol, frame) for symbol in command.symbols for frame in command.timeframes]
+        case FillGapsV1():
+            pairs = [(gap.symbol, gap.timeframe) for gap in command.gaps]
+    return [Series(command.exchange, *pair) for pair in dict.fromkeys(pairs)]
+
+
+def sets_of(command: Submission) -> tuple[FeatureSetRef, ...]:
+    """The feature sets that the command asks for; a repair asks for none of its own."""
+    return command.feature_sets if isinstance(command, SubmitJobV1) else ()
+
+
+def _check_job(command: SubmitJobV1, venue: ExchangeProfile) -> None:
+    _check_timeframes(command.timeframes, venue)
     if command.start >= command.end:
         raise Invalid("start must be before end")
     if command.source == "archive":
         raise Invalid(f"there is no archive of {venue.title} to read from")
-    if command.features:
-        raise Invalid("features are not available")
-    return venue
+    if command.features and not command.feature_sets:
+        raise Invalid("features are asked for, but no feature set is named")
+
+
+def _check_timeframes(names: Iterable[str], venue: ExchangeProfile) -> None:
+    for name in names:
+        Timeframe.parse(name)
+        if name not in venue.timeframes:
+            known = ", ".join(venue.timeframes)
+            raise Invalid(f"{venue.title} has no timeframe {name!r}; it has {known}")
+
+
+def _check_gap(gap: GapToFill) -> None:
+    frame = Timeframe.parse(gap.timeframe)
+    what = f"the gap from {gap.start.isoformat()} to {gap.end.isoformat()} of {gap.symbol}"
+    if gap.start >= gap.end:
+        raise Invalid(f"{what} is empty: start must be before end")
+    if (frame.floor(gap.start), frame.floor(gap.end)) != (gap.start, gap.end):
+        raise Invalid(f"{what} is not on the grid of {gap.timeframe}")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from candlelog.clock import Clock
 from candlelog.errors import Invalid
 from candlelog.events.fetch import MarketsRequestedV1
-from candlelog.events.jobs import CancelJobV1, ListMarketsV1, SubmitJobV1
+from candlelog.events.jobs import CancelJobV1, FillGapsV1, ListMarketsV1, SubmitJobV1
 from candlelog.log.outcome import Done, Outcome, Reject, Skip
 from candlelog.log.types import Received
 from candlelog.market.profile import profile
@@ -43,7 +43,7 @@ class Commands:
 
     async def _handle(self, received: Received) -> Outcome:
         match received.event:
-            case SubmitJobV1() as command:
+            case SubmitJobV1() | FillGapsV1() as command:
                 return await self._submissions.submit(received, command)
             case CancelJobV1() as command:
                 return await self._cancel(received, command)

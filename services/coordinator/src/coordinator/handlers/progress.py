@@ -15,26 +15,29 @@ from candlelog.events.progress import (
     ChunkDeferredV1,
     ChunkFailedV1,
     ChunkFetchedV1,
+    FeaturesStoredV1,
 )
 from candlelog.log.outcome import Done, Outcome, Skip
 from candlelog.log.types import Received
 from candlelog.market.states import Action
-from coordinator.adapters import chunk_rows, job_rows, task_rows
-from coordinator.adapters.task_rows import Change, TaskKey
+from coordinator.adapters import chunk_rows, feature_rows, job_rows, task_rows
+from coordinator.adapters.task_rows import TaskKey
 from coordinator.adapters.transaction import Transaction, Transactions
 from coordinator.domain import announcing
 from coordinator.domain.delays import retry_delay
 from coordinator.domain.folding import (
+    NOTHING,
+    Change,
     Chunk,
     ChunkEvent,
     ChunkKey,
-    ChunkState,
-    Stored,
+    change,
     fold,
     key_of,
 )
 from coordinator.domain.jobs import Job, moved
 from coordinator.domain.outcomes import job_end, task_end
+from coordinator.domain.routes import Route
 
 _DONE: Final = Done()
 _NOT_OURS: Final = Skip("says nothing new to the coordinator")
@@ -72,60 +75,49 @@ class ChunkProgress:
         jobs = await job_rows.lock(connection, {event.job_id for event in events})
         before = await chunk_rows.read(connection, {key_of(event) for event in events})
         now = self._clock.now()
-        after = self._folded(before, events, now)
+        after, changes = self._folded(before, events, now)
         await _write_chunks(transaction, before, after)
-        changes = _changes(before, after)
         if changes:
             await _end_tasks(transaction, jobs, changes, now)
 
     def _folded(
-        self, chunks: Mapping[ChunkKey, Chunk], events: Iterable[ChunkEvent], now: datetime
-    ) -> dict[ChunkKey, Chunk | Stored]:
-        folded: dict[ChunkKey, Chunk | Stored] = dict(chunks)
+        self, before: Mapping[ChunkKey, Chunk], events: Iterable[ChunkEvent], now: datetime
+    ) -> tuple[dict[ChunkKey, Chunk], dict[TaskKey, Change]]:
+        """The chunks after the events, and what to add to the counts of which task."""
+        folded = dict(before)
+        changes: defaultdict[TaskKey, Change] = defaultdict(Change)
         for event in events:
-            key = key_of(event)
-            chunk = folded.get(key)
-            if isinstance(chunk, Chunk):
-                retry_at = now + retry_delay(chunk.attempt, self._random.random())
-                folded[key] = fold(chunk, event, retry_at)
-        return folded
+            chunk = folded.get(key_of(event))
+            if chunk is None:
+                continue
+            retry_at = now + retry_delay(chunk.attempt, self._random.random())
+            folded[chunk.key] = after = fold(chunk, event, retry_at)
+            changes[TaskKey(event.job_id, event.task_id)] += change(chunk, after, event)
+        return folded, {task: each for task, each in changes.items() if each != NOTHING}
 
 
 def _is_about_a_chunk(event: Message) -> TypeGuard[ChunkEvent]:
-    return isinstance(event, BatchStoredV1 | ChunkDeferredV1 | ChunkFailedV1 | ChunkFetchedV1)
+    return isinstance(
+        event,
+        BatchStoredV1 | ChunkDeferredV1 | ChunkFailedV1 | ChunkFetchedV1 | FeaturesStoredV1,
+    )
 
 
 async def _write_chunks(
-    transaction: Transaction,
-    before: Mapping[ChunkKey, Chunk],
-    after: Mapping[ChunkKey, Chunk | Stored],
+    transaction: Transaction, before: Mapping[ChunkKey, Chunk], after: Mapping[ChunkKey, Chunk]
 ) -> None:
-    stored = [before[key] for key, end in after.items() if isinstance(end, Stored)]
-    changed = [
-        chunk
-        for key, chunk in after.items()
-        if isinstance(chunk, Chunk) and chunk is not before[key]
-    ]
-    if stored:
-        await chunk_rows.forget(transaction.connection, stored)
-    if changed:
-        await chunk_rows.change(transaction.connection, changed)
-
-
-def _changes(
-    before: Mapping[ChunkKey, Chunk], after: Mapping[ChunkKey, Chunk | Stored]
-) -> dict[TaskKey, Change]:
-    """What to add to the counts of which task."""
-    changes: defaultdict[TaskKey, Change] = defaultdict(Change)
-    for key, chunk in before.items():
-        end = after[key]
-        failed_before = int(chunk.state is ChunkState.FAILED)
-        task = TaskKey(key.job_id, key.task_id)
-        if isinstance(end, Stored):
-            changes[task] += Change(1, -failed_before, end.slots_explained, end.quarantined)
-        elif end.state is ChunkState.FAILED and not failed_before:
-            changes[task] += Change(failed=1)
-    return dict(changes)
+    """Keep what the chunks have become; with its last feature chunk a series has its features."""
+    connection = transaction.connection
+    changed = [chunk for key, chunk in after.items() if chunk is not before[key]]
+    through = [chunk for chunk in changed if chunk.through]
+    still_open = [chunk for chunk in changed if not chunk.through]
+    computed = {chunk.key.task_id for chunk in through if chunk.route is Route.FEATURES}
+    if still_open:
+        await chunk_rows.change(connection, still_open)
+    if through:
+        await chunk_rows.forget(connection, through)
+    if computed:
+        await feature_rows.complete(connection, computed)
 
 
 async def _end_tasks(
@@ -164,4 +156,5 @@ async def _end_jobs(
             job = jobs[job_id]
             status = moved(job.status, action)
             await job_rows.move(transaction.connection, job, status)
+            await job_rows.forget_claims(transaction.connection, [job_id])
             transaction.say(announcing.job_changed(job, status, now))

@@ -1,7 +1,8 @@
-"""Chunks go out to the fetchers, as far as there is credit for their exchange."""
+"""Chunks go out, as far as there is credit for their exchange and their route."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -16,54 +17,81 @@ from coordinator.domain import announcing
 from coordinator.domain.fairness import DeficitRoundRobin, take_turns
 from coordinator.domain.jobs import Job, moved
 from coordinator.domain.releasing import Released, again, cut, requests
+from coordinator.domain.routes import Route
+
+_COMPUTED_AT_ONCE: Final = 100
+"""Feature chunks in flight: some tens of seconds of work, and what a cancelled job may waste."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A route of an exchange: its credit, and whose turn it is."""
+
+    exchange: str
+    route: Route
+    in_flight: int
+    turns: DeficitRoundRobin = field(default_factory=DeficitRoundRobin)
 
 
 class Releases:
-    """Releases chunks, exchange by exchange.
+    """Releases chunks, exchange by exchange and route by route.
 
-    Credit is what the profile lets be in flight, less the chunks that are released and not stored:
-    a slow store slows the release. One coordinator at a time does this for an exchange.
+    Credit is what may be in flight, less the chunks that are released and of which something is
+    awaited: a slow store slows the release. Of fetch chunks the profile says how many may be; what
+    is computed costs no budget of the venue, and takes none of that credit. One coordinator at a
+    time does this for an exchange. Features go first: thereby the log has the wish for those of a
+    series before its candles.
     """
 
     def __init__(
         self, transactions: Transactions, venues: Sequence[ExchangeProfile], clock: Clock
     ) -> None:
         self._transactions = transactions
-        self._venues: Final = [(venue, DeficitRoundRobin()) for venue in venues]
+        self._lanes: Final = [lane for venue in venues for lane in _lanes(venue)]
         self._clock = clock
 
     async def step(self) -> bool:
         """Release all there is credit for; never more at once. Raises `Unavailable`."""
-        for venue, turns in self._venues:
+        for lane in self._lanes:
             async with self._transactions.begin() as transaction:
-                await _release(transaction, venue, turns, self._clock.now())
+                await _release(transaction, lane, self._clock.now())
         return False
 
 
-async def _release(
-    transaction: Transaction, venue: ExchangeProfile, turns: DeficitRoundRobin, now: datetime
-) -> None:
+def _lanes(venue: ExchangeProfile) -> tuple[Lane, Lane]:
+    return (
+        Lane(venue.name, Route.FEATURES, _COMPUTED_AT_ONCE),
+        Lane(venue.name, Route.REST, venue.in_flight_chunks),
+    )
+
+
+async def _release(transaction: Transaction, lane: Lane, now: datetime) -> None:
     connection = transaction.connection
-    await chunk_rows.lock_exchange(connection, venue.name)
-    standing = await chunk_rows.in_flight(connection, venue.name, now)
-    credit = max(0, venue.in_flight_chunks - standing.chunks)
-    shares = turns.share(await job_rows.claims(connection, venue.name), credit) if credit else {}
+    await chunk_rows.lock_exchange(connection, lane.exchange)
+    standing = await chunk_rows.in_flight(connection, lane.exchange, lane.route, now)
+    credit = max(0, lane.in_flight - standing.chunks)
+    shares: Mapping[UUID, int] = {}
+    if credit:
+        claims = await job_rows.claims(connection, lane.exchange, lane.route)
+        shares = lane.turns.share(claims, credit)
     if not shares and not standing.jobs_due:
         return
     jobs = await job_rows.lock(connection, {*shares, *standing.jobs_due})
     jobs = {job_id: job for job_id, job in jobs.items() if job.status not in TERMINAL}
     if standing.jobs_due:
-        await _release_again(transaction, venue.name, jobs, now)
+        await _release_again(transaction, lane, jobs, now)
     shares = {job_id: chunks for job_id, chunks in shares.items() if job_id in jobs}
     if shares:
-        await _release_new(transaction, jobs, shares, now)
+        await _release_new(transaction, lane.route, jobs, shares=shares, now=now)
 
 
 async def _release_again(
-    transaction: Transaction, exchange: str, jobs: Mapping[UUID, Job], now: datetime
+    transaction: Transaction, lane: Lane, jobs: Mapping[UUID, Job], now: datetime
 ) -> None:
-    """Give out anew what was not fetched within its lease, or whose wait is over."""
-    due = await chunk_rows.due(transaction.connection, exchange, now, jobs)
+    """Give out anew what was not answered within its lease, or whose wait is over."""
+    due = await chunk_rows.due(
+        transaction.connection, lane.exchange, lane.route, job_ids=jobs, now=now
+    )
     chunks = [again(one, now) for one in due]
     await chunk_rows.release_again(transaction.connection, chunks)
     _request(transaction, chunks, jobs, now)
@@ -71,22 +99,24 @@ async def _release_again(
 
 async def _release_new(
     transaction: Transaction,
+    route: Route,
     jobs: Mapping[UUID, Job],
+    *,
     shares: Mapping[UUID, int],
     now: datetime,
 ) -> None:
     connection = transaction.connection
-    queues = await task_rows.next_in_line(connection, shares)
+    queues = await task_rows.next_in_line(connection, shares, route)
     taken = {
         TaskKey(job_id, task_id): chunks
         for job_id, line in queues.items()
         for task_id, chunks in take_turns(line, shares[job_id]).items()
     }
     await _start(transaction, jobs, taken, now)
-    stretches = await task_rows.take(connection, taken)
+    stretches = await task_rows.take(connection, taken, route)
     chunks = [chunk for part in stretches for chunk in cut(part, jobs[part.job_id], now)]
     await chunk_rows.insert(connection, chunks, {i: job.exchange for i, job in jobs.items()})
-    await job_rows.count_released(connection, Counter(chunk.job_id for chunk in chunks))
+    await job_rows.count_released(connection, Counter(chunk.job_id for chunk in chunks), route)
     _request(transaction, chunks, jobs, now)
 
 

@@ -27,6 +27,7 @@ def batch(chunk: FetchRequestedV1, page: Page, observed_at: datetime) -> CandleB
             answer="candles" if page.rows.num_rows else "empty",
             observed_at=observed_at,
             quarantined=page.quarantined,
+            feature_sets=chunk.feature_sets,
         ),
         rows=page.rows,
     )

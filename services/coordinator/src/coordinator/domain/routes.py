@@ -1,0 +1,10 @@
+"""The ways a chunk can go."""
+
+from enum import StrEnum
+
+
+class Route(StrEnum):
+    """Who works on a chunk: fetchers ask the venue, or features are computed of what is stored."""
+
+    REST = "rest"
+    FEATURES = "features"
