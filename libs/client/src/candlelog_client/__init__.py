@@ -7,7 +7,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from candlelog_client.candles import CandleQuery
     from candlelog_client.client import Candlelog
     from candlelog_client.connection import Connection
     from candlelog_client.errors import (
@@ -20,10 +19,10 @@ if TYPE_CHECKING:
         Unauthorized,
         Unreachable,
     )
+    from candlelog_client.ranges import RangeQuery
     from candlelog_client.results import Job, Task
 
 __all__ = [
-    "CandleQuery",
     "Candlelog",
     "ClientError",
     "Conflict",
@@ -31,6 +30,7 @@ __all__ = [
     "Job",
     "NotConfigured",
     "NotFound",
+    "RangeQuery",
     "Refused",
     "ServerProblem",
     "Task",
@@ -39,10 +39,10 @@ __all__ = [
 ]
 
 _HOMES = {
-    "CandleQuery": "candles",
     "Candlelog": "client",
     "Connection": "connection",
     "Job": "results",
+    "RangeQuery": "ranges",
     "Task": "results",
 }
 

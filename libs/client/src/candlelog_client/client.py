@@ -6,11 +6,11 @@ from typing import Self
 
 import httpx
 
-from candlelog_client.candles import CandleQuery, CandleRange
 from candlelog_client.connection import Connection, from_environment
 from candlelog_client.http import Http, Retry
 from candlelog_client.jobs import Jobs
 from candlelog_client.paging import items
+from candlelog_client.ranges import RangeQuery, SeriesRange
 from candlelog_client.results import (
     CoverageRun,
     Health,
@@ -61,12 +61,33 @@ class Candlelog:
         *,
         start: datetime | str | None = None,
         end: datetime | str | None = None,
-    ) -> CandleQuery:
+    ) -> RangeQuery:
         """Candles of a series with open times in `[start, end)`; nothing is read yet."""
-        wanted = CandleRange(
+        wanted = SeriesRange(
             exchange=exchange, symbol=symbol, timeframe=timeframe, start=start, end=end
         )
-        return CandleQuery(self._http, wanted)
+        return RangeQuery(self._http, "candles", wanted)
+
+    def features(
+        self,
+        exchange: str,
+        symbol: str,
+        timeframe: str,
+        *,
+        feature_set: str = "default",
+        start: datetime | str | None = None,
+        end: datetime | str | None = None,
+    ) -> RangeQuery:
+        """Features of a feature set, one row for each of these candles; nothing is read yet."""
+        wanted = SeriesRange(
+            exchange=exchange,
+            symbol=symbol,
+            timeframe=timeframe,
+            start=start,
+            end=end,
+            feature_set=feature_set,
+        )
+        return RangeQuery(self._http, "features", wanted)
 
     def series(
         self,

@@ -1,35 +1,30 @@
-"""The columns of candles read from the API, and rows turned into them."""
+"""Rows of candles and features read from the API, turned into tables."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final, Literal
 
 import pyarrow as pa
 
-_TIME = pa.timestamp("ms", tz="UTC")
+Noun = Literal["candles", "features"]
 
-COLUMNS = pa.schema(
-    [
-        pa.field("exchange", pa.string()),
-        pa.field("symbol", pa.string()),
-        pa.field("timeframe", pa.string()),
-        pa.field("open_time", _TIME),
-        pa.field("open", pa.float64()),
-        pa.field("high", pa.float64()),
-        pa.field("low", pa.float64()),
-        pa.field("close", pa.float64()),
-        pa.field("volume", pa.float64()),
-        pa.field("quote_volume", pa.float64()),
-        pa.field("trades", pa.uint32()),
-        pa.field("source", pa.string()),
-        pa.field("observed_at", _TIME),
-    ]
-)
+_TIME: Final = pa.timestamp("ms", tz="UTC")
+_KEY: Final = {
+    "exchange": pa.string(),
+    "symbol": pa.string(),
+    "timeframe": pa.string(),
+    "open_time": _TIME,
+}
+_KINDS: Final[dict[Noun, dict[str, pa.DataType]]] = {
+    "candles": {**_KEY, "trades": pa.uint32(), "source": pa.string(), "observed_at": _TIME},
+    "features": {**_KEY, "feature_set": pa.string(), "version": pa.uint32()},
+}
+"""Of the columns that are not `float64`, as the server's Arrow streams have them."""
 
 
-def from_rows(rows: Sequence[dict[str, Any]]) -> pa.Table:
-    """A table with `COLUMNS` of the objects of a JSON page; what a row lacks is null."""
-    arrays = [_column([row.get(field.name) for row in rows], field.type) for field in COLUMNS]
-    return pa.Table.from_arrays(arrays, schema=COLUMNS)
+def from_rows(noun: Noun, rows: Sequence[dict[str, Any]]) -> pa.Table:
+    """A table of the objects of a JSON page, of which there is at least one."""
+    kinds = {name: _KINDS[noun].get(name, pa.float64()) for name in rows[0]}
+    return pa.table({name: _column([row[name] for row in rows], kinds[name]) for name in kinds})
 
 
 def _column(values: list[Any], kind: pa.DataType) -> pa.Array:

@@ -18,7 +18,8 @@ _KEY: Final = re.compile(r"[\x20-\x7e]{1,200}")
 
 
 class JobRequest(TypedDict, total=False):
-    """The body of `POST /jobs`; what is left out gets the server's default.
+    """The body of `POST /jobs`; what is left out gets the server's default: of `features` True,
+    of `feature_sets` the set `default`.
 
     Give `start` or `lookback` (a text such as "30d"), not both; `end` defaults to now; ranges
     are half-open. Times without an offset are UTC.
@@ -32,6 +33,7 @@ class JobRequest(TypedDict, total=False):
     lookback: str
     source: Literal["auto", "rest", "archive"]
     features: bool
+    feature_sets: Sequence[str]
     incremental: bool
     priority: int
     max_attempts: int
@@ -95,11 +97,10 @@ class Jobs:
 
 
 def _body(request: JobRequest) -> dict[str, Any]:
-    body: dict[str, Any] = {
-        **request,
-        "symbols": list(request["symbols"]),
-        "timeframes": list(request["timeframes"]),
-    }
+    body: dict[str, Any] = {**request}
+    for name in ("symbols", "timeframes", "feature_sets"):
+        if name in body:
+            body[name] = list(body[name])
     for name in ("start", "end"):
         if name in body:
             body[name] = as_text(body[name])

@@ -33,7 +33,8 @@ class Figures(Result):
     """Progress, the same for a job and for each of its tasks.
 
     `progress_pct` counts slots stored or explained over slots expected (0–100; 100 only when
-    done); durations and `eta_seconds` are in seconds.
+    done); `features_stored` counts rows, one a candle and feature set; durations and
+    `eta_seconds` are in seconds.
     """
 
     status: str
@@ -73,6 +74,7 @@ class Task(Figures):
     timeframe: str
     start: datetime | None = None
     end: datetime | None = None
+    features: bool = False
     route: str | None = None
     route_reason: str | None = None
     current_open_time: datetime | None = None
@@ -98,6 +100,7 @@ class Job(Figures):
     end: datetime | None = None
     source: str = "auto"
     features: bool = False
+    feature_sets: tuple[str, ...] = ()
     incremental: bool = True
     priority: int = 5
     max_attempts: int = 3

@@ -1,20 +1,37 @@
 """The command line against a fake server: output, exit codes, where it finds the system."""
 
+import io
 import json
 import signal
 import subprocess
 import sys
 
 import httpx
+import pyarrow as pa
+import pyarrow.csv
 import pytest
+from pyarrow import feather
+from pyarrow import parquet as pq
 
 CSV = (
     "exchange,symbol,timeframe,open_time,open,high,low,close,volume,quote_volume,trades,source,observed_at\n"
     "binance,BTC/USDT,1m,2024-02-01T00:00:00Z,1,2,0.5,1.5,7,,,rest,2024-03-01T00:00:00Z\n"
     "binance,BTC/USDT,1m,2024-02-01T00:01:00Z,1.5,2,0.5,2.5,7,,,rest,2024-03-01T00:00:00Z\n"
 )
-CANDLES = ("--symbol", "BTC/USDT", "--timeframe", "1m")
+SERIES = ("--symbol", "BTC/USDT", "--timeframe", "1m")
+KEY = {"exchange": "e", "symbol": "s", "timeframe": "1m", "open_time": "2024-02-01T00:00:00Z"}
 SUBMIT = ("jobs", "submit", "--symbols", "BTC/USDT", "--timeframes", "1m")
+
+
+def arrow(text: str) -> bytes:
+    """What the server sends as Arrow where it sends this as CSV."""
+    table = pyarrow.csv.read_csv(io.BytesIO(text.encode()))
+    at = table.schema.get_field_index("open_time")
+    times = table["open_time"].cast(pa.timestamp("ms", "UTC"))
+    table = table.set_column(at, "open_time", times)
+    with pa.ipc.new_stream(sink := io.BytesIO(), table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue()
 
 
 def delta(job: dict) -> dict:
@@ -30,7 +47,8 @@ def test_submit_sends_the_fields_of_the_body_that_were_given(command, api):
     result = command(
         "jobs", "submit", "--exchange", "binance", "--symbols", "BTC/USDT,ETH/USDT",
         "--symbol", "SOL/USDT", "--timeframes", "1m,1h", "--since", "30d", "--source", "rest",
-        "--no-incremental", "--no-features", "--priority", "7", "--max-attempts", "2",
+        "--no-incremental", "--features", "--feature-set", "default,mine", "--feature-set", "b",
+        "--priority", "7", "--max-attempts", "2",
         "--label", "mine",
     )  # fmt: skip
     assert result.exit_code == 0, result.stderr
@@ -41,11 +59,18 @@ def test_submit_sends_the_fields_of_the_body_that_were_given(command, api):
         "lookback": "30d",
         "source": "rest",
         "incremental": False,
-        "features": False,
+        "features": True,
+        "feature_sets": ["default", "mine", "b"],
         "priority": 7,
         "max_attempts": 2,
         "label": "mine",
     }
+
+
+def test_submit_without_features_says_so(command, api):
+    api.say("POST /jobs", api.job(), status=202)
+    command(*SUBMIT, "--start", "2024-02-01", "--no-features")
+    assert sent(api)["features"] is False
 
 
 def test_submit_leaves_to_the_server_what_was_not_given(command, api):
@@ -127,6 +152,20 @@ def test_list_and_show_are_tables_for_people(command, api):
     assert "BTC/USDT" in shown.stdout
 
 
+def test_features_stored_are_shown_wherever_a_job_is(command, api, feed):
+    asked = api.job(features=True, feature_sets=["default"], features_stored=4321)
+    asked["tasks"][0] |= {"features": True, "features_stored": 1234}
+    api.say("GET /jobs", {"items": [asked], "next": None})
+    api.say(f"GET /jobs/{api.job_id}", asked)
+    feed.connections = [[delta({**asked, "status": "completed"})]]
+    assert "4,321" in command("jobs", "list").stdout
+    shown = command("jobs", "show", api.job_id).stdout
+    assert "4,321 (default)" in shown
+    assert "1,234" in shown
+    followed = command("jobs", "watch", api.job_id).stderr
+    assert "50 of 100 candles  4,321 features  25/s" in followed
+
+
 def test_cancel_of_an_ended_job_says_why_not(command, api):
     api.answers[f"POST /jobs/{api.job_id}/cancel"] = api.problem(
         409, "invalid_transition", "a completed job cannot be cancelled"
@@ -186,27 +225,57 @@ def test_without_any_system_it_says_how_to_start_one(command, monkeypatch, tmp_p
 
 
 def test_get_shows_candles_as_a_table_and_as_json(command, api):
-    row = {"open_time": "2024-02-01T00:00:00Z", "open": 0.1, "close": 1e-7, "trades": 3}
+    prices = {"open": 0.1, "high": 1.0, "low": 1e-8, "close": 1e-7, "volume": 7.0}
+    row = {**KEY, **prices, "quote_volume": None, "trades": 3}
     api.say("GET /candles", {"items": [row], "next": None})
-    shown = command("candles", "get", *CANDLES, "--start", "2024-02-01")
+    shown = command("candles", "get", *SERIES, "--start", "2024-02-01")
     assert "2024-02-01 00:00" in shown.stdout
     assert "1e-07" in shown.stdout
-    (candle,) = json.loads(command("candles", "get", *CANDLES, "--json").stdout)
+    (candle,) = json.loads(command("candles", "get", *SERIES, "--json").stdout)
     assert candle["open_time"] == "2024-02-01T00:00:00Z"
     assert (candle["open"], candle["close"], candle["trades"]) == (0.1, 1e-7, 3)
 
 
+def test_get_shows_the_features_that_were_named_and_all_as_json(command, api):
+    features = {f"f_{n}": n + 0.123456789 for n in range(12)}
+    row = {**KEY, "feature_set": "mine", "version": 2, **features, "f_3": None}
+    api.say("GET /features", {"items": [row], "next": None})
+    get = ("features", "get", *SERIES, "--feature-set", "mine")
+    few = command(*get).stdout
+    assert ("0.123457" in few, "7.12346" in few, "8.12346" in few) == (True, True, False)
+    named = command(*get, "--columns", "f_9,f_3", "--column", "f_11").stdout
+    assert named.split()[:4] == ["open_time", "f_9", "f_3", "f_11"]
+    assert named.split()[6:] == ["9.12346", "–", "11.1235"]
+    assert api.requests[0].url.params["feature_set"] == "mine"
+    assert json.loads(command(*get, "--json").stdout) == [row]
+    unknown = command(*get, "--columns", "rsi")
+    assert (unknown.exit_code, "no feature 'rsi'; there are f_0, f_1" in unknown.stderr) == (
+        2,
+        True,
+    )
+
+
+@pytest.mark.parametrize("noun", ["candles", "features"])
+def test_a_range_without_rows_says_so_and_one_with_more_how_to_get_them(command, api, noun):
+    api.say(f"GET /{noun}", {"items": [], "next": None})
+    assert command(noun, "get", *SERIES).stdout == f"No {noun} in this range.\n"
+    prices = dict.fromkeys(("open", "high", "low", "close", "volume", "quote_volume"), 1.5)
+    api.say(f"GET /{noun}", {"items": [{**KEY, **prices, "trades": 1}], "next": "more"})
+    shown = command(noun, "get", *SERIES, "--limit", "1").stdout
+    assert f"The first 1; more with --limit, all with candlelog {noun} export." in shown
+
+
 def test_export_to_stdout_is_the_csv_and_nothing_else(command, api):
-    api.answers["GET /candles"] = httpx.Response(200, content=CSV)
-    result = command("candles", "export", *CANDLES)
-    assert result.stdout == CSV
-    assert api.requests[0].url.params["format"] == "csv"
+    for noun in ("candles", "features"):
+        api.answers[f"GET /{noun}"] = httpx.Response(200, content=CSV)
+        assert command(noun, "export", *SERIES).stdout == CSV
+    assert [request.url.params["format"] for request in api.requests] == ["csv", "csv"]
 
 
 def test_export_to_a_file_counts_what_it_wrote(command, api, tmp_path):
     api.answers["GET /candles"] = httpx.Response(200, content=CSV)
     file = tmp_path / "candles.csv"
-    result = command("candles", "export", *CANDLES, "--output", str(file), "--json")
+    result = command("candles", "export", *SERIES, "--output", str(file), "--json")
     assert file.read_text() == CSV
     assert json.loads(result.stdout) == {
         "file": str(file),
@@ -216,42 +285,49 @@ def test_export_to_a_file_counts_what_it_wrote(command, api, tmp_path):
     }
 
 
-def test_export_to_parquet_holds_the_same_rows(command, api, tmp_path):
-    import pyarrow.parquet as pq
-
-    api.answers["GET /candles"] = httpx.Response(200, content=CSV)
-    file = tmp_path / "candles.parquet"
-    result = command("candles", "export", *CANDLES, "--format", "parquet", "-o", str(file))
+@pytest.mark.parametrize("noun", ["candles", "features"])
+@pytest.mark.parametrize(
+    ("kind", "read"), [("parquet", pq.read_table), ("arrow", feather.read_table)]
+)
+def test_export_to_a_file_of_columns_holds_the_same_rows(command, api, tmp_path, noun, kind, read):
+    api.answers[f"GET /{noun}"] = httpx.Response(200, content=arrow(CSV))
+    file = tmp_path / f"a.{kind}"
+    result = command(noun, "export", *SERIES, "--format", kind, "-o", str(file), "--json")
     assert result.exit_code == 0, result.stderr
-    assert pq.read_table(file)["close"].to_pylist() == [1.5, 2.5]
+    assert json.loads(result.stdout)["rows"] == 2
+    assert read(file)["close"].to_pylist() == [1.5, 2.5]
 
 
-def test_an_export_that_breaks_off_leaves_no_file(command, api, tmp_path):
+@pytest.mark.parametrize("kind", ["csv", "parquet", "arrow"])
+def test_an_export_that_breaks_off_leaves_no_file(command, api, tmp_path, kind):
     async def cut():
-        yield CSV.encode()
+        yield CSV.encode() if kind == "csv" else arrow(CSV)[:-200]
         raise httpx.RemoteProtocolError("peer closed connection")
 
     api.answers["GET /candles"] = httpx.Response(200, content=cut())
-    result = command("candles", "export", *CANDLES, "-o", str(tmp_path / "candles.csv"))
+    target = str(tmp_path / "candles")
+    result = command("candles", "export", *SERIES, "--format", kind, "-o", target)
     assert result.exit_code == 6
     assert list(tmp_path.iterdir()) == []
 
 
 def test_export_cannot_share_stdout_with_json(command):
-    assert command("candles", "export", *CANDLES, "--json").exit_code == 2
+    assert command("candles", "export", *SERIES, "--json").exit_code == 2
+    assert command("features", "export", *SERIES, "--format", "arrow").exit_code == 2
 
 
 def test_plot_draws_prices_and_times(command, api):
-    api.answers["GET /candles"] = httpx.Response(200, content=CSV)
-    drawn = command("candles", "plot", *CANDLES).stdout
+    api.answers["GET /candles"] = httpx.Response(200, content=arrow(CSV))
+    drawn = command("candles", "plot", *SERIES).stdout
     assert "binance BTC/USDT 1m" in drawn
     assert "02-01 00:01" in drawn
     assert "2.5" in drawn
 
 
 def test_a_plot_of_nothing_says_so(command, api):
-    api.answers["GET /candles"] = httpx.Response(200, content=CSV.splitlines()[0] + "\n")
-    result = command("candles", "plot", *CANDLES)
+    nothing = arrow(CSV.splitlines()[0] + "\n")
+    api.answers["GET /candles"] = httpx.Response(200, content=nothing)
+    result = command("candles", "plot", *SERIES)
     assert result.exit_code == 1
     assert "no candles of BTC/USDT 1m" in result.stderr
 
@@ -343,7 +419,7 @@ def test_a_token_that_no_header_can_hold_is_said_without_showing_it(command, mon
 @pytest.mark.parametrize("target", ["missing/candles.csv", "."])
 def test_a_file_that_cannot_be_written_is_said(command, api, tmp_path, target):
     api.answers["GET /candles"] = httpx.Response(200, text=CSV)
-    result = command("candles", "export", *CANDLES, "-o", str(tmp_path / target))
+    result = command("candles", "export", *SERIES, "-o", str(tmp_path / target))
     assert result.exit_code == 1, result.exception
     assert result.stderr.startswith("candlelog: ")
 

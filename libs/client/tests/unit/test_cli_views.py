@@ -34,6 +34,14 @@ def test_bars_show_the_job_and_each_task(api, screen):
     assert "S1/USDT 1m" in shown
 
 
+def test_bars_say_how_many_features_are_stored_where_they_are_asked_for(api, screen):
+    view = ProgressView(Console(file=screen, force_terminal=True, width=120))
+    view.show(job_with(api, features=True, features_stored=40))
+    view.close()
+    assert "50 of 100  40 features  25/s  ETA 2s" in screen.getvalue()
+    assert "50 of 100  running" in screen.getvalue()
+
+
 def test_of_many_tasks_the_running_ones_are_shown(api, screen):
     view = ProgressView(Console(file=screen, force_terminal=True, width=120))
     job = job_with(api, tasks=40)

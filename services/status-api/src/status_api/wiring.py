@@ -19,6 +19,7 @@ from candlelog.lifecycle import VERSION, Runtime
 from candlelog.log.consume import ConsumeLoop
 from candlelog.log.dead_letters import DeadLetters
 from candlelog.log.handling import Handle
+from candlelog.market.feature_sets import load_feature_sets
 from status_api.adapters.changes import ChangeReader
 from status_api.adapters.history import History
 from status_api.adapters.jobs import JobReader
@@ -67,6 +68,7 @@ class Replica:
             markets=Markets(runtime.publisher, runtime.clock),
             ledger=Ledger(),
             reports=Reports(),
+            feature_sets=load_feature_sets(settings.feature_sets),
             new_id=uuid4,
             sandbox=settings.sandbox,
         )

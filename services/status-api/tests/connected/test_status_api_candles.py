@@ -155,7 +155,7 @@ async def test_ranges_are_half_open(filled: Any):
 async def test_csv_holds_the_whole_range_with_floats_that_read_back_the_same(
     filled: Any, monkeypatch: pytest.MonkeyPatch, by_header: bool
 ):
-    monkeypatch.setattr("status_api.handlers.candles._CSV_ROWS", 700)
+    monkeypatch.setattr("status_api.handlers.ranges._ROWS_AT_ONCE", 700)
     how = {"headers": {"Accept": "text/csv"}} if by_header else {}
     query = QUERY if by_header else {**QUERY, "format": "csv"}
     answer = await filled.http.get("/candles", params=query, **how)
@@ -165,11 +165,38 @@ async def test_csv_holds_the_whole_range_with_floats_that_read_back_the_same(
     assert (rows[0]["quote_volume"], rows[0]["observed_at"]) == ("", "2024-03-01T12:00:00.123Z")
 
 
-async def test_a_series_without_candles_is_an_empty_page_and_an_empty_csv(filled: Any):
+@pytest.mark.parametrize("by_header", [True, False], ids=["accept", "format"])
+async def test_arrow_holds_the_whole_range_in_batches_of_what_is_read_at_once(
+    filled: Any, monkeypatch: pytest.MonkeyPatch, by_header: bool
+):
+    monkeypatch.setattr("status_api.handlers.ranges._ROWS_AT_ONCE", 700)
+    media = "application/vnd.apache.arrow.stream"
+    how = {"headers": {"Accept": media}} if by_header else {}
+    query = QUERY if by_header else {**QUERY, "format": "arrow"}
+    answer = await filled.http.get("/candles", params=query, **how)
+    assert answer.headers["content-type"] == media
+    batches = list(pa.ipc.open_stream(answer.content))
+    assert [batch.num_rows for batch in batches] == [700, 700, 700, 400]
+    assert pa.Table.from_batches(batches).to_pylist() == candles().to_pylist()
+
+
+async def test_a_range_that_ends_where_a_batch_does_has_no_empty_batch_of_rows(
+    filled: Any, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("status_api.handlers.ranges._ROWS_AT_ONCE", COUNT // 2)
+    answer = await filled.http.get("/candles", params={**QUERY, "format": "arrow"})
+    assert pa.ipc.open_stream(answer.content).read_all().num_rows == COUNT
+    text = (await filled.http.get("/candles", params={**QUERY, "format": "csv"})).text
+    assert text.count("\n") == COUNT + 1
+
+
+async def test_a_series_without_candles_is_an_empty_page_csv_and_arrow_stream(filled: Any):
     query = {**QUERY, "timeframe": "1h"}
     assert (await filled.http.get("/candles", params=query)).json() == {"items": [], "next": None}
     text = (await filled.http.get("/candles", params={**query, "format": "csv"})).text
     assert text.count("\n") == 1
+    arrow = (await filled.http.get("/candles", params={**query, "format": "arrow"})).content
+    assert pa.ipc.open_stream(arrow).read_all().schema.names[3:5] == ["open_time", "open"]
 
 
 async def test_what_cannot_be_read_is_refused_with_the_nearest_names(filled: Any):

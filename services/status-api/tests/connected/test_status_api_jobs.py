@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from candlelog.events.feature_sets import DEFAULT
 from candlelog.events.jobs import CancelJobV1, SubmitJobV1
 from candlelog.events.progress import CommandAnsweredV1, JobStateChangedV1
 from candlelog.log.receive import receive
@@ -30,6 +31,16 @@ async def test_a_submitted_job_is_pending_and_visible_at_once(api: Any, body: di
     assert isinstance(command, SubmitJobV1)
     assert (str(command.job_id), command.submitted_by) == (job["id"], "author")
     assert command.start == datetime(2024, 2, 1, tzinfo=UTC)
+    assert (command.features, command.feature_sets) == (True, (DEFAULT,))
+    assert (job["features"], job["feature_sets"]) == (True, ["default"])
+
+
+async def test_a_job_without_features_asks_for_no_set(api: Any, body: dict[str, Any]):
+    job = (await api.http.post("/jobs", json={**body, "features": False})).json()
+    (command,) = await api.commands()
+    assert (command.features, command.feature_sets) == (False, ())
+    assert (job["features"], job["feature_sets"]) == (False, [])
+    assert "features" not in [step["name"] for step in job["steps"]]
 
 
 async def test_the_same_key_and_body_are_one_job_on_every_replica_and_after_a_restart(
@@ -200,7 +211,9 @@ INVALID: list[tuple[dict[str, Any], str]] = [
     ({"start": "1999-01-01"}, "too_early"),
     ({"start": "soon"}, "malformed_time"),
     ({"end": "2999-01-01"}, "end_in_future"),
-    ({"features": True}, "not_available"),
+    ({"feature_sets": ["defualt"]}, "unknown_feature_set"),
+    ({"feature_sets": ["default"], "features": False}, "invalid_value"),
+    ({"feature_sets": []}, "empty_list"),
     ({"source": "archive"}, "not_available"),
     ({"tier": "TIER1"}, "not_available"),
     ({"surprise": 1}, "unknown_field"),

@@ -17,10 +17,12 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from candlelog.events.codec import Message
+from candlelog.events.feature_sets import DEFAULT
 from candlelog.events.jobs import SubmitJobV1
 from candlelog.events.progress import (
     BatchStoredV1,
     ChunkFetchedV1,
+    FeaturesStoredV1,
     JobAcceptedV1,
     JobStateChangedV1,
     TaskPlannedV1,
@@ -33,7 +35,7 @@ T0 = datetime(2024, 2, 1, tzinfo=UTC)
 
 
 class Story:
-    """The events of a job with one series and some chunks, in the order they happen."""
+    """The events of a job with one series, some chunks and features, in the order they happen."""
 
     def __init__(self, chunks: int) -> None:
         self.job_id = uuid4()
@@ -52,10 +54,12 @@ class Story:
             SubmitJobV1(
                 job_id=self.job_id, exchange="binance", symbols=("BTC/USDT",), timeframes=("1m",),
                 start=T0, end=end, submitted_by="test", submitted_at=datetime.now(UTC),
+                features=True, feature_sets=(DEFAULT,),
             ),
             TaskPlannedV1(
                 job_id=self.job_id, task_id=self.task_id, exchange="binance", symbol="BTC/USDT",
-                timeframe="1m", start=T0, end=end, route_reason="test", planned_at=T0, **figures,
+                timeframe="1m", start=T0, end=end, route_reason="test", planned_at=T0,
+                features=True, **figures,
             ),
             JobAcceptedV1(job_id=self.job_id, tasks_total=1, accepted_at=T0, **figures),
             self.state(1, "queued"),
@@ -63,7 +67,7 @@ class Story:
         ]  # fmt: skip
 
     def chunk(self, number: int) -> list[Message]:
-        """One chunk fetched and stored."""
+        """One chunk fetched and stored, and its features."""
         which = {
             "job_id": self.job_id, "task_id": self.task_id, "generation": 0, "release": 1,
             "chunk_id": uuid5(self.task_id, str(number)),
@@ -77,6 +81,7 @@ class Story:
                 **which, part=0, last_part=True, candles=1000, slots_explained=1000,
                 quarantined=0, start=T0, end=T0 + timedelta(minutes=1), stored_at=T0,
             ),
+            FeaturesStoredV1(**which, features=1000, stored_at=T0),
         ]  # fmt: skip
 
     def ending(self) -> list[Message]:
@@ -156,12 +161,13 @@ async def test_a_socket_sends_a_snapshot_and_then_what_changes(api: Any):
         assert [task["symbol"] for task in snapshot["jobs"][0]["tasks"]] == ["BTC/USDT"]
         view.apply(snapshot)
         await api.publisher.publish(*story.chunk(0))
-        while view.jobs[str(story.job_id)]["candles_stored"] < 1000:
+        while view.jobs[str(story.job_id)]["features_stored"] < 1000:
             delta = await received(socket)
             assert delta["type"] == "delta"
             view.apply(delta)
         assert view.jobs[str(story.job_id)]["progress_pct"] == 50
         assert view.tasks[str(story.task_id)]["candles_stored"] == 1000
+        assert view.tasks[str(story.task_id)]["features_stored"] == 1000
         await api.publisher.publish(*story.chunk(1), *story.ending())
         while not view.ended(story.job_id):
             view.apply(await received(socket))
@@ -205,6 +211,7 @@ async def test_a_client_that_comes_and_goes_on_both_replicas_misses_nothing(api:
         job = (await api.http.get(f"/jobs/{job_id}")).json()
         live = view.jobs[str(job_id)]
         assert live["candles_stored"] == job["candles_stored"] == job["candles_expected"]
+        assert live["features_stored"] == job["features_stored"] == job["candles_expected"]
         assert view.tasks[job["tasks"][0]["id"]] == job["tasks"][0]
 
 

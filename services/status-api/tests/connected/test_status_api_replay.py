@@ -9,6 +9,7 @@ from uuid import UUID, uuid4, uuid5
 import pytest
 
 from candlelog.events.codec import Message
+from candlelog.events.feature_sets import DEFAULT
 from candlelog.events.jobs import SubmitJobV1
 from candlelog.events.progress import (
     BatchStoredV1,
@@ -16,6 +17,7 @@ from candlelog.events.progress import (
     ChunkFetchedV1,
     ChunkReleasedV1,
     CommandAnsweredV1,
+    FeaturesStoredV1,
     JobAcceptedV1,
     JobStateChangedV1,
     TaskPlannedV1,
@@ -38,13 +40,13 @@ def story(random: Random) -> list[Message]:
         SubmitJobV1(
             job_id=job, exchange="binance", symbols=("BTC/USDT", "ETH/USDT"), timeframes=("1m",),
             start=T0, end=T0 + timedelta(days=1), submitted_by="t", submitted_at=datetime.now(UTC),
-            label='a "quoted", {label}',
+            label='a "quoted", {label}', features=True, feature_sets=(DEFAULT,),
         ),
         JobAcceptedV1(
             job_id=job, tasks_total=3, chunks_total=30, slots_expected=30_000, slots_covered=0,
             accepted_at=T0,
         ),
-        *(_planned(job, task) for task in tasks),
+        *(_planned(job, task, features=random.random() < 0.7) for task in tasks),
         _job_state(job, 1, "queued"),
         _job_state(job, 2, "running"),
     ]  # fmt: skip
@@ -63,11 +65,11 @@ def story(random: Random) -> list[Message]:
     return found + random.sample(found, 20)
 
 
-def _planned(job: UUID, task: UUID) -> TaskPlannedV1:
+def _planned(job: UUID, task: UUID, *, features: bool) -> TaskPlannedV1:
     return TaskPlannedV1(
         job_id=job, task_id=task, exchange="binance", symbol="BTC/USDT", timeframe="1m", start=T0,
         end=T0 + timedelta(days=1), route_reason="r", chunks_total=10, slots_expected=10_000,
-        slots_covered=0, planned_at=T0,
+        slots_covered=0, planned_at=T0, features=features,
     )  # fmt: skip
 
 
@@ -88,7 +90,7 @@ def _of_chunk(random: Random, job: UUID, task: UUID) -> Message:
         [
             ChunkReleasedV1(
                 **which, start=start, end=T0 + timedelta(days=1), slots=1, attempt=1,
-                released_at=T0,
+                released_at=T0, route=random.choice(["rest", "rest", "features"]),
             ),
             ChunkFetchedV1(
                 **which, candles=9, quarantined=0, parts=1, weight=2, fetched_by="f",
@@ -102,6 +104,7 @@ def _of_chunk(random: Random, job: UUID, task: UUID) -> Message:
                 **which, part=0, last_part=True, candles=1000, slots_explained=1000,
                 quarantined=0, start=T0, end=T0 + timedelta(days=1), stored_at=T0,
             ),
+            FeaturesStoredV1(**which, features=1000, stored_at=T0),
         ]
     )  # fmt: skip
 
@@ -151,3 +154,4 @@ async def test_replaying_the_log_into_an_empty_projection_gives_equal_tables(
     assert await folded(again.pool, wanted) == live
     assert len(live["submissions"]) == len(stories)
     assert len(live["chunks"]) > 100
+    assert any(row["features_stored"] for row in live["tasks"])

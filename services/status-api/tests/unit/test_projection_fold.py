@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from candlelog.events.codec import Message
 from candlelog.events.envelope import Envelope
+from candlelog.events.feature_sets import FeatureSetRef
 from candlelog.events.jobs import CancelJobV1, ListMarketsV1, SubmitJobV1
 from candlelog.events.progress import (
     BatchStoredV1,
@@ -18,6 +19,7 @@ from candlelog.events.progress import (
     ChunkFetchedV1,
     ChunkReleasedV1,
     CommandAnsweredV1,
+    FeaturesStoredV1,
     JobAcceptedV1,
     JobStateChangedV1,
     TaskPlannedV1,
@@ -57,11 +59,11 @@ def of_chunk(chunk: int, job: UUID = JOB, task: UUID = TASK, generation: int = 0
     }
 
 
-def planned(job: UUID = JOB, task: UUID = TASK) -> TaskPlannedV1:
+def planned(job: UUID = JOB, task: UUID = TASK, *, features: bool = False) -> TaskPlannedV1:
     return TaskPlannedV1(
         job_id=job, task_id=task, exchange="binance", symbol="BTC/USDT", timeframe="1m", start=T0,
-        end=later(60_000), route_reason="r", chunks_total=2, slots_expected=1000, slots_covered=0,
-        planned_at=later(2),
+        end=later(60_000), features=features, route_reason="r", chunks_total=2,
+        slots_expected=1000, slots_covered=0, planned_at=later(2),
     )  # fmt: skip
 
 
@@ -72,10 +74,10 @@ def accepted(job: UUID = JOB) -> JobAcceptedV1:
     )  # fmt: skip
 
 
-def released(chunk: int, attempt: int = 1, **which: object) -> ChunkReleasedV1:
+def released(chunk: int, attempt: int = 1, route: str = "rest", **which: object) -> ChunkReleasedV1:
     return ChunkReleasedV1(
         **of_chunk(chunk, **which), start=later(chunk * 60), end=later(chunk * 60 + 60), slots=500,
-        attempt=attempt, released_at=later(4),
+        route=route, attempt=attempt, released_at=later(4),
     )  # fmt: skip
 
 
@@ -98,6 +100,10 @@ def stored(chunk: int, part: int = 0, *, last: bool = True, **which: object) -> 
         **of_chunk(chunk, **which), part=part, last_part=last, candles=499, slots_explained=500,
         quarantined=1, start=T0, end=later(60), stored_at=later(7),
     )  # fmt: skip
+
+
+def featurized(chunk: int, **which: object) -> FeaturesStoredV1:
+    return FeaturesStoredV1(**of_chunk(chunk, **which), features=997, stored_at=later(8))
 
 
 def task_state(version: int, state: str, job: UUID = JOB, task: UUID = TASK) -> TaskStateChangedV1:
@@ -169,6 +175,40 @@ def test_a_transient_failure_is_shown_and_gives_nothing_up():
     )  # fmt: skip
 
 
+def test_a_chunk_of_a_task_with_features_is_done_when_it_is_stored_and_featurized():
+    begun = [planned(features=True), released(1), stored(1)]
+    assert rows_of(begun).jobs[JOB].chunks_done == 0
+    rows = rows_of([*begun, featurized(1), stored(1), featurized(1, release=2)])
+    for row in (rows.jobs[JOB], rows.tasks[TASK]):
+        assert (row.chunks_done, row.chunks_stored, row.features_stored) == (1, 1, 997)
+
+
+def test_a_chunk_that_has_several_parts_waits_for_its_last_also_when_it_is_featurized():
+    begun = [planned(features=True), featurized(1), stored(1, 0, last=False)]
+    assert rows_of(begun).jobs[JOB].chunks_done == 0
+    assert rows_of([*begun, stored(1, 1)]).jobs[JOB].chunks_done == 1
+
+
+def test_a_task_without_features_does_not_wait_for_those_its_series_has():
+    rows = rows_of([planned(), stored(1), featurized(1)])
+    assert (rows.jobs[JOB].chunks_done, rows.jobs[JOB].features_stored) == (1, 997)
+
+
+def test_a_chunk_for_features_alone_is_done_with_these():
+    begun = [planned(features=True), released(7, route="features")]
+    assert (rows_of(begun).jobs[JOB].chunks_done, rows_of(begun).jobs[JOB].feature_chunks) == (0, 1)
+    task = rows_of([*begun, featurized(7)]).tasks[TASK]
+    assert (task.chunks_done, task.chunks_stored, task.features_stored) == (1, 0, 997)
+    assert task.current_open_time is None
+
+
+def test_features_that_failed_are_shown_until_they_are_stored_after_all():
+    begun = [planned(features=True), stored(1), failed(1)]
+    assert rows_of(begun).jobs[JOB].chunks_failed == 1
+    after = rows_of([*begun, featurized(1), failed(1)]).jobs[JOB]
+    assert (after.chunks_failed, after.chunks_done) == (0, 1)
+
+
 def test_text_that_postgres_cannot_hold_is_made_storable():
     assert "\0" not in (rows_of([failed(1)]).jobs[JOB].error_message or "\0")
 
@@ -192,6 +232,12 @@ def test_the_first_command_of_a_job_stays():
     assert rows.submissions[JOB].label is None
 
 
+def test_the_names_of_the_sets_a_job_asks_for_are_kept():
+    sets = (FeatureSetRef(name="default", version=1), FeatureSetRef(name="mine", version=4))
+    asked = submit().model_copy(update={"features": True, "feature_sets": sets})
+    assert rows_of([asked]).submissions[JOB].feature_sets == ("default", "mine")
+
+
 def test_what_concerns_no_row_is_passed_over():
     rows = rows_of([ListMarketsV1(exchange="binance", requested_at=T0)])
     assert rows == Rows()
@@ -208,14 +254,16 @@ def events_of(job: UUID, task: UUID) -> st.SearchStrategy[Message]:
         }
     )
     chunk, version = st.integers(0, 4), st.integers(1, 4)
+    route = st.sampled_from(["rest", "features"])
     job_states = st.sampled_from(["queued", "running", "completed"])
     task_states = st.sampled_from(["running", "failed", "completed"])
     return st.one_of(
-        st.sampled_from([planned(job, task), accepted(job)]),
-        st.builds(lambda c, w: released(c, **w), chunk, which),
+        st.sampled_from([planned(job, task), planned(job, task, features=True), accepted(job)]),
+        st.builds(lambda c, r, w: released(c, route=r, **w), chunk, route, which),
         st.builds(lambda c, w: fetched(c, **w), chunk, which),
         st.builds(lambda c, w, t: failed(c, transient=t, **w), chunk, which, st.booleans()),
         st.builds(lambda c, w: stored(c, **w), chunk, which),
+        st.builds(lambda c, w: featurized(c, **w), chunk, which),
         st.builds(lambda c, w: deferred(c, **w), chunk, which),
         st.builds(lambda v, s: job_state(v, s, job), version, job_states),
         st.builds(lambda v, s: task_state(v, s, job, task), version, task_states),
@@ -294,11 +342,35 @@ async def test_figures_say_what_the_chunks_say(histories: list[tuple[str, list[M
     assert isinstance(rows, Rows)
     for job_id, job in rows.jobs.items():
         chunks = [chunk for chunk in rows.chunks.values() if chunk.job_id == job_id]
-        done = sum(chunk.state == "stored" for chunk in chunks)
-        assert job.chunks_done == done
+        with_features = any(row.features for row in rows.tasks.values() if row.job_id == job_id)
+        done = [chunk.complete if with_features else chunk.stored for chunk in chunks]
+        assert job.chunks_done == sum(done)
+        assert job.features_stored == 997 * sum(chunk.featurized for chunk in chunks)
         assert job.chunks_failed == sum(chunk.state == "failed" for chunk in chunks)
         assert job.chunks_fetched == sum(chunk.fetched for chunk in chunks)
-        assert job.candles_stored == 499 * done
+        assert job.candles_stored == 499 * sum(chunk.stored for chunk in chunks)
+        assert not any(
+            chunk.state == "failed" and ended for chunk, ended in zip(chunks, done, strict=True)
+        )
+
+
+@given(st.data())
+def test_what_is_done_depends_neither_on_order_nor_on_repetition(data: st.DataObject):
+    """A chunk of each kind there is, in a task with and in one without features."""
+    features = data.draw(st.booleans())
+    said = [
+        planned(features=features), accepted(),
+        released(1), fetched(1), stored(1), featurized(1),
+        released(2), fetched(2), stored(2),
+        released(3), featurized(3),
+        released(4, route="features"), featurized(4), released(5, route="features"),
+    ]  # fmt: skip
+    again = data.draw(st.lists(st.sampled_from(said)))
+    rows = rows_of(data.draw(st.permutations(said + again)))
+    for row in (rows.jobs[JOB], rows.tasks[TASK]):
+        assert row.chunks_done == 2
+        assert (row.chunks_stored, row.chunks_featurized, row.feature_chunks) == (2, 2, 2)
+        assert (row.candles_stored, row.features_stored) == (2 * 499, 3 * 997)
 
 
 def test_only_the_rows_of_the_events_are_loaded():

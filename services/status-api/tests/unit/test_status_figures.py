@@ -1,5 +1,6 @@
 """What a user sees of a job's rows."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -13,8 +14,8 @@ T0 = datetime(2024, 2, 1, tzinfo=UTC)
 SUBMISSION = Submission(
     job_id=UUID(int=1), command_partition=0, command_offset=0, kind="backfill", exchange="binance",
     symbols=("BTC/USDT",), timeframes=("1m",), range_start=T0, range_end=T0, source="auto",
-    features=False, incremental=True, priority=5, max_attempts=3, label=None, submitted_by="me",
-    submitted_at=T0, request_digest=None,
+    features=False, feature_sets=(), incremental=True, priority=5, max_attempts=3, label=None,
+    submitted_by="me", submitted_at=T0, request_digest=None,
 )  # fmt: skip
 
 
@@ -60,10 +61,27 @@ def steps(**figures: Any) -> list[str]:
 def test_steps_follow_the_chunks():
     assert steps() == ["running", "waiting", "waiting"]
     assert steps(accepted_at=T0, chunks_total=2) == ["completed", "running", "waiting"]
-    busy = {"accepted_at": T0, "chunks_total": 2, "chunks_fetched": 2, "chunks_done": 1}
+    busy = {"accepted_at": T0, "chunks_total": 2, "chunks_fetched": 2, "chunks_stored": 1}
     assert steps(**busy) == ["completed", "completed", "running"]
     assert steps(**busy, state="cancelled") == ["completed", "completed", "stopped"]
     assert steps(accepted_at=T0, state="completed") == ["completed"] * 3
+
+
+def features_step(**figures: Any) -> str:
+    asked = replace(SUBMISSION, features=True)
+    (*_, step) = job_view(asked, job(accepted_at=T0, **figures), T0).steps
+    assert step.name == "features"
+    return step.status
+
+
+def test_features_are_a_step_of_the_jobs_that_ask_for_them():
+    busy = {"chunks_total": 3, "feature_chunks": 1, "chunks_fetched": 2, "chunks_stored": 2}
+    assert steps(accepted_at=T0, **busy) == ["completed", "completed", "completed"]
+    assert features_step(chunks_total=3) == "waiting"
+    assert features_step(**busy, chunks_done=2) == "running"
+    assert features_step(**busy, chunks_done=2, state="failed") == "stopped"
+    assert features_step(**busy, chunks_done=2, chunks_failed=1) == "completed"
+    assert features_step(**busy, chunks_done=3) == "completed"
 
 
 def test_a_failure_is_shown_until_the_job_is_completed():

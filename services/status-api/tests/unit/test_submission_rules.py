@@ -11,6 +11,7 @@ from status_api.domain.submission import JobRequest, check, check_symbols, idemp
 from status_api.domain.suggestions import unknown_names
 
 NOW = datetime(2024, 3, 1, 12, tzinfo=UTC)
+SETS = ("default", "mine")
 BODY = {
     "exchange": "binance",
     "symbols": ["BTC/USDT"],
@@ -27,13 +28,13 @@ def request(**changes: Any) -> JobRequest:
 
 def refusal(**changes: Any) -> tuple[str, ...]:
     with pytest.raises(Problem) as caught:
-        check(request(**changes), NOW)
+        check(request(**changes), NOW, SETS)
     assert caught.value.status == 422
     return tuple(f"{error.field}:{error.code}" for error in caught.value.errors)
 
 
 def test_times_are_utc_unless_they_say_otherwise():
-    assert check(request(), NOW) == (
+    assert check(request(), NOW, SETS) == (
         datetime(2024, 2, 1, tzinfo=UTC),
         datetime(2024, 2, 2, tzinfo=UTC),
     )
@@ -54,16 +55,16 @@ def test_a_text_that_is_too_long_is_no_list_that_is(change: dict[str, str]):
 
 
 def test_an_end_left_out_is_now():
-    assert check(request(end=...), NOW)[1] == NOW
+    assert check(request(end=...), NOW, SETS)[1] == NOW
 
 
 def test_a_lookback_counts_back_from_the_end():
-    start, end = check(request(start=..., lookback="30d"), NOW)
+    start, end = check(request(start=..., lookback="30d"), NOW, SETS)
     assert end - start == timedelta(days=30)
 
 
 def test_a_clock_a_little_ahead_means_now():
-    assert check(request(end="2024-03-01T12:00:04Z"), NOW)[1] == NOW
+    assert check(request(end="2024-03-01T12:00:04Z"), NOW, SETS)[1] == NOW
 
 
 @pytest.mark.parametrize(
@@ -85,11 +86,12 @@ def test_a_clock_a_little_ahead_means_now():
         ({"start": ..., "lookback": "9999999w"}, ("lookback:too_early",)),
         ({"symbols": ...}, ("symbols:missing_field",)),
         ({"symbols": ..., "tier": "TIER1"}, ("tier:not_available",)),
-        ({"features": True}, ("features:not_available",)),
+        ({"feature_sets": ["defualt"]}, ("feature_sets:unknown_feature_set",)),
+        ({"feature_sets": ["default"], "features": False}, ("feature_sets:invalid_value",)),
         ({"source": "archive"}, ("source:not_available",)),
         (
-            {"features": True, "timeframes": ["7m"], "end": "2030-01-01"},
-            ("features:not_available", "timeframes:unknown_timeframe", "end:end_in_future"),
+            {"source": "archive", "timeframes": ["7m"], "end": "2030-01-01"},
+            ("source:not_available", "timeframes:unknown_timeframe", "end:end_in_future"),
         ),
     ],
 )
@@ -109,6 +111,9 @@ def test_every_broken_rule_is_named(changes: dict[str, Any], errors: tuple[str, 
         {"priority": 10**40},
         {"max_attempts": 0},
         {"features": "no"},
+        {"feature_sets": []},
+        {"feature_sets": "default"},
+        {"feature_sets": ["default"] * 21},
         {"label": "a\0b"},
         {"label": "\u202egnp.exe"},
         {"label": "x" * 201},
@@ -131,14 +136,45 @@ def test_the_nearest_symbols_are_named():
     assert caught.value.code == "unknown_symbol"
 
 
+def test_features_are_asked_for_unless_they_are_not_and_mean_the_default_set():
+    assert request().sets == ("default",)
+    assert request(features=False).sets == ()
+    assert request(feature_sets=["mine", "default", "mine"]).sets == ("mine", "default")
+
+
+def test_the_nearest_feature_sets_are_named():
+    with pytest.raises(Problem) as caught:
+        check(request(feature_sets=["default", "mind"]), NOW, SETS)
+    (error,) = caught.value.errors
+    assert (error.detail, error.nearest) == (
+        "unknown feature set 'mind'; did you mean mine?",
+        ("mine",),
+    )
+
+
+def test_a_body_without_features_has_the_digest_it_had_before_there_were_any():
+    assert request(features=False).digest() == (
+        "6b0a53767755de4ed82802276e59beac920361c6e8b87b0265a52cff48ed9d5f"
+    )
+
+
 def test_bodies_that_say_the_same_have_one_digest():
+    assert request().digest() == request(features=True, feature_sets=["default"]).digest()
     assert request().digest() == request(priority=5, end="2024-02-02T00:00:00Z").digest()
     assert request().digest() == request(symbols=["BTC/USDT", "BTC/USDT"]).digest()
     assert request(end=...).digest() == request(end=...).digest()
 
 
 @pytest.mark.parametrize(
-    "changes", [{"end": ...}, {"label": "x"}, {"priority": 6}, {"symbols": ["ETH/USDT"]}]
+    "changes",
+    [
+        {"end": ...},
+        {"label": "x"},
+        {"priority": 6},
+        {"symbols": ["ETH/USDT"]},
+        {"features": False},
+        {"feature_sets": ["mine"]},
+    ],
 )
 def test_bodies_that_differ_have_different_digests(changes: dict[str, Any]):
     assert request().digest() != request(**changes).digest()

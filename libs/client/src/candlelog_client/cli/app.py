@@ -7,6 +7,7 @@ import typer
 
 from candlelog_client.cli import (
     candles,
+    features,
     jobs,
     limits,
     quarantine,
@@ -24,6 +25,7 @@ app = typer.Typer(
 system.add_to(app)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(candles.app, name="candles")
+app.add_typer(features.app, name="features")
 app.add_typer(series.app, name="series")
 app.add_typer(limits.app, name="limits")
 app.add_typer(quarantine.app, name="quarantine")

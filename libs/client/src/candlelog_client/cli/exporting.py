@@ -1,26 +1,25 @@
-"""Writing a range of candles to a file or stdout, with a bar that counts the rows."""
+"""Writing a range of candles or features to a file or stdout, with a bar that counts the rows."""
 
 import sys
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 
 from candlelog.clock import SystemClock
 from candlelog.errors import Invalid
 from candlelog.market.timeframe import Timeframe
-from candlelog_client.candles import CandleQuery
 from candlelog_client.cli.output import stderr
-from candlelog_client.csv_blocks import tables
-from candlelog_client.frames import COLUMNS
+from candlelog_client.cli.ranges import STDOUT
+from candlelog_client.ranges import RangeQuery, SeriesRange
 from candlelog_client.times import as_text
-
-STDOUT = Path("-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,26 +32,26 @@ class Written:
     bytes: int
 
 
-Writer = Callable[[CandleQuery, Path, int | None], Awaitable[Written]]
+Writer = Callable[[RangeQuery, Path], Awaitable[Written]]
 
 
-def expected_rows(timeframe: str, start: str | None, end: str | None) -> int | None:
+def expected_rows(wanted: SeriesRange) -> int | None:
     """How many open times the range has, at most; None where that cannot be told."""
-    first, last = as_text(start), as_text(end or SystemClock().now())
+    first, last = as_text(wanted.start), as_text(wanted.end or SystemClock().now())
     if first is None or last is None:
         return None
     try:
         moments = datetime.fromisoformat(first), datetime.fromisoformat(last)
-        return Timeframe.parse(timeframe).count(*moments)
+        return Timeframe.parse(wanted.timeframe).count(*moments)
     except (Invalid, ValueError):
         return None
 
 
-async def write_csv(query: CandleQuery, to: Path, expected: int | None) -> Written:
+async def write_csv(query: RangeQuery, to: Path) -> Written:
     """The CSV of the server as it is."""
     lines = size = 0
     async with query.csv() as blocks:
-        with _target(to) as file, _counter(expected) as counted:
+        with _target(to) as file, _counter(query) as counted:
             async for block in blocks:
                 file.write(block)
                 lines, size = lines + block.count(b"\n"), size + len(block)
@@ -60,21 +59,29 @@ async def write_csv(query: CandleQuery, to: Path, expected: int | None) -> Writt
     return Written(str(to), "csv", max(lines - 1, 0), size)
 
 
-async def write_parquet(query: CandleQuery, to: Path, expected: int | None) -> Written:
-    """A Parquet file with the columns of the CSV, zstd-compressed."""
+async def write_batches(
+    query: RangeQuery, to: Path, *, kind: str, writer: Callable[[BinaryIO, pa.Schema], Any]
+) -> Written:
+    """A file of this kind, by a writer that takes the record batches of the server."""
     rows = 0
-    async with query.csv() as blocks:
-        with _target(to) as file, _counter(expected) as counted:
-            with pq.ParquetWriter(file, COLUMNS, compression="zstd") as writer:
-                async for table in tables(blocks):
-                    writer.write_table(table)
-                    rows += table.num_rows
+    async with query.batches() as batches:
+        with _target(to) as file, _counter(query) as counted:
+            with writer(file, batches.schema) as out:
+                async for batch in batches:
+                    out.write_batch(batch)
+                    rows += batch.num_rows
                     counted(rows)
             size = file.tell()
-    return Written(str(to), "parquet", rows, size)
+    return Written(str(to), kind, rows, size)
 
 
-WRITERS: dict[str, Writer] = {"csv": write_csv, "parquet": write_parquet}
+WRITERS: dict[str, Writer] = {
+    "csv": write_csv,
+    "parquet": partial(
+        write_batches, kind="parquet", writer=partial(pq.ParquetWriter, compression="zstd")
+    ),
+    "arrow": partial(write_batches, kind="arrow", writer=pa.ipc.new_file),
+}
 
 
 @contextmanager
@@ -94,12 +101,12 @@ def _target(to: Path) -> Generator[BinaryIO]:
 
 
 @contextmanager
-def _counter(expected: int | None) -> Generator[Callable[[int], None]]:
+def _counter(query: RangeQuery) -> Generator[Callable[[int], None]]:
     """A bar on stderr, moved by calling it with the rows so far; nothing outside a terminal."""
-    columns = ("candles", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (query.noun, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     console = stderr()
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        bar = progress.add_task("", total=expected)
+        bar = progress.add_task("", total=expected_rows(query.wanted))
         rows_so_far = 0
 
         def count(rows: int) -> None:

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from candlelog.clock import Clock, SystemClock
 from candlelog_client.cli.figures import count, duration, percent, speed
-from candlelog_client.cli.progress_view import ProgressView
+from candlelog_client.cli.progress_view import ProgressView, features
 
 if TYPE_CHECKING:
     from candlelog_client.client import Candlelog
@@ -67,5 +67,6 @@ def line(job: "Job") -> str:
     return (
         f"{job.status}  {percent(job.progress_pct)}  "
         f"{count(job.candles_stored)} of {count(job.candles_expected)} candles  "
+        f"{features(job)}"
         f"{speed(job.candles_per_second)}  ETA {duration(job.eta_seconds)}"
     )

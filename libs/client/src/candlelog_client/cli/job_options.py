@@ -14,7 +14,13 @@ Lookback = Annotated[
     str | None, typer.Option("--lookback", "--since", help="Instead of --start: 30d, 12h.")
 ]
 Source = Annotated[str | None, typer.Option(help="auto, rest or archive.")]
-Features = Annotated[bool | None, typer.Option(help="Compute features too.")]
+Features = Annotated[
+    bool | None, typer.Option(help="Compute features too; they are unless you say no.")
+]
+FeatureSets = Annotated[
+    list[str] | None,
+    typer.Option("--feature-sets", "--feature-set", help="default, …; repeat or use commas."),
+]
 Incremental = Annotated[bool | None, typer.Option(help="Ask only for what is not known yet.")]
 Priority = Annotated[int | None, typer.Option(help="0 to 9; more is sooner.")]
 MaxAttempts = Annotated[int | None, typer.Option(help="Attempts per chunk.")]

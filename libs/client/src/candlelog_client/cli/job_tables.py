@@ -33,14 +33,15 @@ def jobs(rows: "Sequence[Job]") -> RenderableType:
     """A list of jobs, one a line."""
     if not rows:
         return "No jobs."
-    columns = ("id", "status", "progress", "candles", "created", "label")
-    table = grid(*columns, whole=("id", "status", "progress", "candles"))
+    columns = ("id", "status", "progress", "candles", "features", "created", "label")
+    table = grid(*columns, whole=("id", "status", "progress", "candles", "features"))
     for row in rows:
         table.add_row(
             row.id,
             status_text(row.status),
             percent(row.progress_pct),
             count(row.candles_stored),
+            count(row.features_stored),
             recently(row.created_at),
             escape(row.label or ""),
         )
@@ -57,6 +58,9 @@ def job(row: "Job") -> RenderableType:
     told.add_row("status", status_text(row.status))
     told.add_row("progress", percent(row.progress_pct))
     told.add_row("candles", _of(row.candles_stored, row.candles_expected))
+    if row.features:
+        sets = escape(", ".join(row.feature_sets))
+        told.add_row("features", f"{count(row.features_stored)} ({sets})")
     told.add_row("chunks", _chunks(row))
     told.add_row("speed", speed(row.candles_per_second))
     told.add_row("took", duration(row.duration_seconds))
@@ -72,8 +76,8 @@ def job(row: "Job") -> RenderableType:
 
 def tasks(rows: "Sequence[Task]") -> Table:
     """Tasks, one a line."""
-    columns = ("symbol", "timeframe", "status", "progress", "candles", "chunks")
-    table = grid(*columns, whole=("symbol", "progress", "candles"))
+    columns = ("symbol", "timeframe", "status", "progress", "candles", "features", "chunks")
+    table = grid(*columns, whole=("symbol", "progress", "candles", "features"))
     failed = any(row.error for row in rows)
     if failed:
         table.add_column("error")
@@ -84,6 +88,7 @@ def tasks(rows: "Sequence[Task]") -> Table:
             status_text(row.status),
             percent(row.progress_pct),
             _of(row.candles_stored, row.candles_expected),
+            count(row.features_stored),
             _chunks(row),
         ]
         if failed:

@@ -10,7 +10,7 @@ from rich.progress import TaskID as BarId
 from candlelog_client.cli.figures import count, duration, percent, speed
 
 if TYPE_CHECKING:
-    from candlelog_client.results import Figures, Job, Task
+    from candlelog_client.results import Job, Task
 
 _MOST_TASKS = 12
 
@@ -46,8 +46,9 @@ class ProgressView:
         """Leave the last picture on the screen and give the terminal back."""
         self._progress.stop()
 
-    def _move(self, key: str, name: str, row: "Figures", remark: str) -> None:
-        figures = f"{count(row.candles_stored)} of {count(row.candles_expected)}  {remark}"
+    def _move(self, key: str, name: str, row: "Job | Task", remark: str) -> None:
+        candles = f"{count(row.candles_stored)} of {count(row.candles_expected)}"
+        figures = f"{candles}  {features(row)}{remark}"
         if key not in self._bars:
             self._bars[key] = self._progress.add_task(name, total=100.0, percent="", figures="")
         self._progress.update(
@@ -57,6 +58,11 @@ class ProgressView:
             percent=percent(row.progress_pct),
             figures=figures,
         )
+
+
+def features(row: "Job | Task") -> str:
+    """How many features are stored, where any are asked for, with room behind it."""
+    return f"{count(row.features_stored)} features  " if row.features else ""
 
 
 def _shown(tasks: "Sequence[Task]") -> "Sequence[Task]":

@@ -1,4 +1,4 @@
-"""Reading candles, series, coverage and quarantine from ClickHouse."""
+"""Reading candles, features, series, coverage and quarantine from ClickHouse."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ import pyarrow as pa
 from candlelog.market.series import Series
 from candlelog.market.timeframe import Timeframe, milliseconds
 from candlelog.stores.clickhouse import ClickHouse
+from status_api.adapters.series_tables import SeriesTable
 from status_api.domain.runs import Asked
 from status_api.domain.windows import Bounds, overlap, pieces
 
@@ -20,27 +21,14 @@ LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
 
 _MILLISECOND: Final = timedelta(milliseconds=1)
 
-CANDLE_COLUMNS: Final = (
-    "exchange", "symbol", "timeframe", "open_time", "open", "high", "low", "close", "volume",
-    "quote_volume", "trades", "source", "observed_at",
-)  # fmt: skip
-
 _OF_SERIES: Final = """
 exchange = {exchange:String} AND symbol = {symbol:String} AND timeframe = {timeframe:String}
 """
 
-_CANDLES: Final = f"""
-SELECT {", ".join(CANDLE_COLUMNS)} FROM candles_latest
-WHERE {_OF_SERIES}
-    AND open_time >= fromUnixTimestamp64Milli({{start:Int64}}, 'UTC')
-    AND open_time < fromUnixTimestamp64Milli({{end:Int64}}, 'UTC')
-ORDER BY open_time LIMIT {{limit:UInt32}}
-"""  # noqa: S608 -- put together from constants
-
 _EXTENT: Final = f"""
 SELECT count(), toUnixTimestamp64Milli(min(start)), toUnixTimestamp64Milli(max(end))
 FROM coverage WHERE {_OF_SERIES}
-"""  # noqa: S608 -- the same
+"""  # noqa: S608 -- put together from constants
 
 _KNOWN_SERIES: Final = """
 SELECT exchange, symbol, timeframe FROM coverage
@@ -152,34 +140,38 @@ class History:
     def __init__(self, clickhouse: ClickHouse) -> None:
         self._clickhouse = clickhouse
 
-    async def candles(self, series: Series, window: Window, limit: int) -> pa.Table:
-        """Up to `limit` candles in time order, with `CANDLE_COLUMNS`."""
+    async def rows(
+        self, table: SeriesTable, series: Series, window: Window, limit: int
+    ) -> pa.Table:
+        """Up to `limit` rows of a table in time order, with its columns."""
         step = Timeframe.parse(series.timeframe).duration
         bounds = window.bounds
         if step is None:
-            return await self._candles(series, bounds, limit)
+            return await self._rows(table, series, bounds, limit)
         first = next(pieces(bounds, limit * (step // _MILLISECOND)), bounds)
-        found = [await self._candles(series, first, limit)]
+        found = [await self._rows(table, series, first, limit)]
         left = limit - found[0].num_rows
         extent = await self.extent(series) if left and first[1] < bounds[1] else None
         rest = overlap((first[1], bounds[1]), extent) if extent else (0, 0)
         for piece in pieces(rest, first[1] - first[0]):
-            found.append(await self._candles(series, piece, left))
+            found.append(await self._rows(table, series, piece, left))
             left -= found[-1].num_rows
             if not left:
                 break
         return pa.concat_tables(found)
 
     async def extent(self, series: Series) -> Bounds | None:
-        """From where to where the series was ever asked for, which holds every candle of it; None
+        """From where to where the series was ever asked for, which holds every row of it; None
         where it never was. Coverage has a row a batch: a thousandth of what the candles have.
         """
         ((count, first, last),) = await self._clickhouse.query(_EXTENT, **_names(series))
         return (first, last) if count else None
 
-    async def _candles(self, series: Series, bounds: Bounds, limit: int) -> pa.Table:
+    async def _rows(
+        self, table: SeriesTable, series: Series, bounds: Bounds, limit: int
+    ) -> pa.Table:
         return await self._clickhouse.query_arrow(
-            _CANDLES, **_names(series), **_parameters(bounds), limit=limit
+            table.statement, **_names(series), **table.only, **_parameters(bounds), limit=limit
         )
 
     async def series(

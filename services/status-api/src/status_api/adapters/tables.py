@@ -23,7 +23,7 @@ _TYPES: Final[dict[object, str]] = {
     UUID: "uuid",
 }
 """Types of columns by those of fields; everything else is text."""
-_ARRAYS: Final = frozenset({"symbols", "timeframes"})
+_ARRAYS: Final = frozenset({"symbols", "timeframes", "feature_sets"})
 """Columns that are arrays themselves travel as JSON: `unnest` would flatten them."""
 
 

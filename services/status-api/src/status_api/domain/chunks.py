@@ -1,7 +1,8 @@
 """What an event says about a chunk, and what it adds to the figures of its task and job.
 
-Events of a chunk are ordered by `(generation, release)`; stored is final. A figure grows only with
-a change of the chunk's own row, so an event that comes twice adds nothing.
+Events of a chunk are ordered by `(generation, release)`; what is stored stays so, whichever release
+brought it. A figure grows only with a change of the chunk's own row, so an event that comes twice
+adds nothing.
 """
 
 from collections.abc import Callable, Iterable
@@ -13,11 +14,19 @@ from candlelog.events.progress import (
     ChunkFailedV1,
     ChunkFetchedV1,
     ChunkReleasedV1,
+    FeaturesStoredV1,
 )
 from status_api.domain.rows import ChunkRow, Figures, TaskRow
 from status_api.domain.text import storable
 
-ChunkEvent = ChunkReleasedV1 | ChunkFetchedV1 | ChunkDeferredV1 | ChunkFailedV1 | BatchStoredV1
+ChunkEvent = (
+    ChunkReleasedV1
+    | ChunkFetchedV1
+    | ChunkDeferredV1
+    | ChunkFailedV1
+    | BatchStoredV1
+    | FeaturesStoredV1
+)
 FiguresOf = tuple[TaskRow, Figures]
 """The task's figures and the job's."""
 
@@ -25,20 +34,52 @@ FiguresOf = tuple[TaskRow, Figures]
 def fold(chunk: ChunkRow | None, event: ChunkEvent, figures: FiguresOf) -> ChunkRow | None:
     """The chunk's row to write, or None where nothing about it needs to be kept."""
     step = _STEPS.get(type(event))
-    return None if step is None else step(chunk, event, figures)
+    if step is None:
+        return None
+    before = _counted(chunk)
+    chunk = step(chunk, event, figures)
+    after = _counted(chunk)
+    if chunk is not None and after != before:
+        _add(figures, **{name: after[name] - before[name] for name in after})
+        count_done(*figures)
+    return chunk
+
+
+def count_done(task: TaskRow, job: Figures) -> None:
+    """Say anew how many chunks of the task are through, which depends on what it asks for."""
+    done = task.chunks_featurized if task.features else task.chunks_stored
+    job.chunks_done += done - task.chunks_done
+    task.chunks_done = done
+
+
+def _counted(chunk: ChunkRow | None) -> dict[str, int]:
+    """What this one chunk adds to each figure that counts chunks."""
+    return {name: chunk is not None and counts(chunk) for name, counts in _COUNTS.items()}
 
 
 def _released(
     chunk: ChunkRow | None, event: ChunkReleasedV1, figures: FiguresOf
 ) -> ChunkRow | None:
-    task = figures[0]
-    task.current_open_time = max(task.current_open_time or event.start, event.start)
     for each in figures:
         each.attempts = max(each.attempts, event.attempt)
+    if event.route == "features":
+        return _released_for_features(chunk, event)
+    task = figures[0]
+    task.current_open_time = max(task.current_open_time or event.start, event.start)
     if chunk is None or chunk.state != "failed" or not _newer(event, chunk):
         return None
-    _add(figures, chunks_failed=-1)
     _advance(chunk, event, "released")
+    return chunk
+
+
+def _released_for_features(chunk: ChunkRow | None, event: ChunkReleasedV1) -> ChunkRow:
+    """Kept from its release on: this event alone tells that it has no candles of its own."""
+    chunk = chunk or _new(event)
+    chunk.route = event.route
+    if chunk.complete:
+        _advance(chunk, event, "stored")
+    elif _newer(event, chunk):
+        _advance(chunk, event, "released")
     return chunk
 
 
@@ -50,12 +91,12 @@ def _fetched(chunk: ChunkRow | None, event: ChunkFetchedV1, figures: FiguresOf) 
     chunk.fetched = True
     if chunk.state == "released":
         _advance(chunk, event, "fetched")
-    _add(figures, chunks_fetched=1, candles_fetched=event.candles)
+    _add(figures, candles_fetched=event.candles)
     return chunk
 
 
 def _failed(chunk: ChunkRow | None, event: ChunkFailedV1, figures: FiguresOf) -> ChunkRow | None:
-    if chunk is not None and (chunk.state == "stored" or not _current(event, chunk)):
+    if chunk is not None and (_through(chunk, figures[0]) or not _current(event, chunk)):
         return None
     for each in figures:
         each.attempts = max(each.attempts, event.attempt)
@@ -66,13 +107,12 @@ def _failed(chunk: ChunkRow | None, event: ChunkFailedV1, figures: FiguresOf) ->
         return None
     chunk = chunk or _new(event)
     _advance(chunk, event, "failed")
-    _add(figures, chunks_failed=1)
     return chunk
 
 
 def _stored(chunk: ChunkRow | None, event: BatchStoredV1, figures: FiguresOf) -> ChunkRow | None:
     chunk = chunk or _new(event)
-    if chunk.state == "stored" or event.part < chunk.parts_stored:
+    if chunk.stored or event.part < chunk.parts_stored:
         return None
     chunk.parts_stored = event.part + 1
     _add(
@@ -82,7 +122,20 @@ def _stored(chunk: ChunkRow | None, event: BatchStoredV1, figures: FiguresOf) ->
         quarantined=event.quarantined,
     )
     if event.last_part:
-        _add(figures, chunks_done=1, chunks_failed=-1 if chunk.state == "failed" else 0)
+        chunk.stored = True
+        _advance(chunk, event, "stored")
+    return chunk
+
+
+def _featurized(
+    chunk: ChunkRow | None, event: FeaturesStoredV1, figures: FiguresOf
+) -> ChunkRow | None:
+    chunk = chunk or _new(event)
+    if chunk.featurized:
+        return None
+    chunk.featurized = True
+    _add(figures, features_stored=event.features)
+    if chunk.complete:
         _advance(chunk, event, "stored")
     return chunk
 
@@ -96,6 +149,11 @@ def _new(event: ChunkEvent) -> ChunkRow:
         generation=event.generation,
         release=event.release,
     )
+
+
+def _through(chunk: ChunkRow, task: TaskRow) -> bool:
+    """Whether nothing more is awaited of the chunk, and no failure can be."""
+    return chunk.complete if task.features else chunk.stored
 
 
 def _newer(event: ChunkEvent, chunk: ChunkRow) -> bool:
@@ -118,9 +176,17 @@ def _add(figures: Iterable[Figures], **amounts: int) -> None:
             setattr(each, name, getattr(each, name) + amount)
 
 
+_COUNTS: Final[dict[str, Callable[[ChunkRow], bool]]] = {
+    "feature_chunks": lambda chunk: chunk.route == "features",
+    "chunks_fetched": lambda chunk: chunk.fetched,
+    "chunks_stored": lambda chunk: chunk.stored,
+    "chunks_featurized": lambda chunk: chunk.complete,
+    "chunks_failed": lambda chunk: chunk.state == "failed",
+}
 _STEPS: Final[dict[type[object], Callable[[ChunkRow | None, Any, FiguresOf], ChunkRow | None]]] = {
     ChunkReleasedV1: _released,
     ChunkFetchedV1: _fetched,
     ChunkFailedV1: _failed,
     BatchStoredV1: _stored,
+    FeaturesStoredV1: _featurized,
 }

@@ -9,13 +9,14 @@ from status_api.domain.states import finished
 from status_api.domain.views import Fault, JobView, Step, StepStatus, TaskView
 
 _BEFORE_THE_END: Final = 99.9
+_COMPLETED: Final = frozenset({"completed", "completed_with_errors"})
 
 
 def job_view(
     submission: Submission, job: JobRow, now: datetime, tasks: Iterable[TaskRow] = ()
 ) -> JobView:
     """The job as of `now`; `tasks` is the page of them to show."""
-    steps = _steps(job)
+    steps = _steps(job, features=submission.features)
     return JobView(
         id=submission.job_id,
         kind=submission.kind,
@@ -27,6 +28,7 @@ def job_view(
         end=submission.range_end,
         source=submission.source,
         features=submission.features,
+        feature_sets=submission.feature_sets,
         incremental=submission.incremental,
         priority=submission.priority,
         max_attempts=submission.max_attempts,
@@ -53,6 +55,7 @@ def task_view(task: TaskRow, now: datetime) -> TaskView:
             "timeframe": task.timeframe,
             "start": task.range_start,
             "end": task.range_end,
+            "features": task.features,
             "route": task.route,
             "route_reason": task.route_reason,
             "current_open_time": task.current_open_time,
@@ -84,6 +87,7 @@ def _figures(row: Figures, now: datetime) -> dict[str, Any]:
         "candles_fetched": row.candles_fetched,
         "candles_stored": row.candles_stored,
         "candles_quarantined": row.quarantined,
+        "features_stored": row.features_stored,
         "chunks_total": row.chunks_total,
         "chunks_done": row.chunks_done,
         "chunks_failed": row.chunks_failed,
@@ -121,27 +125,27 @@ def _fault(row: Figures) -> Fault | None:
     return None
 
 
-def _steps(job: JobRow) -> tuple[Step, ...]:
+def _steps(job: JobRow, *, features: bool) -> tuple[Step, ...]:
     planned = job.accepted_at is not None
-    ended = finished(job.state)
-    complete = job.state in {"completed", "completed_with_errors"}
-    answered = job.chunks_done + job.chunks_failed
-    done = (
-        planned,
-        planned and (complete or job.chunks_fetched >= job.chunks_total),
-        planned and (complete or answered >= job.chunks_total),
+    failed, total = job.chunks_failed, job.chunks_total
+    to_fetch = total - job.feature_chunks
+    stored = job.chunks_stored + failed >= to_fetch
+    computing = job.chunks_stored > 0 or job.feature_chunks > 0
+    steps = (
+        Step(name="plan", status=_step(job, begun=True, done=True)),
+        Step(name="fetch", status=_step(job, begun=planned, done=job.chunks_fetched >= to_fetch)),
+        Step(name="store", status=_step(job, begun=job.chunks_fetched > 0, done=stored)),
     )
-    begun = (True, planned, job.chunks_fetched > 0)
-    return (
-        Step(name="plan", status=_step(done[0], begun[0], ended)),
-        Step(name="fetch", status=_step(done[1], begun[1], ended)),
-        Step(name="store", status=_step(done[2], begun[2], ended)),
-    )
+    if not features:
+        return steps
+    done = job.chunks_done + failed >= total
+    return (*steps, Step(name="features", status=_step(job, begun=computing, done=done)))
 
 
-def _step(done: bool, begun: bool, ended: bool) -> StepStatus:
-    if done:
+def _step(job: JobRow, *, begun: bool, done: bool) -> StepStatus:
+    """Of a step of a job; before the job is planned nothing is known to be done."""
+    if job.accepted_at is not None and (done or job.state in _COMPLETED):
         return "completed"
-    if ended:
+    if finished(job.state):
         return "stopped"
     return "running" if begun else "waiting"

@@ -18,6 +18,7 @@ from candlelog.events.progress import (
     ChunkFetchedV1,
     ChunkReleasedV1,
     CommandAnsweredV1,
+    FeaturesStoredV1,
     JobAcceptedV1,
     JobStateChangedV1,
     TaskPlannedV1,
@@ -29,8 +30,11 @@ from status_api.domain.states import change_state
 from status_api.domain.text import storable
 
 _CHUNK_EVENTS: Final = frozenset(
-    {ChunkReleasedV1, ChunkFetchedV1, ChunkDeferredV1, ChunkFailedV1, BatchStoredV1}
-)
+    {
+        ChunkReleasedV1, ChunkFetchedV1, ChunkDeferredV1, ChunkFailedV1, BatchStoredV1,
+        FeaturesStoredV1,
+    }
+)  # fmt: skip
 _TASK_EVENTS: Final = _CHUNK_EVENTS | {TaskPlannedV1, TaskStateChangedV1}
 _JOB_EVENTS: Final = _TASK_EVENTS | {JobAcceptedV1, JobStateChangedV1}
 # By type, not isinstance: that costs pydantic's classes microseconds, and this is the hot path.
@@ -116,6 +120,7 @@ def _submitted(batch: _Batch, event: SubmitJobV1) -> None:
         range_end=event.end,
         source=event.source,
         features=event.features,
+        feature_sets=tuple(storable(each.name) for each in event.feature_sets),
         incremental=event.incremental,
         priority=event.priority,
         max_attempts=event.max_attempts,
@@ -136,7 +141,7 @@ def _accepted(batch: _Batch, event: JobAcceptedV1) -> None:
 
 
 def _planned(batch: _Batch, event: TaskPlannedV1) -> None:
-    batch.job(event.job_id)
+    job = batch.job(event.job_id)
     task = batch.task(event.task_id, event.job_id)
     if task.planned_offset is not None:
         return
@@ -146,12 +151,14 @@ def _planned(batch: _Batch, event: TaskPlannedV1) -> None:
     task.timeframe = storable(event.timeframe)
     task.range_start = event.start
     task.range_end = event.end
+    task.features = event.features
     task.route = event.route
     task.route_reason = storable(event.route_reason)
     task.chunks_total = event.chunks_total
     task.slots_expected = event.slots_expected
     task.slots_covered = event.slots_covered
     task.planned_at = event.planned_at
+    chunks.count_done(task, job)
 
 
 def _job_state(batch: _Batch, event: JobStateChangedV1) -> None:

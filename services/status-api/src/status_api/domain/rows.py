@@ -22,6 +22,7 @@ class Submission:
     range_end: datetime
     source: str
     features: bool
+    feature_sets: tuple[str, ...]
     incremental: bool
     priority: int
     max_attempts: int
@@ -34,7 +35,7 @@ class Submission:
 @dataclass(slots=True, kw_only=True)
 class Figures:
     """What jobs and tasks count alike. `progress_offset` is the last offset that changed the row;
-    `version` is that of the newest state.
+    `version` is that of the newest state. `feature_chunks` are those known to fetch nothing.
     """
 
     progress_offset: int
@@ -44,7 +45,10 @@ class Figures:
     started_at: datetime | None = None
     completed_at: datetime | None = None
     chunks_total: int = 0
+    feature_chunks: int = 0
     chunks_fetched: int = 0
+    chunks_stored: int = 0
+    chunks_featurized: int = 0
     chunks_done: int = 0
     chunks_failed: int = 0
     slots_expected: int = 0
@@ -52,6 +56,7 @@ class Figures:
     slots_explained: int = 0
     candles_fetched: int = 0
     candles_stored: int = 0
+    features_stored: int = 0
     quarantined: int = 0
     attempts: int = 0
     error_code: str | None = None
@@ -83,6 +88,7 @@ class TaskRow(Figures):
     timeframe: str | None = None
     range_start: datetime | None = None
     range_end: datetime | None = None
+    features: bool = False
     route: str | None = None
     route_reason: str | None = None
     planned_at: datetime | None = None
@@ -91,7 +97,9 @@ class TaskRow(Figures):
 
 @dataclass(slots=True, kw_only=True)
 class ChunkRow:
-    """What is known of a chunk. `parts_stored` counts its batches: they are stored in order."""
+    """What is known of a chunk. `parts_stored` counts its batches, which are stored in order;
+    `stored` and `featurized` stay once they are true.
+    """
 
     chunk_id: UUID
     job_id: UUID
@@ -99,8 +107,16 @@ class ChunkRow:
     state: str
     generation: int
     release: int
+    route: str = "rest"
     fetched: bool = False
     parts_stored: int = 0
+    stored: bool = False
+    featurized: bool = False
+
+    @property
+    def complete(self) -> bool:
+        """Whether its features are stored, and its candles unless it is for features alone."""
+        return self.featurized and (self.stored or self.route == "features")
 
 
 @dataclass(slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
+from candlelog.events.feature_sets import DEFAULT, FeatureSetRef
 from candlelog.events.jobs import SubmitJobV1
 from candlelog.market.profile import EXCHANGES, profile
 from status_api.domain.moments import EARLIEST, parse_span, parse_time
@@ -69,13 +70,23 @@ class JobRequest(BaseModel):
     source: Literal["auto", "rest", "archive"] = Field(
         default="auto", description="`archive` is not available yet"
     )
-    features: bool = Field(default=False, description="true is not available yet")
+    features: bool = Field(
+        default=True, description="compute features too, also of what is stored already"
+    )
+    feature_sets: Annotated[list[Name], Field(min_length=1, max_length=20)] | None = Field(
+        default=None, description="which; left out: `default`"
+    )
     incremental: bool = Field(
         default=True, description="false asks again for slots that are covered already"
     )
     priority: int = Field(default=5, ge=0, le=9, description="9 is the most urgent")
     max_attempts: int = Field(default=3, ge=1, le=10, description="answers asked for per chunk")
     label: Annotated[str, Field(max_length=200), PRESENTABLE] | None = None
+
+    @property
+    def sets(self) -> tuple[str, ...]:
+        """Names of the feature sets that are asked for."""
+        return _once(self.feature_sets or (DEFAULT.name,)) if self.features else ()
 
     def digest(self) -> str:
         """The same for requests that say the same: SHA-256 over the canonical body."""
@@ -87,6 +98,10 @@ class JobRequest(BaseModel):
             parse_span("lookback", self.lookback)  # first: it may be no text that can be written
         body["symbols"] = _once(body["symbols"] or ())
         body["timeframes"] = _once(body["timeframes"])
+        if self.features:
+            body["feature_sets"] = self.sets
+        elif self.feature_sets is None:  # so it was before there were any: keys keep their jobs
+            del body["feature_sets"]
         return hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
@@ -103,12 +118,14 @@ def idempotent_job_id(token_name: str, key: str) -> UUID:
     return uuid5(uuid5(NAMESPACE_URL, f"candlelog:token:{token_name}"), key)
 
 
-def check(request: JobRequest, now: datetime) -> tuple[datetime, datetime]:
+def check(
+    request: JobRequest, now: datetime, feature_sets: Collection[str]
+) -> tuple[datetime, datetime]:
     """The range the request means; raises a 422 problem that lists every rule it breaks.
 
     Symbols are checked apart (`check_symbols`), once the exchange's markets are known.
     """
-    errors = [*_unavailable(request), *_unknown(request)]
+    errors = [*_unavailable(request), *_unknown(request), *_wrong_sets(request, feature_sets)]
     try:
         start, end = _range(request, now)
     except Problem as problem:
@@ -126,7 +143,12 @@ def check_symbols(request: JobRequest, listed: Collection[str]) -> None:
 
 
 def command(
-    request: JobRequest, author: Author, period: tuple[datetime, datetime], now: datetime
+    request: JobRequest,
+    author: Author,
+    period: tuple[datetime, datetime],
+    feature_sets: tuple[FeatureSetRef, ...],
+    *,
+    now: datetime,
 ) -> SubmitJobV1:
     """The command to publish for a request that passed its checks."""
     return SubmitJobV1(
@@ -138,6 +160,7 @@ def command(
         end=period[1],
         source=request.source,
         features=request.features,
+        feature_sets=feature_sets,
         incremental=request.incremental,
         priority=request.priority,
         max_attempts=request.max_attempts,
@@ -151,7 +174,6 @@ def command(
 def _unavailable(request: JobRequest) -> Sequence[FieldError]:
     found = {
         "tier": (request.tier is not None, "tiers are not available yet; name the symbols"),
-        "features": (request.features, "features are not available yet; leave the field out"),
         "source": (request.source == "archive", "archives are not available yet; use auto or rest"),
     }
     errors = [
@@ -168,6 +190,13 @@ def _unknown(request: JobRequest) -> Sequence[FieldError]:
         return exchange
     valid = profile(request.exchange).timeframes
     return unknown_names("timeframes", "unknown_timeframe", _once(request.timeframes), valid)
+
+
+def _wrong_sets(request: JobRequest, known: Collection[str]) -> Sequence[FieldError]:
+    if request.feature_sets is not None and not request.features:
+        why = "feature_sets may not be named where features is false"
+        return [FieldError("feature_sets", "invalid_value", why)]
+    return unknown_names("feature_sets", "unknown_feature_set", request.sets, known)
 
 
 def _range(request: JobRequest, now: datetime) -> tuple[datetime, datetime]:

@@ -9,7 +9,8 @@ _EXPLAINED = 5
 """Unknown names that get suggestions: comparing with thousands of symbols costs milliseconds."""
 
 _LISTED = 20
-"""Of so few exchanges or timeframes some are named even when none is like what was asked for."""
+"""Of so few exchanges, timeframes or feature sets some are named even when none is like what was
+asked for."""
 
 
 def nearest(name: str, valid: Collection[str]) -> tuple[str, ...]:
@@ -30,7 +31,7 @@ def unknown_names(
 ) -> Sequence[FieldError]:
     """An error for each wanted name that is not valid; the first few name the nearest."""
     unknown = [name for name in wanted if name not in valid]
-    what = code.removeprefix("unknown_")
+    what = code.removeprefix("unknown_").replace("_", " ")
     errors: list[FieldError] = []
     for number, name in enumerate(unknown):
         near = nearest(name, valid) if number < _EXPLAINED else ()

@@ -20,7 +20,7 @@ class View(BaseModel):
 class Step(View):
     """One step of a job."""
 
-    name: Literal["plan", "fetch", "store"]
+    name: Literal["plan", "fetch", "store", "features"]
     status: StepStatus
 
 
@@ -48,9 +48,11 @@ class FiguresView(View):
     candles_fetched: int
     candles_stored: int
     candles_quarantined: int = Field(description="rows that broke a rule and were set aside")
-    features_stored: int = 0
-    chunks_total: int = Field(description="requests to the venue, as planned")
-    chunks_done: int
+    features_stored: int = Field(description="rows of features, one a candle and feature set")
+    chunks_total: int = Field(
+        description="as planned: requests to the venue, and pieces of history to add features to"
+    )
+    chunks_done: int = Field(description="stored, with their features where these were asked for")
     chunks_failed: int
     eta_seconds: float | None
     candles_per_second: float | None
@@ -72,6 +74,7 @@ class TaskView(FiguresView):
     timeframe: str
     start: datetime
     end: datetime
+    features: bool
     route: str
     route_reason: str
     current_open_time: datetime | None = Field(description="start of the newest chunk released")
@@ -90,6 +93,7 @@ class JobView(FiguresView):
     end: datetime
     source: str
     features: bool
+    feature_sets: tuple[str, ...] = Field(description="what `features` stands for")
     incremental: bool
     priority: int
     max_attempts: int

@@ -6,7 +6,7 @@ from typing import Any, Final
 from fastapi import APIRouter, FastAPI
 
 from status_api.domain.tokens import Token
-from status_api.handlers import candles, health, jobs, limits, series, streams
+from status_api.handlers import candles, features, health, jobs, limits, series, streams
 from status_api.handlers.answers import ProblemDocument, answer_errors
 from status_api.handlers.body_limit import BodyLimit
 from status_api.handlers.context import Context
@@ -58,7 +58,7 @@ def application(context: Context, tokens: Sequence[Token], version: str) -> Fast
         redoc_url=None,
     )
     api = APIRouter(prefix=PREFIX, responses=_PROBLEMS)
-    for module in (jobs, candles, series, limits, health):
+    for module in (jobs, candles, features, series, limits, health):
         api.include_router(module.router, dependencies=[BEARER, ONLY_KNOWN])
     api.include_router(streams.router)
     app.include_router(api)

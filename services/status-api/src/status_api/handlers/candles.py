@@ -1,26 +1,11 @@
-"""`/candles`: pages of JSON, or the whole range as CSV."""
+"""`/candles`."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from typing import Annotated, Any, Final, Literal
-
-import orjson
-import pyarrow as pa
-from fastapi import APIRouter, Header, Query, Response
-from fastapi.responses import StreamingResponse
+from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
-from candlelog.market.series import Series
-from candlelog.market.timeframe import from_milliseconds
-from status_api.adapters.history import Window
-from status_api.domain.cursors import encode_numbers
-from status_api.domain.problems import invalid, invalid_fields
-from status_api.domain.suggestions import unknown_names
-from status_api.handlers.context import Context, Ctx
-from status_api.handlers.parameters import Cursor, OneSeries, resumed
-from status_api.handlers.tables import csv_header, csv_lines, next_open_time, rows
-
-_CSV_ROWS: Final = 20_000
+from status_api.adapters.series_tables import CANDLES
+from status_api.handlers.context import Ctx
+from status_api.handlers.ranges import OneRange, answer, described
 
 router = APIRouter(tags=["candles"])
 
@@ -50,67 +35,7 @@ class CandlePage(BaseModel):
     next: str | None
 
 
-_ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
-    200: {"model": CandlePage, "content": {"text/csv": {}}},
-}
-
-
-@router.get("/candles", responses=_ANSWERS, response_model=None)
-async def get_candles(
-    ctx: Ctx,
-    *,
-    wanted: OneSeries,
-    cursor: Cursor = None,
-    limit: Annotated[int, Query(ge=1, le=10_000)] = 1_000,
-    format: Annotated[  # noqa: A002 -- the name of the parameter is a contract
-        Literal["json", "csv", "arrow", "parquet"] | None,
-        Query(description="`csv` streams the whole range; arrow and parquet are not available yet"),
-    ] = None,
-    accept: Annotated[str, Header(include_in_schema=False)] = "",
-) -> Response:
+@router.get("/candles", responses=described(CandlePage), response_model=None)
+async def get_candles(ctx: Ctx, wanted: OneRange) -> Response:
     """Candles with open times in `[start, end)`, in time order."""
-    series, times = wanted
-    if format in ("arrow", "parquet"):
-        raise invalid("format", "not_available", f"{format} is not available yet; use json or csv")
-    if format == "csv" or (format is None and "text/csv" in accept):
-        return await _csv(ctx, series, times)
-    return await _page(ctx, series, resumed(times, cursor), limit)
-
-
-async def _page(ctx: Context, series: Series, wanted: Window, limit: int) -> Response:
-    table = await ctx.history.candles(series, wanted, limit + 1)
-    await _refuse_unknown_symbol(ctx, series, table)
-    page = table.slice(0, limit)
-    more = table.num_rows > limit
-    body = {
-        "items": rows(page),
-        "next": encode_numbers(next_open_time(page)) if more else None,
-    }
-    return Response(orjson.dumps(body), media_type="application/json")
-
-
-async def _csv(ctx: Context, series: Series, wanted: Window) -> Response:
-    first = await ctx.history.candles(series, wanted, _CSV_ROWS)
-    await _refuse_unknown_symbol(ctx, series, first)
-    return StreamingResponse(_lines(ctx, series, wanted, first), media_type="text/csv")
-
-
-async def _lines(
-    ctx: Context, series: Series, wanted: Window, table: pa.Table
-) -> AsyncIterator[bytes]:
-    yield csv_header()
-    while table.num_rows:
-        yield await asyncio.to_thread(csv_lines, table)
-        if table.num_rows < _CSV_ROWS:
-            return
-        wanted = Window(from_milliseconds(next_open_time(table)), wanted.end)
-        table = await ctx.history.candles(series, wanted, _CSV_ROWS)
-
-
-async def _refuse_unknown_symbol(ctx: Context, series: Series, found: pa.Table) -> None:
-    listed = ctx.markets.known(series.exchange)
-    if found.num_rows or listed is None:
-        return
-    errors = unknown_names("symbol", "unknown_symbol", [series.symbol], listed)
-    if errors and await ctx.history.extent(series) is None:
-        raise invalid_fields(errors)
+    return await answer(ctx, CANDLES, wanted)

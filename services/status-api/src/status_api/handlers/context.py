@@ -1,6 +1,6 @@
 """What every route works with; made by `__main__`, found on the application."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, cast
 from uuid import UUID
@@ -10,6 +10,7 @@ from fastapi.requests import HTTPConnection
 
 from candlelog.clock import Clock
 from candlelog.log.publish import Publisher
+from candlelog.market.feature_sets import FeatureSet
 from status_api.adapters.history import History
 from status_api.adapters.jobs import JobReader
 from status_api.domain.budgets import Ledger
@@ -33,6 +34,7 @@ class Context:
     markets: Markets
     ledger: Ledger
     reports: Reports
+    feature_sets: Mapping[str, FeatureSet]
     new_id: Callable[[], UUID]
     sandbox: bool
 

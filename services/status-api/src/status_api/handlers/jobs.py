@@ -73,10 +73,11 @@ async def submit_job(
         if known is not None:
             return await _accepted(ctx, _same(known, digest))
     now = ctx.clock.now()
-    period = check(request, now)
+    period = check(request, now, ctx.feature_sets)
     symbols = request.symbols or ()
     check_symbols(request, await ctx.markets.listed(request.exchange, symbols))
-    await _publish(ctx, command(request, author, period, now))
+    sets = tuple(ctx.feature_sets[name].ref for name in request.sets)
+    await _publish(ctx, command(request, author, period, sets, now=now))
     job = await ctx.landings.until(
         author.job_id, lambda: ctx.jobs.job(author.job_id), _WAIT_SECONDS
     )

@@ -1,56 +1,78 @@
-"""Columns of candles as JSON rows and as CSV."""
+"""Tables as JSON rows, as CSV and as an Arrow stream."""
 
+import asyncio
+import io
+from collections.abc import AsyncIterator
 from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from status_api.adapters.history import CANDLE_COLUMNS
-
-_SECONDS: Final = pa.timestamp("s", "UTC")
 _MILLISECONDS: Final = pa.timestamp("ms", "UTC")
+_FINENESS: Final = {"open_time": pa.timestamp("s", "UTC")}
+"""Of times that are not shown in milliseconds: the grid has whole seconds."""
 _QUOTING: Final = ('"', ",", "\n", "\r")
 
 
 def rows(table: pa.Table) -> list[dict[str, Any]]:
-    """The candles as JSON objects."""
+    """The rows as JSON objects."""
+    names = table.column_names
     columns = [column.to_pylist() for column in _readable(table).columns]
-    return [dict(zip(CANDLE_COLUMNS, values, strict=True)) for values in zip(*columns, strict=True)]
+    return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
-def csv_header() -> bytes:
-    """The header line."""
-    return (",".join(CANDLE_COLUMNS) + "\n").encode()
+def next_open_time(table: pa.Table) -> int:
+    """Where the rows behind these begin, in milliseconds."""
+    return table["open_time"].cast(_MILLISECONDS).cast(pa.int64())[-1].as_py() + 1
 
 
-def csv_lines(table: pa.Table) -> bytes:
-    """The candles as lines; floats in their shortest form that reads back as the same number."""
+async def csv_text(tables: AsyncIterator[pa.Table]) -> AsyncIterator[bytes]:
+    """A header, then a line a row; of the tables there is at least one, if without rows."""
+    first = True
+    async for table in tables:
+        if first:
+            yield (",".join(table.column_names) + "\n").encode()
+            first = False
+        if table.num_rows:
+            yield await asyncio.to_thread(_csv_lines, table)
+
+
+async def arrow_stream(tables: AsyncIterator[pa.Table]) -> AsyncIterator[bytes]:
+    """An Arrow IPC stream, a record batch for each table that has rows."""
+    sink, writer = io.BytesIO(), None
+    async for table in tables:
+        writer = writer or pa.ipc.new_stream(sink, table.schema)
+        await asyncio.to_thread(writer.write_table, table.combine_chunks())
+        yield _taken(sink)
+    if writer is not None:
+        writer.close()
+        yield _taken(sink)
+
+
+def _csv_lines(table: pa.Table) -> bytes:
+    """The rows as lines; floats in their shortest form that reads back as the same number."""
     sink = pa.BufferOutputStream()
-    names = table.slice(0, 1).select(["exchange", "symbol", "timeframe"]).to_pylist()[0]
-    awkward = any(mark in name for name in names.values() for mark in _QUOTING)
+    texts = [value for value in table.slice(0, 1).to_pylist()[0].values() if isinstance(value, str)]
+    awkward = any(mark in text for text in texts for mark in _QUOTING)
     options = csv.WriteOptions(include_header=False, quoting_style="needed" if awkward else "none")
     csv.write_csv(_readable(table), sink, options)
     return sink.getvalue().to_pybytes()
 
 
-def next_open_time(table: pa.Table) -> int:
-    """Where the candles behind these begin, in milliseconds."""
-    return _milliseconds(table["open_time"])[-1].as_py() + 1
-
-
 def _readable(table: pa.Table) -> pa.Table:
-    """The same candles with their times as ISO 8601: the grid has whole seconds."""
-    opened = _text(table["open_time"].cast(_SECONDS))
-    observed = _text(table["observed_at"].cast(_MILLISECONDS))
-    return table.set_column(3, "open_time", opened).set_column(
-        len(CANDLE_COLUMNS) - 1, "observed_at", observed
-    )
+    """The same rows with their times as ISO 8601."""
+    for at, field in enumerate(table.schema):
+        if pa.types.is_timestamp(field.type):
+            times = table[field.name].cast(_FINENESS.get(field.name, _MILLISECONDS))
+            told = pc.call_function("strftime", [times], pc.StrftimeOptions("%Y-%m-%dT%H:%M:%SZ"))
+            table = table.set_column(at, field.name, told)
+    return table
 
 
-def _text(times: pa.ChunkedArray) -> pa.ChunkedArray:
-    return pc.call_function("strftime", [times], pc.StrftimeOptions("%Y-%m-%dT%H:%M:%SZ"))
-
-
-def _milliseconds(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    return column.cast(_MILLISECONDS).cast(pa.int64())
+def _taken(sink: io.BytesIO) -> bytes:
+    """What was written since the last time."""
+    content = sink.getvalue()
+    sink.seek(0)
+    sink.truncate()
+    return content
