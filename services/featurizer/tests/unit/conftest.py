@@ -42,7 +42,9 @@ def wrong() -> Wrong:
         assert actual.schema.equals(expected.schema)
         found: dict[str, float] = {}
         for name in expected.schema.names[1:]:
-            one, other = (batch[name].to_numpy(zero_copy_only=False) for batch in (actual, expected))
+            one, other = (
+                batch[name].to_numpy(zero_copy_only=False) for batch in (actual, expected)
+            )
             scale = 100.0 if name in OSCILLATORS else 1.0 if name in RATIOS else close
             if not np.array_equal(np.isnan(one), np.isnan(other)):
                 found[name] = np.inf
