@@ -54,6 +54,7 @@ class FaustStream:
         self._app = _app(bootstrap, group)
         source = self._app.topic(*topics, key_serializer="raw", value_serializer="raw")
         self._app.agent(source, name=f"{group}.agent")(self._work)
+        self._app.on_partitions_revoked.connect(self._forget)
 
     @property
     def lag(self) -> int:
@@ -97,6 +98,10 @@ class FaustStream:
             except Fatal as error:
                 await self._give_up(error)
 
+    async def _forget(self, *_: Any, **__: Any) -> None:
+        """The partitions were taken away: how far they are done is another's to know."""
+        self._done.clear()
+
     async def _give_up(self, error: Exception) -> None:
         """Have `run` raise it, and never return: what follows in the stream is not ours."""
         self._failed.set_exception(error)
@@ -115,7 +120,10 @@ class FaustStream:
                 raise Fatal("the stream has gone silent while there is something to read")
 
     def _behind(self, partition: Any) -> int:
-        end = self._app.consumer.highwater(partition)
+        try:
+            end = self._app.consumer.highwater(partition)
+        except AssertionError:  # taken away in this moment
+            return 0
         return 0 if end is None else max(0, end - self._done[partition])
 
 
