@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from candlelog.errors import Misconfigured
+from candlelog.events.topics import TOPICS
 from candlelog_embedded.broker import broker
 from candlelog_embedded.clickhouse import clickhouse, clickhouse_url
 from candlelog_embedded.postgres import postgres, postgres_dsn
@@ -22,6 +23,8 @@ API = "status-api"
 _SAMPLE_MARKET = Path(__file__).with_name("sample_market")
 _SERVICES_GRACE_SECONDS = 9.0
 _STORES_GRACE_SECONDS = 4.0
+
+MOST_REPLICAS = max(topic.partitions for topic in TOPICS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +43,17 @@ class Options:
     replicas: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
-        """Raises Misconfigured for a service that is not there or a number below one."""
+        """Raises Misconfigured for a service that is not there or a number it cannot have."""
         for service, number in self.replicas.items():
             if service not in SERVICES:
                 raise Misconfigured(f"no service {service}: there are {', '.join(SERVICES)}")
             if number < 1:
                 raise Misconfigured(f"{service} needs one replica at least, not {number}")
+            if number > MOST_REPLICAS:
+                raise Misconfigured(
+                    f"{service} can have {MOST_REPLICAS} replicas at most, not {number}: "
+                    "no topic has more partitions, so the others would have nothing to do"
+                )
 
     @property
     def processes(self) -> tuple[tuple[str, int], ...]:

@@ -110,7 +110,7 @@ def test_the_api_accepts_the_token_by_its_hash_alone():
     assert environment["CANDLELOG_API_TOKEN"] == "secret"
 
 
-@pytest.mark.parametrize("replicas", [{"featurizer": 1}, {"fetcher": 0}])
-def test_replicas_of_nothing_are_refused(replicas: dict[str, int]):
+@pytest.mark.parametrize("replicas", [{"nobody": 1}, {"fetcher": 0}, {"fetcher": 1000}])
+def test_replicas_that_cannot_work_are_refused(replicas: dict[str, int]):
     with pytest.raises(Misconfigured):
         Options(Path("/data"), replicas=replicas)

@@ -52,8 +52,8 @@ def read_page(
     """Validate a page whose rows should lie in `window`.
 
     The row that opens at `open_from`, the open time of the candle that is still open by exchange
-    time, is dropped: venues answer that one too, and it is no candle yet. A later one cannot be, and
-    is refused like any row beside the window.
+    time, is dropped: venues answer that one too, and it is no candle yet. A later one cannot be,
+    and is refused like any row beside the window.
     """
     columns = _columns(rows, layout)
     malformed: list[Row] = []
