@@ -127,8 +127,7 @@ def stages(options: Options, ports: Ports, environment: Mapping[str, str]) -> tu
 
 
 async def _apply_topics(bootstrap: str) -> None:
-    # Imported when needed: `candlelog ps` and `down` need no Kafka client.
-    from candlelog.log.topics_admin import apply_topics  # noqa: PLC0415
+    from candlelog.log.topics_admin import apply_topics  # noqa: PLC0415 -- `ps` and `down` need no Kafka client
 
     await apply_topics(bootstrap, TOPIC_PREFIX)
 

@@ -128,8 +128,7 @@ class Child:
         )
 
     async def _watch_for_readiness(self) -> None:
-        # Another process says when it is ready: there is no event to wait for.
-        while not await asyncio.to_thread(self.spec.ready):  # noqa: ASYNC110
+        while not await asyncio.to_thread(self.spec.ready):  # noqa: ASYNC110 -- another process has no event to wait for
             await asyncio.sleep(_PROBE_EVERY_SECONDS)
         self._become(State.READY)
         self.ready.set()
