@@ -1,5 +1,6 @@
 """Reading candles, series, coverage and quarantine from ClickHouse."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -204,7 +205,7 @@ class History:
         rows = await self._clickhouse.query(
             _COVERAGE, **_names(series), **_parameters(window.bounds), limit=limit
         )
-        return [Asked(*row) for row in rows]
+        return await asyncio.to_thread(lambda: [Asked(*row) for row in rows])
 
     async def quarantine(
         self, wanted: Wanted, window: Window, before: tuple[int, int], limit: int

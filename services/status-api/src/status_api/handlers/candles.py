@@ -83,7 +83,7 @@ async def _page(ctx: Context, series: Series, wanted: Window, limit: int) -> Res
     page = table.slice(0, limit)
     more = table.num_rows > limit
     body = {
-        "items": rows(page),
+        "items": await asyncio.to_thread(rows, page),
         "next": encode_numbers(next_open_time(page)) if more else None,
     }
     return Response(orjson.dumps(body), media_type="application/json")
