@@ -13,6 +13,7 @@ CSV = (
     "binance,BTC/USDT,1m,2024-02-01T00:00:00Z,1,2,0.5,1.5,7,,,rest,2024-03-01T00:00:00Z\n"
     "binance,BTC/USDT,1m,2024-02-01T00:01:00Z,1.5,2,0.5,2.5,7,,,rest,2024-03-01T00:00:00Z\n"
 )
+LINES = CSV.splitlines(keepends=True)
 CANDLES = ("--symbol", "BTC/USDT", "--timeframe", "1m")
 SUBMIT = ("jobs", "submit", "--symbols", "BTC/USDT", "--timeframes", "1m")
 
@@ -254,6 +255,17 @@ def test_a_plot_of_nothing_says_so(command, api):
     result = command("candles", "plot", *CANDLES)
     assert result.exit_code == 1
     assert "no candles of BTC/USDT 1m" in result.stderr
+
+
+@pytest.mark.parametrize("candles", [0, 2])
+def test_a_plot_as_json_is_the_points_alone(command, api, candles):
+    api.answers["GET /candles"] = httpx.Response(200, content="".join(LINES[: candles + 1]))
+    result = command("candles", "plot", *CANDLES, "--json")
+    assert result.exit_code == 0, result.exception
+    assert json.loads(result.stdout) == [
+        {"open_time": "2024-02-01T00:00:00Z", "close": 1.5},
+        {"open_time": "2024-02-01T00:01:00Z", "close": 2.5},
+    ][:candles]
 
 
 def test_limits_series_and_quarantine_are_tables_and_json(command, api):
