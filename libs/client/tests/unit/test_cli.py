@@ -4,15 +4,19 @@ import json
 import signal
 import subprocess
 import sys
+from datetime import datetime, timedelta
 
 import httpx
 import pytest
+
+from candlelog.clock import SystemClock
 
 CSV = (
     "exchange,symbol,timeframe,open_time,open,high,low,close,volume,quote_volume,trades,source,observed_at\n"
     "binance,BTC/USDT,1m,2024-02-01T00:00:00Z,1,2,0.5,1.5,7,,,rest,2024-03-01T00:00:00Z\n"
     "binance,BTC/USDT,1m,2024-02-01T00:01:00Z,1.5,2,0.5,2.5,7,,,rest,2024-03-01T00:00:00Z\n"
 )
+LINES = CSV.splitlines(keepends=True)
 CANDLES = ("--symbol", "BTC/USDT", "--timeframe", "1m")
 SUBMIT = ("jobs", "submit", "--symbols", "BTC/USDT", "--timeframes", "1m")
 
@@ -115,6 +119,23 @@ def test_list_as_json_is_a_list_of_every_page(command, api):
     result = command("jobs", "list", "--status", "running", "--json")
     assert [job["label"] for job in json.loads(result.stdout)] == ["2", None]
     assert api.requests[0].url.params["status"] == "running"
+
+
+@pytest.mark.parametrize("span", ["90m", "12h", "1d", "2w"])
+def test_list_takes_a_span_as_submit_does(command, api, span):
+    api.say("GET /jobs", {"items": [], "next": None})
+    clock, length = SystemClock(), {"90m": 1.5, "12h": 12, "1d": 24, "2w": 336}[span]
+    earliest = clock.now() - timedelta(hours=length)
+    assert command("jobs", "list", "--since", span).exit_code == 0
+    asked = datetime.fromisoformat(api.requests[0].url.params["since"])
+    assert earliest <= asked <= clock.now() - timedelta(hours=length)
+
+
+@pytest.mark.parametrize("text", ["soon", "0d", "1y", "9999999w"])
+def test_what_is_no_span_reaches_the_server_as_it_is(command, api, text):
+    api.say("GET /jobs", {"items": [], "next": None})
+    command("jobs", "list", "--since", text)
+    assert api.requests[0].url.params["since"] == text
 
 
 def test_list_and_show_are_tables_for_people(command, api):
@@ -254,6 +275,18 @@ def test_a_plot_of_nothing_says_so(command, api):
     result = command("candles", "plot", *CANDLES)
     assert result.exit_code == 1
     assert "no candles of BTC/USDT 1m" in result.stderr
+
+
+@pytest.mark.parametrize("candles", [0, 2])
+def test_a_plot_as_json_is_the_points_alone(command, api, candles):
+    api.answers["GET /candles"] = httpx.Response(200, content="".join(LINES[: candles + 1]))
+    result = command("candles", "plot", *CANDLES, "--json")
+    assert result.exit_code == 0, result.exception
+    points = [
+        {"open_time": "2024-02-01T00:00:00Z", "close": 1.5},
+        {"open_time": "2024-02-01T00:01:00Z", "close": 2.5},
+    ]
+    assert json.loads(result.stdout) == points[:candles]
 
 
 def test_limits_series_and_quarantine_are_tables_and_json(command, api):

@@ -117,7 +117,7 @@ def plot(
     from candlelog_client.cli import candle_tables, price_plot  # noqa: PLC0415 - `--help` stays quick
 
     if json:
-        output.show_json(candle_tables.rows(table.select(["open_time", "close"])))
+        output.show_json(list(candle_tables.rows(table.select(["open_time", "close"]))))
     elif table.num_rows == 0:
         output.fail(f"no candles of {symbol} {timeframe} on {exchange} in this range")
     else:

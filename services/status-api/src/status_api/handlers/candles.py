@@ -14,13 +14,17 @@ from candlelog.market.series import Series
 from candlelog.market.timeframe import from_milliseconds
 from status_api.adapters.history import Window
 from status_api.domain.cursors import encode_numbers
+from status_api.domain.media_types import most_wanted
 from status_api.domain.problems import invalid, invalid_fields
 from status_api.domain.suggestions import unknown_names
+from status_api.handlers.answers import PROBLEM_CONTENT
 from status_api.handlers.context import Context, Ctx
 from status_api.handlers.parameters import Cursor, OneSeries, resumed
 from status_api.handlers.tables import csv_header, csv_lines, next_open_time, rows
 
 _CSV_ROWS: Final = 20_000
+_BY_MEDIA_TYPE: Final = {"application/json": "json", "text/csv": "csv"}
+_MEDIA_TYPES: Final = tuple(_BY_MEDIA_TYPE)
 
 router = APIRouter(tags=["candles"])
 
@@ -52,6 +56,7 @@ class CandlePage(BaseModel):
 
 _ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
     200: {"model": CandlePage, "content": {"text/csv": {}}},
+    406: {"description": "none of the types of Accept", "content": PROBLEM_CONTENT},
 }
 
 
@@ -72,9 +77,10 @@ async def get_candles(
     series, times = wanted
     if format in ("arrow", "parquet"):
         raise invalid("format", "not_available", f"{format} is not available yet; use json or csv")
-    if format == "csv" or (format is None and "text/csv" in accept):
-        return await _csv(ctx, series, times)
-    return await _page(ctx, series, resumed(times, cursor), limit)
+    left = resumed(times, cursor)
+    if (format or _BY_MEDIA_TYPE[most_wanted(accept, _MEDIA_TYPES)]) == "csv":
+        return await _csv(ctx, series, left)
+    return await _page(ctx, series, left, limit)
 
 
 async def _page(ctx: Context, series: Series, wanted: Window, limit: int) -> Response:
