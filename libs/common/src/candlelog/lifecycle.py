@@ -159,7 +159,8 @@ async def _until_done(
 
 
 async def _work(runtime: Runtime, settings: SettingsT, main: Main[SettingsT]) -> None:
-    """`main`, with at most `GRACE_SECONDS` after it was told to stop."""
+    """`main`, with at most `GRACE_SECONDS` after it was told to stop. When this returns, or is
+    cancelled because another part failed, `main` has ended: what it needs may be closed then."""
     working = asyncio.ensure_future(main(runtime, settings))
     told = asyncio.create_task(runtime.stopping.wait())
     try:
@@ -168,8 +169,8 @@ async def _work(runtime: Runtime, settings: SettingsT, main: Main[SettingsT]) ->
             await asyncio.wait({working}, timeout=GRACE_SECONDS)
     finally:
         told.cancel()
-        if not working.done():
-            working.cancel()
+        working.cancel()
+        await asyncio.wait({working})
     with suppress(asyncio.CancelledError):
         await working
 
