@@ -93,7 +93,7 @@ async def test_what_is_in_hand_is_let_go_before_the_log_is_closed_whatever_fails
 async def test_who_is_not_done_within_the_grace_is_cancelled_and_lets_go(
     monkeypatch: pytest.MonkeyPatch,
 ):
-    monkeypatch.setattr(lifecycle, "GRACE_SECONDS", 0.05)
+    monkeypatch.setattr(lifecycle, "MAIN_SECONDS", 0.05)
     service = Draining()
     await lived(service.main, stop=True)
     assert service.drained
