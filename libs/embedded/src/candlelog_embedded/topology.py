@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from candlelog.errors import Misconfigured
 from candlelog.events.topics import TOPICS
+from candlelog.grace import PROCESS_SECONDS
 from candlelog_embedded.broker import broker
 from candlelog_embedded.clickhouse import clickhouse, clickhouse_url
 from candlelog_embedded.postgres import postgres, postgres_dsn
@@ -21,8 +22,8 @@ TOPIC_PREFIX = "candlelog."
 SERVICES = ("coordinator", "fetcher", "clickhouse-sink", "status-api")
 API = "status-api"
 _SAMPLE_MARKET = Path(__file__).with_name("sample_market")
-_SERVICES_GRACE_SECONDS = 9.0
 _STORES_GRACE_SECONDS = 4.0
+"""With `PROCESS_SECONDS` for the services before them, within the 15 s that a stop may take."""
 
 MOST_REPLICAS = max(topic.partitions for topic in TOPICS)
 
@@ -121,7 +122,7 @@ def stages(options: Options, ports: Ports, environment: Mapping[str, str]) -> tu
         Stage(tuple(stores), _STORES_GRACE_SECONDS, partial(_apply_topics, bootstrap)),
         Stage(
             tuple(_service(process, options, ports, environment) for process in options.processes),
-            _SERVICES_GRACE_SECONDS,
+            PROCESS_SECONDS,
         ),
     )
 

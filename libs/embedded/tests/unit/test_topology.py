@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from candlelog import grace
 from candlelog.errors import Misconfigured
+from candlelog.log.consume import ConsumeLoop
 from candlelog_embedded.process import ProcessSpec
 from candlelog_embedded.supervisor.identity import Identity
 from candlelog_embedded.topology import Options, Ports, shared_environment, stages
@@ -114,3 +116,14 @@ def test_the_api_accepts_the_token_by_its_hash_alone():
 def test_replicas_that_cannot_work_are_refused(replicas: dict[str, int]):
     with pytest.raises(Misconfigured):
         Options(Path("/data"), replicas=replicas)
+
+
+def test_a_service_that_uses_up_its_grace_is_not_killed_before_and_all_are_gone_within_15_s():
+    ports = Ports(OPTIONS, range(20_000, 20_050))
+    stores, services = stages(OPTIONS, ports, shared_environment(OPTIONS, ports, IDENTITY))
+    assert services.grace_seconds > grace.MAIN_SECONDS + grace.ANSWERS_SECONDS
+    assert services.grace_seconds + stores.grace_seconds < 15
+
+
+def test_what_a_service_has_in_hand_is_let_go_within_the_grace_of_the_whole():
+    assert ConsumeLoop.grace_seconds < grace.MAIN_SECONDS

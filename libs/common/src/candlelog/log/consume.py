@@ -16,6 +16,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
 from candlelog.clock import Clock
 from candlelog.errors import Fatal, Unavailable
+from candlelog.grace import IN_HAND_SECONDS
 from candlelog.log.backoff import full_jitter
 from candlelog.log.dead_letters import DeadLetter, DeadLetters
 from candlelog.log.in_hand import InHand
@@ -49,7 +50,7 @@ class ConsumeLoop:
     - Any other exception propagates: a bug ends the process before the commit.
     """
 
-    grace_seconds: float = 5.0
+    grace_seconds: float = IN_HAND_SECONDS
     """How long a rebalance or a shutdown waits for what is in hand before it is dropped."""
 
     def __init__(
