@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from candlelog.clock import SystemClock
+from candlelog_embedded import system
 
 CSV = (
     "exchange,symbol,timeframe,open_time,open,high,low,close,volume,quote_volume,trades,source,observed_at\n"
@@ -324,10 +325,23 @@ def test_up_refuses_a_pair_that_is_none_before_it_starts_anything(command, tmp_p
     assert not (tmp_path / "data").exists()
 
 
-def test_up_refuses_replicas_of_no_service_in_one_sentence(command, tmp_path):
-    result = command("up", "--data-dir", str(tmp_path / "data"), "--replicas", "baker=2")
-    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
-    assert "baker" in result.stderr
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (("--replicas", "baker=2"), "baker"),
+        (("--exchange-url", "nope=http://127.0.0.1:1"), "nope"),
+        (("--exchange-url", "binance=ftp://127.0.0.1:1"), "ftp://"),
+        (("--archive", "binance=/nowhere/at/all"), "/nowhere/at/all"),
+    ],
+)
+def test_up_refuses_what_cannot_work_in_one_sentence(
+    command, tmp_path, monkeypatch, arguments, word
+):
+    monkeypatch.setattr(system, "up", lambda *_, **__: pytest.fail("started"))
+    result = command("up", "--data-dir", str(tmp_path / "data"), *arguments)
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert word in result.stderr
+    assert not (tmp_path / "data").exists()
 
 
 def test_where_nothing_runs_ps_is_empty_and_down_has_nothing_to_do(command, tmp_path):

@@ -17,6 +17,7 @@ from candlelog_embedded.postgres import postgres, postgres_dsn
 from candlelog_embedded.process import ProcessSpec, http_answers
 from candlelog_embedded.supervisor.identity import Identity
 from candlelog_embedded.supervisor.supervisor import Stage
+from candlelog_embedded.venues import check_archives, check_exchange_urls
 
 TOPIC_PREFIX = "candlelog."
 SERVICES = ("coordinator", "fetcher", "clickhouse-sink", "status-api")
@@ -44,7 +45,11 @@ class Options:
     replicas: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
-        """Raises Misconfigured for a service that is not there or a number it cannot have."""
+        """Raises Misconfigured for what cannot work: an exchange or a service that is not there,
+        an address or a folder that is none, a number of replicas that a service cannot have.
+        """
+        check_exchange_urls(self.exchange_urls)
+        check_archives(self.archives)
         for service, number in self.replicas.items():
             if service not in SERVICES:
                 raise Misconfigured(f"no service {service}: there are {', '.join(SERVICES)}")

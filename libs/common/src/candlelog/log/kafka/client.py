@@ -44,8 +44,8 @@ async def start(client: _Client) -> None:
             try:
                 await client.start()
             except AssertionError as error:  # aiokafka's: there must be a broker to ask
-                # A broker that was stopped for a while has yet to be let in again by its controller,
-                # and lists no broker until then.
+                # A broker that was stopped for a while has yet to be let in again by its
+                # controller, and lists no broker until then.
                 raise Unavailable("connecting to the log: no broker is listed") from error
 
 
