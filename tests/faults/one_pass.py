@@ -1,8 +1,8 @@
 """What the features of a series are: one ordered pass of TA-Lib over all of its candles.
 
 Written for the tests alone, from TA-Lib's own functions and plain formulas; it shares no code with
-the featurizer. Equal is `|a - b| <= 1e-9 * max(|b|, scale)`: scale is the close for prices and their
-differences, 100 for oscillators, and 1 for the rest.
+the featurizer. Equal is `|a - b| <= 1e-9 * max(|b|, scale)`: scale is the close for prices and
+their differences, 100 for oscillators, and 1 for the rest.
 """
 
 from collections.abc import Mapping
@@ -22,16 +22,15 @@ PLAIN = {"return", "log_return", "volatility_20", "volume_zscore_20", "bars_cont
 
 def one_pass(candles: pa.Table, step_ms: int) -> dict[str, Floats]:
     """The columns of `default` over candles in the order of time; NaN where there is no value."""
-    opens, high, low, close, volume = (
+    high, low, close, volume = (
         np.ascontiguousarray(candles.column(name).to_numpy())
-        for name in ("open", "high", "low", "close", "volume")
+        for name in ("high", "low", "close", "volume")
     )
-    del opens
     log_return = np.diff(np.log(close), prepend=np.nan)
     macd = talib.MACD(close, 12, 26, 9)
     upper, middle, lower = talib.BBANDS(close, 20, 2.0, 2.0, 0)
     slow_k, slow_d = talib.STOCH(high, low, close, 14, 3, 0, 3, 0)
-    found = {
+    return {
         "return": talib.ROCP(close, 1),
         "log_return": log_return,
         **{f"sma_{period}": talib.SMA(close, period) for period in (7, 21, 50, 200)},
@@ -52,7 +51,6 @@ def one_pass(candles: pa.Table, step_ms: int) -> dict[str, Floats]:
         "vwap_20": _vwap((high + low + close) / 3, volume, 20),
         "bars_contiguous": _contiguous(candles, step_ms),
     }
-    return found
 
 
 def differences(

@@ -19,14 +19,16 @@ from uuid import UUID, uuid4
 
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from tests.faults.one_pass import differences, one_pass
 
 from candlelog.clock import SystemClock
 from candlelog.events.candles import CANDLE_SCHEMA, CandleBatchHeaderV1, CandleBatchV1
 from candlelog.events.feature_sets import DEFAULT
+from candlelog.events.fields import EARLIEST, LATEST
 from candlelog.events.progress import FeaturesStoredV1
+from candlelog.events.replay import ReplayRequestedV1
 from candlelog.events.topics import PROGRESS
 from candlelog.log.kafka import KafkaLog
 from candlelog.log.publish import Publisher
@@ -60,7 +62,7 @@ Row = tuple[int, float, float, float, float, float]
 def batch(
     series: Series, rows: Sequence[Row], start: int, end: int, *, observed: int
 ) -> CandleBatchV1:
-    """An answer of the venue for `[start, end)` milliseconds, read `observed` seconds after noon."""
+    """An answer for `[start, end)` milliseconds, read `observed` seconds after the others."""
     grid = Timeframe.parse(series.timeframe)
     first, last = from_milliseconds(start), from_milliseconds(end)
     header = CandleBatchHeaderV1(
@@ -73,6 +75,15 @@ def batch(
     names = CANDLE_SCHEMA.names
     values = [dict(zip(names, (*row, None, None), strict=True)) for row in rows]
     return CandleBatchV1(header, pa.RecordBatch.from_pylist(values, schema=CANDLE_SCHEMA))
+
+
+def everything(series: Series) -> ReplayRequestedV1:
+    """Give the series its features: whatever is stored of it has them from now on."""
+    return ReplayRequestedV1(
+        job_id=UUID(int=1), task_id=UUID(int=2), chunk_id=uuid4(), generation=1, release=1,
+        exchange=series.exchange, symbol=series.symbol, timeframe=series.timeframe,
+        start=EARLIEST, end=LATEST - timedelta(days=1), feature_set=DEFAULT,
+    )  # fmt: skip
 
 
 def pages(series: Series, rows: Sequence[Row], slots: int) -> Iterator[CandleBatchV1]:
@@ -211,6 +222,7 @@ def history(series: Series, random: Random) -> list[CandleBatchV1]:
 
 @settings(
     max_examples=HISTORIES,
+    phases=[Phase.generate],  # a history is told by its seed, and takes seconds: none is shrunk
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(seed=st.integers(0, 2**32))
@@ -219,7 +231,7 @@ async def test_whatever_happens_on_the_way_features_equal_one_pass(pipeline: Pip
     series = Series("binance", f"S{uuid4().hex[:8]}/USDT", "1m")
     batches = history(series, random)
     cut = random.randrange(len(batches))
-    await pipeline.publisher.publish(*batches[:cut])
+    await pipeline.publisher.publish(everything(series), *batches[:cut])
     await asyncio.sleep(random.uniform(0.0, 1.0))  # any moment is a good one to be killed
     await pipeline.kill_and_start_again(random.choice(SERVICES), random.randrange(2))
     await pipeline.publisher.publish(*batches[cut:])
@@ -261,6 +273,7 @@ async def test_features_of_real_markets_equal_one_pass(pipeline: Pipeline):
     for series, (read, slots) in REAL.items():
         sent += pages(series, read(), slots)
     random.shuffle(sent)
+    await pipeline.publisher.publish(*map(everything, REAL))
     await pipeline.publisher.publish(*sent[: len(sent) // 2])
     await pipeline.kill_and_start_again("featurizer", 0)
     await pipeline.publisher.publish(*sent[len(sent) // 2 :])

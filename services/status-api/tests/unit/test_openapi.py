@@ -22,7 +22,7 @@ TOKENS = parse_tokens(
 @pytest.fixture
 def app() -> Any:
     """The application over parts that nobody may touch."""
-    return application(SimpleNamespace(clock=SystemClock()), TOKENS, "1.2.3")  # pyright: ignore[reportArgumentType]
+    return application(SimpleNamespace(clock=SystemClock()), TOKENS, "1.2.3")  # pyright: ignore[reportArgumentType] -- as much of a context as is used
 
 
 def operations(app: Any) -> list[tuple[str, str, dict[str, Any]]]:

@@ -11,6 +11,7 @@ from typing import Final
 
 from candlelog.clock import Clock
 from candlelog.errors import Unavailable
+from candlelog.grace import IN_HAND_SECONDS
 from candlelog.log.dead_letters import DeadLetters
 from candlelog.log.handling import DroppedError, Handle, Handling
 from candlelog.log.in_hand import InHand
@@ -34,7 +35,7 @@ class ConsumeLoop:
     - Any other exception propagates: a bug ends the process before the commit.
     """
 
-    grace_seconds: float = 5.0
+    grace_seconds: float = IN_HAND_SECONDS
     """How long a rebalance or a shutdown waits for what is in hand before it is dropped."""
 
     def __init__(

@@ -17,7 +17,6 @@ from candlelog.events.progress import (
     FeaturesStoredV1,
 )
 from status_api.domain.rows import ChunkRow, Figures, TaskRow
-from status_api.domain.text import storable
 
 ChunkEvent = (
     ChunkReleasedV1
@@ -100,8 +99,8 @@ def _failed(chunk: ChunkRow | None, event: ChunkFailedV1, figures: FiguresOf) ->
         return None
     for each in figures:
         each.attempts = max(each.attempts, event.attempt)
-        each.error_code = storable(event.code)
-        each.error_message = storable(event.message)
+        each.error_code = event.code
+        each.error_message = event.message
         each.error_transient = event.transient
     if not event.final or (chunk is not None and chunk.state == "failed"):
         return None

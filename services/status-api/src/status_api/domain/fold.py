@@ -27,7 +27,6 @@ from candlelog.events.progress import (
 from status_api.domain import chunks
 from status_api.domain.rows import Answer, JobRow, Keys, Rows, Submission, TaskRow
 from status_api.domain.states import change_state
-from status_api.domain.text import storable
 
 _CHUNK_EVENTS: Final = frozenset(
     {
@@ -113,19 +112,19 @@ def _submitted(batch: _Batch, event: SubmitJobV1) -> None:
         command_partition=batch.at.partition,
         command_offset=batch.at.offset,
         kind=event.kind,
-        exchange=storable(event.exchange),
-        symbols=tuple(map(storable, event.symbols)),
-        timeframes=tuple(map(storable, event.timeframes)),
+        exchange=event.exchange,
+        symbols=event.symbols,
+        timeframes=event.timeframes,
         range_start=event.start,
         range_end=event.end,
         source=event.source,
         features=event.features,
-        feature_sets=tuple(storable(each.name) for each in event.feature_sets),
+        feature_sets=tuple(each.name for each in event.feature_sets),
         incremental=event.incremental,
         priority=event.priority,
         max_attempts=event.max_attempts,
-        label=None if event.label is None else storable(event.label),
-        submitted_by=storable(event.submitted_by),
+        label=event.label,
+        submitted_by=event.submitted_by,
         submitted_at=event.submitted_at,
         request_digest=event.request_digest,
     )
@@ -146,14 +145,14 @@ def _planned(batch: _Batch, event: TaskPlannedV1) -> None:
     if task.planned_offset is not None:
         return
     task.planned_offset = batch.at.offset
-    task.exchange = storable(event.exchange)
-    task.symbol = storable(event.symbol)
-    task.timeframe = storable(event.timeframe)
+    task.exchange = event.exchange
+    task.symbol = event.symbol
+    task.timeframe = event.timeframe
     task.range_start = event.start
     task.range_end = event.end
     task.features = event.features
     task.route = event.route
-    task.route_reason = storable(event.route_reason)
+    task.route_reason = event.route_reason
     task.chunks_total = event.chunks_total
     task.slots_expected = event.slots_expected
     task.slots_covered = event.slots_covered
@@ -194,7 +193,7 @@ def _answered(batch: _Batch, event: CommandAnsweredV1) -> None:
             command=event.command,
             accepted=event.accepted,
             code=event.code,
-            reason=storable(event.reason),
+            reason=event.reason,
             answered_at=event.answered_at,
         ),
     )

@@ -1,5 +1,6 @@
 """`/series`, `/coverage` and `/quarantine`: what is stored, asked for and set aside."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
@@ -115,7 +116,7 @@ async def list_coverage(
     series, times = wanted[0], resumed(wanted[1], cursor)
     asked = await ctx.history.coverage(series, times, _MOST_ASKED)
     told_until = _told_until(asked, times)
-    found = clip(runs(asked), times.start, told_until)
+    found = await asyncio.to_thread(lambda: clip(runs(asked), times.start, told_until))
     goes_on = found[limit - 1].end if len(found) > limit else told_until
     page = CoveragePage(
         items=[
