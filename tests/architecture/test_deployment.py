@@ -18,6 +18,7 @@ ANNOUNCED = {"featurizer", "gap-auditor"}
 """In compose before they are in the workspace; the first test says when a name has to go."""
 
 DOCKERFILE = (ROOT / "deploy/Dockerfile").read_text()
+LAST_STAGE = DOCKERFILE.rpartition("\nFROM ")[2]
 EXAMPLE = dict(re.findall(r"^(\w+)=(.*)$", (ROOT / "deploy/example.env").read_text(), re.MULTILINE))
 COMPOSE_TEXT = (ROOT / "docker-compose.yml").read_text()
 COMPOSE = yaml.safe_load(COMPOSE_TEXT)
@@ -143,6 +144,11 @@ def test_an_entry_of_ours_can_write_nothing_and_gain_nothing(name: str):
     assert name not in OURS or strict.items() <= ENTRIES[name].items()
 
 
+@pytest.mark.parametrize("name", sorted(OURS))
+def test_an_entry_of_ours_is_started_in_the_one_folder_it_can_write(name: str):
+    assert re.findall(r"^WORKDIR (\S+)", LAST_STAGE, re.MULTILINE) == ENTRIES[name]["tmpfs"]
+
+
 def is_pinned(image: str) -> bool:
     """Whether an image is named down to its patch: a tag that moves with every release is not."""
     _, _, tag = image.rpartition(":")
@@ -187,9 +193,8 @@ def test_the_broker_writes_before_it_acknowledges_and_makes_no_topic():
 
 
 def test_the_last_stage_of_the_image_builds_nothing_and_is_not_run_by_root():
-    last = DOCKERFILE.rpartition("\nFROM ")[2]
-    assert re.search(r"^USER [1-9]\d*:[1-9]\d*$", last, re.MULTILINE)
-    assert not re.search(r"\b(uv|pip|apt-get)\b", last)
+    assert re.search(r"^USER [1-9]\d*:[1-9]\d*$", LAST_STAGE, re.MULTILINE)
+    assert not re.search(r"\b(uv|pip|apt-get)\b", LAST_STAGE)
 
 
 def test_the_image_and_the_makefile_install_with_the_same_uv():
