@@ -25,6 +25,7 @@ test: lint typecheck
 
 lint: install
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	$(BIN)/hadolint deploy/Dockerfile
 
 typecheck: install
 	$(BIN)/basedpyright
