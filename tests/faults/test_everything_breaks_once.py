@@ -15,6 +15,7 @@ from pathlib import Path
 from random import Random
 
 import httpx
+import numpy as np
 import psutil
 import pyarrow as pa
 import pytest
@@ -47,6 +48,9 @@ SELECT exchange, symbol, timeframe, open_time, open, high, low, close, volume, q
     source
 FROM candles_latest ORDER BY exchange, symbol, timeframe, open_time
 """
+FEATURES = """
+SELECT * EXCEPT(version) FROM features_latest ORDER BY exchange, symbol, timeframe, open_time
+"""
 # Where ranges are cut may differ: what is compared is which slots are covered and by what answer.
 COVERED_SLOTS = """
 SELECT DISTINCT exchange, symbol, timeframe, source, outcome,
@@ -75,6 +79,7 @@ class Stored:
     """What a run left in ClickHouse."""
 
     candles: pa.Table
+    features: pa.Table
     covered_slots: pa.Table
     covered_ends: pa.Table
     restated_and_quarantined: list[tuple[object, ...]]
@@ -107,6 +112,7 @@ class Running:
         try:
             return Stored(
                 await engine.query_arrow(CANDLES),
+                await engine.query_arrow(FEATURES),
                 await engine.query_arrow(COVERED_SLOTS),
                 await engine.query_arrow(COVERED_ENDS),
                 await engine.query(OTHERS),
@@ -174,6 +180,22 @@ async def take_away(running: Running, service: str, seconds: float) -> None:
                 process.resume()
 
 
+def features_equal(actual: pa.Table, expected: pa.Table) -> bool:
+    """The same rows, and values that are as near as two passes over the same candles can be: how
+    far back a pass began differs with what was computed together."""
+    keys = ["exchange", "symbol", "timeframe", "open_time", "feature_set"]
+    if not actual.select(keys).equals(expected.select(keys)):
+        return False
+    names = [name for name in expected.column_names if name not in keys]
+    return all(
+        np.allclose(
+            actual.column(name).to_numpy(), expected.column(name).to_numpy(),
+            rtol=1e-9, atol=1e-7, equal_nan=True,
+        )
+        for name in names
+    )  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def reference() -> dict[str, Stored]:
     """The undisturbed run, made once for all seeds."""
@@ -205,8 +227,9 @@ async def test_a_job_survives_the_death_of_every_process_and_the_absence_of_ever
     assert not halfway.finished, "the job ended before the last disturbance: nothing was shown"
     assert job.status == "completed"
     assert actual.candles.equals(expected.candles)
+    assert features_equal(actual.features, expected.features)
     assert actual.covered_slots.equals(expected.covered_slots)
     assert actual.covered_ends.equals(expected.covered_ends)
     assert actual.restated_and_quarantined == expected.restated_and_quarantined == [(0, 0)]
-    assert job.candles_stored == actual.candles.num_rows
+    assert job.candles_stored == actual.candles.num_rows == actual.features.num_rows
     assert (job.chunks_done, job.chunks_failed) == (job.chunks_total, 0)

@@ -8,6 +8,7 @@ to `run`, which ends the process, and the agent waits for that.
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -17,6 +18,7 @@ from faust.contrib.asgi import faust_app_running
 
 from candlelog.clock import Clock
 from candlelog.errors import Fatal
+from candlelog.grace import IN_HAND_SECONDS
 from candlelog.log.handling import DroppedError, Handling
 from candlelog.log.kafka.watchdog import Watchdog
 from candlelog.log.types import Partition, Record
@@ -50,7 +52,8 @@ class FaustStream:
         self._gathering = gathering
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._done: dict[Any, int] = {}
-        self._busy = False
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._app = _app(bootstrap, group)
         source = self._app.topic(*topics, key_serializer="raw", value_serializer="raw")
         self._app.agent(source, name=f"{group}.agent")(self._work)
@@ -71,7 +74,7 @@ class FaustStream:
                 await asyncio.wait(
                     {told, watching, self._failed}, return_when=asyncio.FIRST_COMPLETED
                 )
-                self._handling.letting_go.set()
+                await self._let_go()
         finally:
             told.cancel()
             watching.cancel()
@@ -81,10 +84,13 @@ class FaustStream:
 
     async def _work(self, stream: Any) -> None:
         async for events in stream.noack_take(self._gathering.most, self._gathering.seconds):
-            self._busy = True
+            if self._handling.letting_go.is_set():
+                return
+            self._idle.clear()
             try:
                 found = await self._handling.finish([_record(event.message) for event in events])
             except DroppedError:
+                self._idle.set()
                 return
             except Exception as error:  # noqa: BLE001 -- handed to `run`, which raises it
                 await self._give_up(error)
@@ -92,11 +98,18 @@ class FaustStream:
             for event in events:
                 await stream.ack(event)
                 self._done[event.message.tp] = event.message.offset + 1
-            self._busy = False
+            self._idle.set()
             try:
                 self._handling.count_rejects(found)
             except Fatal as error:
                 await self._give_up(error)
+
+    async def _let_go(self) -> None:
+        """Take no more, and give what is in hand a while to be done."""
+        self._handling.letting_go.set()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(IN_HAND_SECONDS):
+                await self._idle.wait()
 
     async def _forget(self, *_: Any, **__: Any) -> None:
         """The partitions were taken away: how far they are done is another's to know."""
@@ -105,6 +118,7 @@ class FaustStream:
     async def _give_up(self, error: Exception) -> None:
         """Have `run` raise it, and never return: what follows in the stream is not ours."""
         self._failed.set_exception(error)
+        self._idle.set()
         await asyncio.Event().wait()
 
     async def _watch(self) -> None:
@@ -113,7 +127,7 @@ class FaustStream:
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             now, done = self._clock.monotonic(), sum(self._done.values())
-            if self._busy or done != seen:  # whoever waits for the sink is not silent
+            if not self._idle.is_set() or done != seen:  # whoever waits for the sink is not silent
                 seen = done
                 watchdog.fed(now)
             elif watchdog.due(now) and watchdog.starving(now, behind=self.lag > 0):
