@@ -23,6 +23,7 @@ async def measure(system: System) -> list[Report]:
             exchange="binance", symbols=[f"GEN{number:03d}/USDT" for number in range(31, 61)],
             timeframes=["1m"], start=datetime(2021, 1, 1, tzinfo=UTC),
             end=datetime(2021, 1, 1, tzinfo=UTC) + timedelta(days=365), label="bench: profile",
+            features=False,
         )  # fmt: skip
         await asyncio.sleep(2)
         processes = await system.processes()
