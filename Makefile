@@ -1,7 +1,7 @@
 # Thin: each target is one line over a tool. `make install` is quick when nothing changed.
 PYTHON ?= python3
 BIN := .venv/bin
-MEMBERS := libs/common libs/client libs/embedded services/coordinator services/fetcher services/clickhouse-sink services/featurizer services/status-api
+MEMBERS := libs/common libs/client libs/embedded services/coordinator services/fetcher services/clickhouse-sink services/featurizer services/gap-auditor services/status-api
 PYTEST := $(BIN)/python -m pytest
 
 .PHONY: install demo up test lint typecheck test-unit test-connected test-faults bench fmt lock clean

@@ -60,11 +60,9 @@ def _features(symbol: str, candles: pa.Table) -> pa.Table:
         **{f"sma_{period}": talib.SMA(close, period) for period in (7, 21, 50, 200)},
         **{f"ema_{period}": talib.EMA(close, period) for period in (7, 21, 50, 200)},
         "rsi_14": talib.RSI(close, 14),
-        **dict(
-            zip(
-                ("macd", "macd_signal", "macd_histogram"), talib.MACD(close, 12, 26, 9), strict=True
-            )
-        ),
+        "macd": macd,
+        "macd_signal": signal,
+        "macd_histogram": histogram,
         **dict(zip(("bb_upper", "bb_middle", "bb_lower"), talib.BBANDS(close, 20), strict=True)),
         "atr_14": talib.ATR(high, low, close, 14),
         "adx_14": talib.ADX(high, low, close, 14),

@@ -12,7 +12,7 @@ from bench.system import System
 from candlelog_client import Candlelog
 
 SECONDS = 12
-SERVICES = ("fetcher", "coordinator", "clickhouse-sink", "featurizer", "status-api")
+SERVICES = ("fetcher", "coordinator", "clickhouse-sink", "featurizer", "gap-auditor", "status-api")
 SHOWN = 8
 
 

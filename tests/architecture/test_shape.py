@@ -14,6 +14,7 @@ SERVICES = {
     "fetcher": "fetcher",
     "clickhouse-sink": "clickhouse_sink",
     "featurizer": "featurizer",
+    "gap-auditor": "gap_auditor",
     "status-api": "status_api",
 }
 PACKAGES = {

@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
 CANDLELOG = Path(sys.executable).with_name("candlelog")
 SEEDS = range(int(os.environ.get("CANDLELOG_FAULT_SEEDS", "1")))
-SERVICES = ("coordinator", "fetcher", "clickhouse-sink", "featurizer", "status-api")
+SERVICES = ("coordinator", "fetcher", "clickhouse-sink", "featurizer", "gap-auditor", "status-api")
 STORES = ("broker", "postgres", "clickhouse")
 OUTAGE_SECONDS = 30
 SLOW_MS, FAST_MS = 4000, 0

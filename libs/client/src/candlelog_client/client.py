@@ -7,6 +7,7 @@ from typing import Self
 import httpx
 
 from candlelog_client.connection import Connection, from_environment
+from candlelog_client.gaps import Gaps
 from candlelog_client.http import Http, Retry
 from candlelog_client.jobs import Jobs
 from candlelog_client.paging import items
@@ -43,6 +44,7 @@ class Candlelog:
         connection = Connection(url.rstrip("/"), token) if url else from_environment()
         self._http = Http(connection, transport=transport, retry=retry)
         self.jobs = Jobs(self._http, feed or WebSocketFeed(connection))
+        self.gaps = Gaps(self._http)
 
     async def __aenter__(self) -> Self:
         """Open the connection pool."""
@@ -111,7 +113,10 @@ class Candlelog:
         end: datetime | str | None = None,
         limit: int | None = None,
     ) -> AsyncIterator[CoverageRun]:
-        """What of a series was asked for and how the venue answered, in time order."""
+        """The state of every slot of a series, as runs in time order.
+
+        Without `start` from the first slot that was ever asked for.
+        """
         wanted = {
             "exchange": exchange,
             "symbol": symbol,

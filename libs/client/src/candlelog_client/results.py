@@ -29,12 +29,22 @@ class Fault(Result):
     transient: bool = False
 
 
+class MissingPeriod(Result):
+    """Slots `[start, end)` of a series that nothing explains."""
+
+    symbol: str
+    timeframe: str
+    start: datetime
+    end: datetime
+
+
 class Figures(Result):
     """Progress, the same for a job and for each of its tasks.
 
     `progress_pct` counts slots stored or explained over slots expected (0–100; 100 only when
     done); `features_stored` counts rows, one a candle and feature set; durations and
-    `eta_seconds` are in seconds.
+    `eta_seconds` are in seconds. `data_quality_score` is the share of slots that are explained
+    (0–1), None before an audit; `missing_periods` are the first that are not.
     """
 
     status: str
@@ -58,6 +68,7 @@ class Figures(Result):
     attempts: int = 0
     error: Fault | None = None
     data_quality_score: float | None = None
+    missing_periods: tuple[MissingPeriod, ...] = ()
 
     @property
     def finished(self) -> bool:
@@ -108,7 +119,6 @@ class Job(Figures):
     created_at: datetime | None = None
     current_step: str | None = None
     steps: tuple[Step, ...] = ()
-    missing_periods: tuple[Any, ...] = ()
     tasks_total: int = 0
     tasks_done: int = 0
     tasks_failed: int = 0
@@ -135,16 +145,42 @@ class StoredSeries(Result):
 
 
 class CoverageRun(Result):
-    """A stretch `[start, end)` of a series that was asked for, and how the venue answered."""
+    """Neighbouring slots `[start, end)` of one state, as many as there are.
+
+    `state` is present, provisional, no_trade, outage or unknown; `source` and `outcome` say how the
+    slots were asked for and answered, where in one way; `observed_at` is the oldest answer's time.
+    """
 
     exchange: str
     symbol: str
     timeframe: str
     start: datetime
     end: datetime
+    slots: int
+    state: str
     source: str | None = None
     outcome: str | None = None
     observed_at: datetime | None = None
+
+
+class Gap(Result):
+    """Neighbouring slots `[start, end)` of a series that nothing explains.
+
+    `state` is detected, filling, unfillable or failed, and filled or merged once it is over;
+    `job_id` is the job that was last to ask for it.
+    """
+
+    id: str
+    exchange: str
+    symbol: str
+    timeframe: str
+    start: datetime
+    end: datetime
+    slots: int
+    state: str
+    job_id: str | None = None
+    detected_at: datetime | None = None
+    changed_at: datetime | None = None
 
 
 class LimitWindow(Result):

@@ -75,8 +75,11 @@ def test_a_missing_candle_is_found(minutes):
     assert (check.holds, check.found) == (False, "41,759 candles are stored")
 
 
-def run_of(start: datetime, end: datetime) -> CoverageRun:
-    return CoverageRun(exchange="b", symbol="s", timeframe="1m", start=start, end=end)
+def run_of(start: datetime, end: datetime, state: str = "present") -> CoverageRun:
+    slots = (end - start) // timedelta(minutes=1)
+    return CoverageRun(
+        exchange="b", symbol="s", timeframe="1m", start=start, end=end, slots=slots, state=state
+    )
 
 
 def test_coverage_in_pieces_without_a_hole_explains_the_range():
@@ -90,6 +93,12 @@ def test_a_hole_in_coverage_is_found():
     check = checks.covered("s", runs, START, END)
     assert not check.holds
     assert "02-01 00:00 to 02-04 00:00" in check.found
+
+
+def test_unknown_slots_explain_nothing():
+    middle = START + timedelta(days=3)
+    runs = [run_of(START, middle), run_of(middle, END, "unknown")]
+    assert not checks.covered("s", runs, START, END).holds
 
 
 def test_a_failed_job_is_said_with_its_reason(api):

@@ -20,7 +20,7 @@ from candlelog_embedded.supervisor.supervisor import Stage
 from candlelog_embedded.venues import check_archives, check_exchange_urls
 
 TOPIC_PREFIX = "candlelog."
-SERVICES = ("coordinator", "fetcher", "clickhouse-sink", "featurizer", "status-api")
+SERVICES = ("coordinator", "fetcher", "clickhouse-sink", "featurizer", "gap-auditor", "status-api")
 API = "status-api"
 _SAMPLE_MARKET = Path(__file__).with_name("sample_market")
 _STORES_GRACE_SECONDS = 4.0

@@ -39,6 +39,7 @@ def test_a_system_starts_refuses_a_second_and_stops_without_a_trace(options: Opt
         ("fetcher", 1),
         ("clickhouse-sink", 0),
         ("featurizer", 0),
+        ("gap-auditor", 0),
         ("status-api", 0),
     ]
     assert {(one.state, one.restarts) for one in processes} == {("ready", 0)}

@@ -33,7 +33,7 @@ def names(options: Options) -> list[list[str]]:
 def test_stores_start_before_services():
     assert names(OPTIONS) == [
         ["broker", "postgres", "clickhouse"],
-        ["coordinator", "fetcher", "clickhouse-sink", "featurizer", "status-api"],
+        ["coordinator", "fetcher", "clickhouse-sink", "featurizer", "gap-auditor", "status-api"],
     ]
 
 

@@ -1,8 +1,7 @@
 """`python -m featurizer`: settings, adapters, and the stream between the log and the log."""
 
-from candlelog.market.feature_sets import load_feature_sets
-
 from candlelog.lifecycle import Runtime, run
+from candlelog.market.feature_sets import load_feature_sets
 from candlelog.stores.clickhouse import ClickHouse
 from featurizer.adapters.candles import ClickHouseStored
 from featurizer.domain.indicators import check

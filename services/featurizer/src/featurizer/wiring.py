@@ -3,12 +3,11 @@
 import asyncio
 from collections.abc import Mapping
 
-from candlelog.market.feature_sets import FeatureSet
-
 from candlelog.events.topics import CANDLES, REPLAY_REQUESTED
 from candlelog.lifecycle import VERSION, Runtime
 from candlelog.log.dead_letters import DeadLetters
 from candlelog.log.handling import Handling
+from candlelog.market.feature_sets import FeatureSet
 from featurizer.adapters.faust_stream import FaustStream, Gathering
 from featurizer.adapters.watermarks import SinkWatermarks
 from featurizer.handlers import Featurize, Limits

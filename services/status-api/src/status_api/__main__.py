@@ -5,6 +5,7 @@ from candlelog.stores.clickhouse import ClickHouse
 from candlelog.stores.migrations import migrate_postgres, migrations_directory
 from candlelog.stores.postgres import connect
 from status_api.adapters.changes import ChangeReader
+from status_api.adapters.gaps import GapReader
 from status_api.adapters.history import History
 from status_api.adapters.jobs import JobReader
 from status_api.adapters.projection_store import PostgresProjectionStore
@@ -13,19 +14,18 @@ from status_api.handlers.app import application
 from status_api.settings import Settings
 from status_api.wiring import Replica
 
-SCHEMA = "status"
-
 
 async def main(runtime: Runtime, settings: Settings) -> None:
     """Project and serve until told to stop."""
     tokens = parse_tokens(settings.api_tokens)
     clickhouse = ClickHouse(settings.clickhouse_url)
-    async with connect(settings.postgres_dsn, schema=SCHEMA, max_size=16) as pool:
-        await migrate_postgres(pool, SCHEMA, migrations_directory("status-api"))
+    async with connect(settings.postgres_dsn, schema="status", max_size=16) as pool:
+        await migrate_postgres(pool, "status", migrations_directory("status-api"))
         replica = Replica(
             runtime,
             store=PostgresProjectionStore(pool),
             jobs=JobReader(pool),
+            gaps=GapReader(pool),
             changes=ChangeReader(pool, runtime.topic_prefix),
             history=History(clickhouse),
             settings=settings,

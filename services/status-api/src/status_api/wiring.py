@@ -7,6 +7,7 @@ from typing import Final
 from uuid import uuid4
 
 from candlelog.events.topics import (
+    GAPS,
     JOBS_COMMANDS,
     LIMITS_DEMAND,
     LIMITS_LEDGER,
@@ -21,6 +22,7 @@ from candlelog.log.dead_letters import DeadLetters
 from candlelog.log.handling import Handle
 from candlelog.market.feature_sets import load_feature_sets
 from status_api.adapters.changes import ChangeReader
+from status_api.adapters.gaps import GapReader
 from status_api.adapters.history import History
 from status_api.adapters.jobs import JobReader
 from status_api.adapters.projection_store import PostgresProjectionStore
@@ -50,6 +52,7 @@ class Replica:
         *,
         store: PostgresProjectionStore,
         jobs: JobReader,
+        gaps: GapReader,
         changes: ChangeReader,
         history: History,
         settings: Settings,
@@ -62,6 +65,7 @@ class Replica:
             clock=runtime.clock,
             publisher=runtime.publisher,
             jobs=jobs,
+            gaps=gaps,
             history=history,
             feed=Feed(changes, landings, runtime.clock, most_clients=settings.streams),
             landings=landings,
@@ -82,12 +86,14 @@ class Replica:
         async with (
             self._loop(JOBS_COMMANDS, fold) as commands,
             self._loop(PROGRESS, paced) as progress,
+            self._loop(GAPS, fold) as gaps,
         ):
             runtime.health.check("postgres", context.jobs.ping)
-            runtime.health.watch_lag(lambda: commands.lag + progress.lag)
+            loops = (commands, progress, gaps)
+            runtime.health.watch_lag(lambda: sum(loop.lag for loop in loops))
             async with asyncio.TaskGroup() as group:
-                group.create_task(commands.run(runtime.stopping))
-                group.create_task(progress.run(runtime.stopping))
+                for loop in loops:
+                    group.create_task(loop.run(runtime.stopping))
                 group.create_task(context.feed.run(runtime.stopping))
                 for mirror in mirrors:
                     group.create_task(mirror.run(runtime.stopping))

@@ -27,6 +27,7 @@ from candlelog.stores.clickhouse import ClickHouse
 from candlelog.stores.migrations import migrate_clickhouse, migrate_postgres, migrations_directory
 from candlelog.stores.postgres import Pool, connect
 from status_api.adapters.changes import ChangeReader
+from status_api.adapters.gaps import GapReader
 from status_api.adapters.history import History
 from status_api.adapters.jobs import JobReader
 from status_api.adapters.projection_store import PostgresProjectionStore
@@ -112,6 +113,7 @@ async def replica(bootstrap: str, prefix: str, dsn: str, url: str) -> AsyncGener
             runtime,
             store=PostgresProjectionStore(pool),
             jobs=JobReader(pool),
+            gaps=GapReader(pool),
             changes=ChangeReader(pool, prefix),
             history=History(clickhouse),
             settings=settings,

@@ -265,33 +265,71 @@ async def test_series_say_what_is_stored_in_pages(filled: Any):
     assert len(only["items"]) == 1
 
 
-async def test_coverage_is_told_in_runs(filled: Any):
-    page = (await filled.http.get("/coverage", params={**QUERY, "limit": 1})).json()
-    (run,) = page["items"]
-    assert (run["start"], run["end"]) == ("2024-02-01T00:00:00Z", "2024-02-02T17:40:00Z")
-    rest = (await filled.http.get("/coverage", params={**QUERY, "cursor": page["next"]})).json()
-    assert [(run["start"], run["outcome"]) for run in rest["items"]] == [
-        ("2024-02-02T17:40:00Z", "empty")
+async def told(filled: Any, **query: Any) -> list[tuple[str, str, str]]:
+    """State, start and end of every run, over as many pages as it takes."""
+    found: list[tuple[str, str, str]] = []
+    cursor: str | None = None
+    while True:
+        asked = {**QUERY, **query} | ({"cursor": cursor} if cursor else {})
+        page = (await filled.http.get("/coverage", params=asked)).json()
+        found += [(run["state"], run["start"], run["end"]) for run in page["items"]]
+        cursor = page["next"]
+        if cursor is None:
+            return found
+
+
+FIRST, LAST, END = "2024-02-01T00:00:00Z", "2024-02-02T17:40:00Z", "2024-02-02T19:20:00Z"
+
+
+async def test_coverage_tells_the_state_of_every_slot_in_runs(filled: Any):
+    page = (await filled.http.get("/coverage", params={**QUERY, "end": END})).json()
+    present, outage = page["items"]
+    assert present == {
+        "exchange": "binance", "symbol": "BTC/USDT", "timeframe": "1m", "start": FIRST,
+        "end": LAST, "slots": 2500, "state": "present", "source": "rest", "outcome": "candles",
+        "observed_at": "2024-03-01T12:00:00.123000Z",
+    }  # fmt: skip
+    assert (outage["state"], outage["outcome"], outage["slots"]) == ("outage", "empty", 100)
+    assert (outage["start"], outage["end"], page["next"]) == (LAST, END, None)
+
+
+async def test_coverage_begins_where_it_was_asked_to_and_ends_with_the_last_closed_candle(
+    filled: Any,
+):
+    (before, *_, after) = await told(filled, start="2024-01-31T23:00:00Z")
+    assert before == ("unknown", "2024-01-31T23:00:00Z", FIRST)
+    assert after[:2] == ("unknown", END)
+    assert T0 < datetime.fromisoformat(after[2]) <= datetime.now(UTC)
+    assert await told(filled, start="2124-01-01") == []
+
+
+async def test_coverage_of_a_series_nobody_asked_for_has_a_beginning_only_where_one_is_given(
+    filled: Any,
+):
+    assert await told(filled, timeframe="1h") == []
+    range_of_two = {"start": FIRST, "end": "2024-02-01T02:00:00Z"}
+    assert await told(filled, timeframe="1h", **range_of_two) == [
+        ("unknown", FIRST, "2024-02-01T02:00:00Z")
     ]
-    cut = {**QUERY, "start": "2024-02-01T01:00:00Z", "end": "2024-02-01T02:00:00Z"}
-    (run,) = (await filled.http.get("/coverage", params=cut)).json()["items"]
-    assert (run["start"], run["end"]) == ("2024-02-01T01:00:00Z", "2024-02-01T02:00:00Z")
+
+
+async def test_pages_of_coverage_leave_nothing_out(filled: Any):
+    whole = await told(filled, end="2024-02-03")
+    assert [state for state, *_ in whole] == ["present", "outage", "unknown"]
+    assert await told(filled, end="2024-02-03", limit=1) == whole
+    cut = {"start": "2024-02-01T01:00:00Z", "end": "2024-02-01T02:00:00Z"}
+    assert await told(filled, **cut) == [("present", cut["start"], cut["end"])]
 
 
 async def test_coverage_of_more_rows_than_are_read_at_once_is_told_in_full(
     filled: Any, monkeypatch: pytest.MonkeyPatch
 ):
-    whole = (await filled.http.get("/coverage", params=QUERY)).json()["items"]
+    whole = await told(filled, end="2024-02-03")
     monkeypatch.setattr(series, "_MOST_ASKED", 2)
-    page = (await filled.http.get("/coverage", params=QUERY)).json()
-    told = page["items"]
-    while page["next"]:
-        query = {**QUERY, "cursor": page["next"]}
-        page = (await filled.http.get("/coverage", params=query)).json()
-        told += page["items"]
-    assert told[0]["start"] == whole[0]["start"]
-    assert told[-1]["end"] == whole[-1]["end"]
-    assert all(one["end"] == after["start"] for one, after in pairwise(told))
+    in_pieces = await told(filled, end="2024-02-03")
+    assert len(in_pieces) > len(whole)
+    assert (in_pieces[0][1], in_pieces[-1][2]) == (whole[0][1], whole[-1][2])
+    assert all(one[2] == after[1] for one, after in pairwise(in_pieces))
 
 
 async def test_quarantine_lists_the_newest_first_in_pages(filled: Any):

@@ -10,7 +10,8 @@ import pytest
 
 from candlelog.events.codec import Message
 from candlelog.events.feature_sets import DEFAULT
-from candlelog.events.jobs import SubmitJobV1
+from candlelog.events.gaps import GapChangedV1, GapClosedV1
+from candlelog.events.jobs import FillGapsV1, GapToFill, SubmitJobV1
 from candlelog.events.progress import (
     BatchStoredV1,
     ChunkFailedV1,
@@ -20,6 +21,8 @@ from candlelog.events.progress import (
     FeaturesStoredV1,
     JobAcceptedV1,
     JobStateChangedV1,
+    MissingPeriod,
+    TaskAuditedV1,
     TaskPlannedV1,
     TaskStateChangedV1,
 )
@@ -29,7 +32,10 @@ pytestmark = pytest.mark.connected
 
 T0 = datetime(2024, 2, 1, tzinfo=UTC)
 GARBAGE = b"\xff"
-TABLES = ("consumed_offsets", "submissions", "jobs", "tasks", "chunks", "answers")
+TABLES = (
+    "consumed_offsets", "submissions", "jobs", "tasks", "chunks", "answers", "gaps", "gap_fills",
+)  # fmt: skip
+TOPICS = ("jobs.commands", "progress", "gaps")
 
 
 def story(random: Random) -> list[Message]:
@@ -61,6 +67,18 @@ def story(random: Random) -> list[Message]:
             code="invalid_transition", reason="no\0", answered_at=T0,
         )
     )  # fmt: skip
+    found += [_audited(random, job, random.choice(tasks)) for _ in range(6)]
+    found += [_of_gap(random, job) for _ in range(12)]
+    found += [
+        FillGapsV1(
+            job_id=uuid5(job, "repair"), exchange="binance", submitted_by="t", submitted_at=T0,
+            gaps=[
+                GapToFill(gap_id=uuid5(job, str(number)), symbol="BTC/USDT", timeframe="1m",
+                          start=T0, end=T0 + timedelta(minutes=1))
+                for number in range(3)
+            ],
+        )
+    ]  # fmt: skip
     random.shuffle(found)
     return found + random.sample(found, 20)
 
@@ -109,13 +127,32 @@ def _of_chunk(random: Random, job: UUID, task: UUID) -> Message:
     )  # fmt: skip
 
 
+def _audited(random: Random, job: UUID, task: UUID) -> TaskAuditedV1:
+    unknown = random.randint(0, 2)
+    period = MissingPeriod(start=T0, end=T0 + timedelta(minutes=1))
+    return TaskAuditedV1(
+        job_id=job, task_id=task, slots_expected=1440, slots_explained=1440 - unknown,
+        slots_unknown=unknown, missing=(period,) * unknown, audited_at=T0,
+    )  # fmt: skip
+
+
+def _of_gap(random: Random, job: UUID) -> Message:
+    version = random.randint(1, 4)
+    kind = GapChangedV1 if version < 4 else GapClosedV1
+    return kind(
+        gap_id=uuid5(job, str(random.randint(0, 2))), version=version, exchange="binance",
+        symbol="BTC/USDT", timeframe="1m", start=T0, end=T0 + timedelta(minutes=version),
+        slots=version, state="failed" if version < 4 else "filled", detected_at=T0, changed_at=T0,
+    )  # fmt: skip
+
+
 async def tables(pool: Any) -> dict[str, Any]:
     return {name: await pool.fetch(f"SELECT * FROM {name} ORDER BY 1, 2") for name in TABLES}
 
 
 async def ends(served: Any) -> dict[tuple[str, int], int]:
     """Behind the last event of every partition."""
-    topics = [f"{served.prefix}{name}" for name in ("jobs.commands", "progress")]
+    topics = [f"{served.prefix}{name}" for name in TOPICS]
     found: dict[tuple[str, int], int] = {}
     async with served.log.tail(topics, start="beginning") as tail:
         last = await tail.end()
@@ -152,6 +189,9 @@ async def test_replaying_the_log_into_an_empty_projection_gives_equal_tables(
     live = await folded(first.pool, wanted)
     again = await serve(postgres_dsn)
     assert await folded(again.pool, wanted) == live
-    assert len(live["submissions"]) == len(stories)
+    assert len(live["submissions"]) == 2 * len(stories)
     assert len(live["chunks"]) > 100
     assert any(row["features_stored"] for row in live["tasks"])
+    assert any(row["missing"] for row in live["tasks"])
+    assert {row["state"] for row in live["gaps"]} == {"failed", "filled"}
+    assert len(live["gap_fills"]) == 3 * len(stories)

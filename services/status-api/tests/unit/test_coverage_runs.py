@@ -6,7 +6,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from status_api.domain.runs import Asked, clip, runs
+from candlelog.market.slots import SlotRun, SlotState
+from status_api.domain.runs import Asked, Covered, covered, runs
 
 T0 = datetime(2024, 2, 1, tzinfo=UTC)
 
@@ -32,8 +33,25 @@ def test_where_ranges_overlap_the_newest_answer_counts():
     assert found == [asked(0, 3, "empty", 1), asked(3, 5, "candles", 2), asked(5, 9, "empty", 1)]
 
 
-def test_runs_are_cut_to_what_was_asked():
-    assert clip([asked(0, 5), asked(6, 9)], at(2), at(6)) == [asked(2, 5)]
+def slots(start: int, end: int, state: SlotState) -> SlotRun:
+    return SlotRun(at(start), at(end), end - start, state, answered=state is not SlotState.UNKNOWN)
+
+
+def test_a_run_of_slots_says_how_it_was_asked_for_and_when_longest_ago():
+    run = slots(0, 9, SlotState.PRESENT)
+    (found,) = covered([run], [asked(-5, 4, seen=7), asked(4, 20, seen=3)])
+    assert found == Covered(run, "rest", "candles", at(3))
+
+
+def test_a_run_of_slots_that_was_answered_in_several_ways_names_none():
+    run = slots(0, 9, SlotState.OUTAGE)
+    (found,) = covered([run], [asked(0, 4, "candles"), asked(4, 9, "empty")])
+    assert (found.source, found.outcome) == ("rest", None)
+
+
+def test_a_run_of_slots_that_nobody_asked_for_says_so():
+    run = slots(0, 9, SlotState.UNKNOWN)
+    assert covered([run], [asked(9, 20), asked(-4, 0)][::-1]) == [Covered(run, None, None, None)]
 
 
 ranges = st.builds(

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from status_api.domain.cursors import (
+    GapKey,
     JobKey,
     SeriesKey,
     decode_numbers,
@@ -23,6 +24,7 @@ KEY = JobKey(datetime(2024, 2, 1, 1, 2, 3, 456789, tzinfo=UTC), UUID(int=5))
 DECODERS = [
     JobKey.decode,
     SeriesKey.decode,
+    GapKey.decode,
     decode_positions,
     lambda text: decode_numbers(text, 1),
 ]
@@ -32,6 +34,8 @@ def test_cursors_come_back_as_they_were():
     assert JobKey.decode(KEY.encode()) == KEY
     series = SeriesKey("binance", "BTC/USDT:USDT", "1m")
     assert SeriesKey.decode(series.encode()) == series
+    gap = GapKey("binance", "BTC/USDT", "1m", KEY.submitted_at)
+    assert GapKey.decode(gap.encode()) == gap
     assert decode_numbers(encode_numbers(3, 2**63 - 1), 2) == (3, 2**63 - 1)
     positions = {"jobs.commands": {0: 5}, "progress": {1: 7, 5: 0}}
     assert decode_positions(encode_positions(positions)) == positions

@@ -1,6 +1,7 @@
 """The OpenAPI document and the gate before every route."""
 
 import hashlib
+from collections import defaultdict
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,6 +18,9 @@ TOKENS = parse_tokens(
         for name in ("read", "submit", "admin")
     )
 )
+
+
+ANY_ID = defaultdict(lambda: "00000000-0000-0000-0000-000000000000")
 
 
 @pytest.fixture
@@ -62,7 +66,7 @@ async def test_no_route_is_reached_without_a_token_of_its_scope(app: Any):
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
         for method, template, _ in operations(app):
-            path = template.replace("{job_id}", "00000000-0000-0000-0000-000000000000")
+            path = template.format_map(ANY_ID)
             none = await http.request(method, path)
             assert (none.status_code, none.json()["code"]) == (401, "unauthenticated"), path
             assert none.headers["www-authenticate"] == "Bearer"
@@ -88,7 +92,7 @@ async def test_a_query_that_says_more_than_the_operation_takes_is_refused(app: A
     headers = {"Authorization": "Bearer admin"}
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
         for method, template, _ in operations(app):
-            path = template.replace("{job_id}", "00000000-0000-0000-0000-000000000000")
+            path = template.format_map(ANY_ID)
             answer = await http.request(method, f"{path}?as_of=2024-01-01", headers=headers)
             assert (answer.status_code, answer.json()["code"]) == (422, "unknown_field"), path
             assert [error["field"] for error in answer.json()["errors"]] == ["as_of"], path

@@ -7,8 +7,8 @@ from uuid import UUID
 
 import pytest
 
-from status_api.domain.figures import job_view, progress
-from status_api.domain.rows import JobRow, Submission
+from status_api.domain.figures import job_view, progress, task_view
+from status_api.domain.rows import JobRow, Submission, TaskRow
 
 T0 = datetime(2024, 2, 1, tzinfo=UTC)
 SUBMISSION = Submission(
@@ -94,3 +94,25 @@ def test_a_job_that_failed_without_a_chunk_says_its_reason():
     error = job_view(SUBMISSION, job(state="failed", reason="no such symbol"), T0).error
     assert error is not None
     assert (error.code, error.message) == ("failed", "no such symbol")
+
+
+@pytest.mark.parametrize(
+    ("audited", "unknown", "score"),
+    [(0, 0, None), (10, 0, 1.0), (10, 3, 0.7), (10**9, 1, 0.999999), (10, 10, 0.0)],
+)
+def test_quality_is_what_is_explained_of_what_was_audited(audited: int, unknown: int, score: float):
+    figures = {"slots_audited": audited, "slots_unknown": unknown}
+    assert job_view(SUBMISSION, job(**figures), T0).data_quality_score == score
+
+
+def test_missing_periods_name_their_series():
+    period = {"start": "2024-02-01T00:00:00+00:00", "end": "2024-02-01T00:03:00+00:00"}
+    row = TaskRow(
+        task_id=UUID(int=2), job_id=UUID(int=1), progress_offset=0, exchange="binance",
+        symbol="BTC/USDT", timeframe="1m", range_start=T0, range_end=T0, route="rest",
+        route_reason="r", missing=[period],
+    )  # fmt: skip
+    (found,) = task_view(row, T0).missing_periods
+    assert (found.symbol, found.timeframe, found.start) == ("BTC/USDT", "1m", T0)
+    shown = job_view(SUBMISSION, job(), T0, missing=[{**period, "symbol": "S", "timeframe": "1h"}])
+    assert [each.symbol for each in shown.missing_periods] == ["S"]

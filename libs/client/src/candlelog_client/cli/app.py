@@ -7,7 +7,9 @@ import typer
 
 from candlelog_client.cli import (
     candles,
+    coverage,
     features,
+    gaps,
     jobs,
     limits,
     quarantine,
@@ -27,6 +29,8 @@ app.add_typer(jobs.app, name="jobs")
 app.add_typer(candles.app, name="candles")
 app.add_typer(features.app, name="features")
 app.add_typer(series.app, name="series")
+app.add_typer(coverage.app, name="coverage")
+app.add_typer(gaps.app, name="gaps")
 app.add_typer(limits.app, name="limits")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(topics.app, name="topics")

@@ -1,12 +1,15 @@
 """Following a job: a live picture in a terminal, plain lines anywhere else."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from rich.console import Console
 
 from candlelog.clock import Clock, SystemClock
 from candlelog_client.cli.figures import count, duration, percent, speed
+from candlelog_client.cli.output import stderr
 from candlelog_client.cli.progress_view import ProgressView, features
+from candlelog_client.cli.session import run
 
 if TYPE_CHECKING:
     from candlelog_client.client import Candlelog
@@ -46,6 +49,15 @@ class PlainLines:
 
     def close(self) -> None:
         """Nothing to give back."""
+
+
+def followed(data_dir: Path, job_id: str) -> "Job":
+    """The end of a job, shown on stderr until it has come; Ctrl-C stops the watching alone."""
+    return run(
+        data_dir,
+        lambda c: follow(c, job_id, stderr()),
+        interrupted=f"stopped watching; the job goes on: candlelog jobs watch {job_id}",
+    )
 
 
 async def follow(client: "Candlelog", job_id: str, console: Console) -> "Job":

@@ -61,6 +61,8 @@ def job(row: "Job") -> RenderableType:
     if row.features:
         sets = escape(", ".join(row.feature_sets))
         told.add_row("features", f"{count(row.features_stored)} ({sets})")
+    if row.data_quality_score is not None:
+        told.add_row("complete", percent(100 * row.data_quality_score))
     told.add_row("chunks", _chunks(row))
     told.add_row("speed", speed(row.candles_per_second))
     told.add_row("took", duration(row.duration_seconds))

@@ -9,7 +9,7 @@ from candlelog_client import times
 from candlelog_client.cli import job_options as options
 from candlelog_client.cli import job_tables, output
 from candlelog_client.cli.exits import of_status
-from candlelog_client.cli.follow import follow
+from candlelog_client.cli.follow import followed
 from candlelog_client.cli.options import (
     DEFAULT_DATA_DIR,
     DEFAULT_EXCHANGE,
@@ -76,7 +76,7 @@ def submit(  # noqa: PLR0913 - one parameter per field of the REST body
     job = run(data_dir, lambda c: c.jobs.submit(idempotency_key=idempotency_key, **request))
     if wait:
         output.say(f"job {job.id} submitted")
-        job = _followed(data_dir, job.id)
+        job = followed(data_dir, job.id)
     _show(job, json=json)
     if wait:
         raise typer.Exit(of_status(job.status))
@@ -121,7 +121,7 @@ def watch(job_id: JobId, json: Json = False, data_dir: DataDir = DEFAULT_DATA_DI
     if json:
         job = run(data_dir, lambda c: _lines(c, job_id))
     else:
-        job = _followed(data_dir, job_id)
+        job = followed(data_dir, job_id)
         _show(job, json=False)
     raise typer.Exit(of_status(job.status))
 
@@ -130,14 +130,6 @@ def watch(job_id: JobId, json: Json = False, data_dir: DataDir = DEFAULT_DATA_DI
 def cancel(job_id: JobId, json: Json = False, data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
     """Stop a job for good."""
     _show(run(data_dir, lambda c: c.jobs.cancel(job_id)), json=json)
-
-
-def _followed(data_dir: DataDir, job_id: str) -> "Job":
-    return run(
-        data_dir,
-        lambda c: follow(c, job_id, output.stderr()),
-        interrupted=f"stopped watching; the job goes on: candlelog jobs watch {job_id}",
-    )
 
 
 async def _lines(client: "Candlelog", job_id: str) -> "Job":

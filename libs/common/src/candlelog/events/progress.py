@@ -3,7 +3,7 @@
 from typing import ClassVar, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from candlelog.events.event import Event
 from candlelog.events.fields import Count, Name, Ordinal, Text, Time, Weight
@@ -159,6 +159,29 @@ class TaskStateChangedV1(_JobEvent):
     state: JobStatus
     reason: Text | None = None
     changed_at: Time
+
+
+class MissingPeriod(BaseModel):
+    """Slots `[start, end)` of a task that nothing explains."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    start: Time
+    end: Time
+
+
+class TaskAuditedV1(_JobEvent):
+    """How complete the range of an ended task is; said again when that changes, the last counts."""
+
+    ce_type: ClassVar[str] = "candlelog.progress.task_audited.v1"
+
+    task_id: UUID
+    slots_expected: Count
+    slots_explained: Count
+    slots_unknown: Count
+    missing: tuple[MissingPeriod, ...] = Field(default=(), max_length=100)
+    """The first of the periods that are unknown."""
+    audited_at: Time
 
 
 class JobStateChangedV1(_JobEvent):

@@ -73,6 +73,13 @@ class Timeframe:
             return open_time.replace(year=month // 12, month=month % 12 + 1)
         return open_time + steps * self.duration
 
+    def number(self, time: datetime) -> int:
+        """Which slot `time` lies in, counted from the anchor; months from the year 0."""
+        if self.duration is None:
+            month = self.floor(time)
+            return month.year * 12 + month.month - 1
+        return (time - self.anchor) // self.duration
+
     def count(self, start: datetime, end: datetime) -> int:
         """How many open times lie in `[start, end)`."""
         first, last = self.ceil(start), self.ceil(end)

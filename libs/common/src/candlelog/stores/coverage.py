@@ -10,7 +10,11 @@ from candlelog.market.series import Series
 from candlelog.market.timeframe import Timeframe
 from candlelog.stores.clickhouse import ClickHouse
 
-EXPLAINED_RUNS: Final = """
+SETTLED_UNTIL: Final = "least(end, observed_at - toIntervalSecond({settle_seconds:UInt32}))"
+"""How far a row of coverage reaches: no further than the candles that had been closed for the
+settle delay when it was read; later ones were provisional."""
+
+EXPLAINED_RUNS: Final = f"""
 SELECT symbol, timeframe, min(start), max(finish) FROM (
     SELECT symbol, timeframe, start, finish,
         sum(detached) OVER (PARTITION BY symbol, timeframe ORDER BY start, finish) AS run
@@ -22,20 +26,20 @@ SELECT symbol, timeframe, min(start), max(finish) FROM (
             ) AS detached
         FROM (
             SELECT symbol, timeframe, start,
-                least(end, observed_at - toIntervalSecond({settle_seconds:UInt32})) AS finish
+                {SETTLED_UNTIL} AS finish
             FROM coverage
-            WHERE exchange = {exchange:String}
-                AND symbol IN {symbols:Array(String)} AND timeframe IN {timeframes:Array(String)}
-                AND start < {end:DateTime64(3, 'UTC')} AND end > {start:DateTime64(3, 'UTC')}
+            WHERE exchange = {{exchange:String}}
+                AND symbol IN {{symbols:Array(String)}}
+                AND timeframe IN {{timeframes:Array(String)}}
+                AND start < {{end:DateTime64(3, 'UTC')}} AND end > {{start:DateTime64(3, 'UTC')}}
                 AND start < finish
         )
     )
 )
 GROUP BY symbol, timeframe, run
 ORDER BY symbol, timeframe, min(start)
-"""
-"""Coverage rows that overlap or touch, merged into runs. A row reaches only as far as the candles
-that had been closed for the settle delay when it was read: later ones were provisional."""
+"""  # noqa: S608 -- put together from constants
+"""Coverage rows, as far as they reach, merged into runs where they overlap or touch."""
 
 
 async def explained_ranges(

@@ -80,3 +80,10 @@ def test_milliseconds_round_down(time: datetime):
     assert from_milliseconds(milliseconds(time)) == time.replace(
         microsecond=time.microsecond // 1000 * 1000
     )
+
+
+@given(timeframes, times, st.integers(-500, 500))
+def test_slots_are_numbered_in_steps_of_one(timeframe: Timeframe, time: datetime, steps: int):
+    number = timeframe.number(time)
+    assert timeframe.number(timeframe.floor(time)) == number
+    assert timeframe.number(timeframe.advance(timeframe.floor(time), steps)) == number + steps

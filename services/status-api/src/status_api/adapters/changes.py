@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
 
@@ -114,7 +114,8 @@ class ChangeReader:
 
     async def _positions(self, connection: Connection) -> Positions:
         found: dict[str, dict[int, int]] = {JOBS_COMMANDS.name: {}, PROGRESS.name: {}}
-        for topic, number, position in await connection.fetch(statements.POSITIONS):
+        topics = [self._prefix + name for name in found]
+        for topic, number, position in await connection.fetch(statements.POSITIONS, topics):
             found[topic.removeprefix(self._prefix)][number] = position
         return found
 
@@ -128,4 +129,4 @@ def _with_tasks(jobs: Sequence[Job], tasks: Sequence[TaskRow]) -> Sequence[Job]:
     of_job: dict[UUID, list[TaskRow]] = defaultdict(list)
     for task in tasks:
         of_job[task.job_id].append(task)
-    return [Job(job.submission, job.progress, tuple(of_job[job.submission.job_id])) for job in jobs]
+    return [replace(job, tasks=tuple(of_job[job.submission.job_id])) for job in jobs]

@@ -9,9 +9,13 @@ from uuid import UUID
 
 import pyarrow as pa
 
+from candlelog.market.profile import profile
+from candlelog.market.ranges import TimeRange
 from candlelog.market.series import Series
+from candlelog.market.slots import SlotRun
 from candlelog.market.timeframe import Timeframe, milliseconds
 from candlelog.stores.clickhouse import ClickHouse
+from candlelog.stores.slots import slot_runs
 from status_api.adapters.series_tables import SeriesTable
 from status_api.domain.runs import Asked
 from status_api.domain.windows import Bounds, overlap, pieces
@@ -198,6 +202,17 @@ class History:
             _COVERAGE, **_names(series), **_parameters(window.bounds), limit=limit
         )
         return await asyncio.to_thread(lambda: [Asked(*row) for row in rows])
+
+    async def slots(self, series: Series, window: TimeRange) -> Sequence[SlotRun]:
+        """The state of every slot of the window, as runs."""
+        found = await slot_runs(
+            self._clickhouse,
+            profile(series.exchange),
+            symbols=[series.symbol],
+            timeframe=series.timeframe,
+            window=window,
+        )
+        return found[series]
 
     async def quarantine(
         self, wanted: Wanted, window: Window, before: tuple[int, int], limit: int

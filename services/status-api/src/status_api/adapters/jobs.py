@@ -1,7 +1,7 @@
 """Reading jobs from the projection."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -10,7 +10,7 @@ from candlelog.stores.postgres import Pool, outages
 from status_api.adapters import statements
 from status_api.adapters.tables import JOBS, SUBMISSIONS, TASKS
 from status_api.domain.cursors import JobKey
-from status_api.domain.rows import JobRow, Submission, TaskRow
+from status_api.domain.rows import JobRow, Periods, Submission, TaskRow
 
 NOT_YET: Final = -1
 """Partition and offset of a job nothing was said about."""
@@ -18,10 +18,14 @@ NOT_YET: Final = -1
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job's two rows, and the tasks to show with it."""
+    """A job's two rows, what is missing of it, and the tasks to show with it.
+
+    `missing` are the first periods, each with `symbol`, `timeframe`, `start` and `end`.
+    """
 
     submission: Submission
     progress: JobRow
+    missing: Periods = field(default_factory=Periods)
     tasks: tuple[TaskRow, ...] = ()
 
 
@@ -109,4 +113,4 @@ def job_of(record: Mapping[str, Any]) -> Job:
             job_id=submission.job_id, progress_partition=NOT_YET, progress_offset=NOT_YET
         )
         return Job(submission, nothing)
-    return Job(submission, JOBS.of_record(record, "j_"))
+    return Job(submission, JOBS.of_record(record, "j_"), record["missing_periods"])

@@ -36,6 +36,7 @@ class _Transaction:
             jobs=_copies(rows.jobs, keys.jobs),
             tasks=_copies(rows.tasks, keys.tasks),
             chunks=_copies(rows.chunks, keys.chunks),
+            gaps=_copies(rows.gaps, keys.gaps),
         )
 
     async def save(self, rows: Rows, positions: Mapping[Partition, int]) -> None:
@@ -45,6 +46,8 @@ class _Transaction:
         kept.jobs |= rows.jobs
         kept.tasks |= rows.tasks
         kept.chunks |= rows.chunks
+        kept.gaps |= rows.gaps
+        kept.fills = rows.fills | kept.fills
         self._store.positions.update(positions)
 
 

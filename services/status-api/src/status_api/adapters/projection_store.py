@@ -7,7 +7,7 @@ from typing import Final
 from candlelog.log.types import Partition
 from candlelog.stores.postgres import Connection, PartitionOffsets, Pool, outages
 from status_api.adapters import statements
-from status_api.adapters.tables import ANSWERS, CHUNKS, JOBS, SUBMISSIONS, TASKS
+from status_api.adapters.tables import ANSWERS, CHUNKS, FILLS, GAPS, JOBS, SUBMISSIONS, TASKS
 from status_api.domain.rows import Keys, Rows
 
 _OFFSETS: Final = PartitionOffsets()
@@ -46,6 +46,7 @@ class _Transaction:
             jobs=await JOBS.load(self._connection, keys.jobs),
             tasks=await TASKS.load(self._connection, keys.tasks),
             chunks=await CHUNKS.load(self._connection, keys.chunks),
+            gaps=await GAPS.load(self._connection, keys.gaps),
         )
 
     async def save(self, rows: Rows, positions: Mapping[Partition, int]) -> None:
@@ -54,4 +55,6 @@ class _Transaction:
         await TASKS.save(self._connection, rows.tasks)
         await CHUNKS.save(self._connection, rows.chunks)
         await ANSWERS.save(self._connection, rows.answers)
+        await GAPS.save(self._connection, rows.gaps)
+        await FILLS.save(self._connection, rows.fills)
         await _OFFSETS.advance(self._connection, positions)

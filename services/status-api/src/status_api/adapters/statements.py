@@ -2,11 +2,20 @@
 
 from typing import Final
 
-from status_api.adapters.tables import JOBS, SUBMISSIONS, TASKS
+from status_api.adapters.tables import GAPS, JOBS, SUBMISSIONS, TASKS
 
+_MISSING: Final = """(
+    SELECT coalesce(jsonb_agg(period || of_series), '[]') FROM (
+        SELECT period, jsonb_build_object('symbol', symbol, 'timeframe', timeframe) AS of_series
+        FROM tasks, jsonb_array_elements(missing) WITH ORDINALITY AS listed (period, place)
+        WHERE tasks.job_id = s.job_id AND slots_unknown > 0 AND planned_offset IS NOT NULL
+        ORDER BY planned_offset, place LIMIT 100
+    ) AS found
+) AS missing_periods"""
 _JOB: Final = ", ".join(
     [f"s.{name} AS s_{name}" for name in SUBMISSIONS.columns]
     + [f"j.{name} AS j_{name}" for name in JOBS.columns]
+    + [_MISSING]
 )
 _FROM: Final = "FROM submissions s LEFT JOIN jobs j USING (job_id)"
 _TASK: Final = ", ".join(f"t.{name}" for name in TASKS.columns)
@@ -43,7 +52,10 @@ SELECT {_TASK} FROM unnest($1::uuid[]) AS wanted (job_id), LATERAL (
 
 ANSWER: Final = "SELECT accepted, code, reason FROM answers WHERE correlation_id = $1"
 
-POSITIONS: Final = "SELECT topic, partition, next_offset FROM consumed_offsets"
+# topics
+POSITIONS: Final = """
+SELECT topic, partition, next_offset FROM consumed_offsets WHERE topic = ANY($1::text[])
+"""
 
 # finished states, how many of the finished
 JOBS_OF_ALL: Final = f"""
@@ -82,5 +94,32 @@ FROM submissions s LEFT JOIN jobs j USING (job_id)
 WHERE s.submitted_at >= $1 OR j.completed_at >= $1
 GROUP BY 1
 """
+
+# finished states of jobs
+_GAP: Final = f"""
+SELECT {", ".join(GAPS.columns)}, CASE WHEN state NOT IN ('filled', 'merged') AND EXISTS (
+    SELECT FROM gap_fills LEFT JOIN jobs USING (job_id)
+    WHERE gap_fills.gap_id = gaps.gap_id AND (jobs.state IS NULL OR jobs.state <> ALL($1::text[]))
+) THEN 'filling' ELSE state END AS state_now
+FROM gaps
+"""
+
+# …, states, exchange, symbols, timeframes, (series, start) of the last one seen: each may be null;
+# limit, null for none
+GAPS_PAGE: Final = f"""
+SELECT * FROM (
+    {_GAP}
+    WHERE ($3::text IS NULL OR exchange = $3)
+      AND ($4::text[] IS NULL OR symbol = ANY($4))
+      AND ($5::text[] IS NULL OR timeframe = ANY($5))
+      AND ($6::text IS NULL
+           OR (exchange, symbol, timeframe, range_start) > ($6, $7, $8, $9::timestamptz))
+) AS found
+WHERE $2::text[] IS NULL OR state_now = ANY($2)
+ORDER BY exchange, symbol, timeframe, range_start LIMIT $10
+"""
+
+# …, gap id
+GAP_BY_ID: Final = f"{_GAP} WHERE gap_id = $2"
 
 PROJECTION: Final = "SELECT id FROM projection"

@@ -9,9 +9,17 @@ from uuid import UUID
 import orjson
 
 from candlelog.stores.postgres import Connection
-from status_api.domain.rows import Answer, ChunkRow, JobRow, Submission, TaskRow
+from status_api.domain.rows import (
+    Answer,
+    ChunkRow,
+    GapFill,
+    GapRow,
+    JobRow,
+    Submission,
+    TaskRow,
+)
 
-R = TypeVar("R", Submission, JobRow, TaskRow, ChunkRow, Answer)
+R = TypeVar("R", Submission, JobRow, TaskRow, ChunkRow, Answer, GapRow, GapFill)
 
 _TYPES: Final[dict[object, str]] = {
     bool: "boolean",
@@ -21,10 +29,13 @@ _TYPES: Final[dict[object, str]] = {
     int: "bigint",
     int | None: "bigint",
     UUID: "uuid",
+    UUID | None: "uuid",
 }
 """Types of columns by those of fields; everything else is text."""
 _ARRAYS: Final = frozenset({"symbols", "timeframes", "feature_sets"})
 """Columns that are arrays themselves travel as JSON: `unnest` would flatten them."""
+_DOCUMENTS: Final = frozenset({"missing"})
+"""So do those that hold JSON."""
 
 
 class Table(Generic[R]):
@@ -74,10 +85,7 @@ def _upsert(table: str, kinds: Mapping[str, str], key: str, *, replaces: bool) -
     """Write rows, one array a column."""
     names = ", ".join(kinds)
     arrays = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(kinds.values(), 1))
-    values = ", ".join(
-        f"ARRAY(SELECT jsonb_array_elements_text({name}::jsonb))" if name in _ARRAYS else name
-        for name in kinds
-    )
+    values = ", ".join(_value(name) for name in kinds)
     news = ", ".join(f"{name} = excluded.{name}" for name in kinds if name != key)
     return (
         f"INSERT INTO {table} ({names}) "  # noqa: S608 -- names of our own tables
@@ -86,8 +94,14 @@ def _upsert(table: str, kinds: Mapping[str, str], key: str, *, replaces: bool) -
     )
 
 
+def _value(column: str) -> str:
+    if column in _ARRAYS:
+        return f"ARRAY(SELECT jsonb_array_elements_text({column}::jsonb))"
+    return f"{column}::jsonb" if column in _DOCUMENTS else column
+
+
 def _plain(column: str, value: Any) -> Any:
-    return orjson.dumps(value).decode() if column in _ARRAYS else value
+    return orjson.dumps(value).decode() if column in _ARRAYS | _DOCUMENTS else value
 
 
 SUBMISSIONS: Final = Table("submissions", Submission, "job_id", replaces=False)
@@ -95,3 +109,5 @@ JOBS: Final = Table("jobs", JobRow, "job_id", replaces=True)
 TASKS: Final = Table("tasks", TaskRow, "task_id", replaces=True)
 CHUNKS: Final = Table("chunks", ChunkRow, "chunk_id", replaces=True)
 ANSWERS: Final = Table("answers", Answer, "correlation_id", replaces=False)
+GAPS: Final = Table("gaps", GapRow, "gap_id", replaces=True)
+FILLS: Final = Table("gap_fills", GapFill, "fill_id", replaces=False)

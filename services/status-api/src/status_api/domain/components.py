@@ -10,7 +10,14 @@ from candlelog.events.services import ServiceReportedV1
 
 State = Literal["healthy", "degraded", "down"]
 
-SERVICES: Final = ("coordinator", "fetcher", "clickhouse-sink", "featurizer", "status-api")
+SERVICES: Final = (
+    "coordinator",
+    "fetcher",
+    "clickhouse-sink",
+    "featurizer",
+    "gap-auditor",
+    "status-api",
+)
 POSTGRES: Final = "postgres"
 CLICKHOUSE: Final = "clickhouse"
 STORES: Final = (POSTGRES, CLICKHOUSE)

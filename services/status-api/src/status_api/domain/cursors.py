@@ -70,6 +70,34 @@ class SeriesKey:
         return cls(*parts)
 
 
+@dataclass(frozen=True, slots=True)
+class GapKey:
+    """Where a page of gaps ended."""
+
+    exchange: str
+    symbol: str
+    timeframe: str
+    start: datetime
+
+    def encode(self) -> str:
+        """As a cursor."""
+        names = (self.exchange, self.symbol, self.timeframe)
+        return _encode(["g", *names, self.start.isoformat()])
+
+    @classmethod
+    def decode(cls, text: str) -> "GapKey":
+        """From a cursor; raises a `malformed_cursor` problem."""
+        try:
+            exchange, symbol, timeframe, time = _decode(text, "g", 4)
+            start = datetime.fromisoformat(time)
+            names = (exchange, symbol, timeframe)
+            if start.tzinfo is None or not all(isinstance(name, str) for name in names):
+                raise ValueError("no place of ours")
+            return cls(*names, start)
+        except (ValueError, TypeError) as error:
+            raise _malformed() from error
+
+
 def encode_numbers(*numbers: int) -> str:
     """Where a page ended whose rows are ordered by numbers: tasks, candles, runs, quarantine."""
     return _encode(["n", *numbers])

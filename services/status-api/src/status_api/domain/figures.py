@@ -1,21 +1,26 @@
 """From rows to what a user sees: progress, speed, the time left, steps."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from status_api.domain.rows import Figures, JobRow, Submission, TaskRow
 from status_api.domain.states import finished
-from status_api.domain.views import Fault, JobView, Step, StepStatus, TaskView
+from status_api.domain.views import Fault, JobView, MissingPeriod, Step, StepStatus, TaskView
 
 _BEFORE_THE_END: Final = 99.9
 _COMPLETED: Final = frozenset({"completed", "completed_with_errors"})
 
 
 def job_view(
-    submission: Submission, job: JobRow, now: datetime, tasks: Iterable[TaskRow] = ()
+    submission: Submission,
+    job: JobRow,
+    now: datetime,
+    *,
+    missing: Sequence[Mapping[str, str]] = (),
+    tasks: Iterable[TaskRow] = (),
 ) -> JobView:
-    """The job as of `now`; `tasks` is the page of them to show."""
+    """The job as of `now`; `missing` are its missing periods, `tasks` the page of them to show."""
     steps = _steps(job, features=submission.features)
     return JobView(
         id=submission.job_id,
@@ -39,6 +44,7 @@ def job_view(
         tasks_total=job.tasks_total,
         tasks_done=job.tasks_done,
         tasks_failed=job.tasks_failed,
+        missing_periods=tuple(MissingPeriod.model_validate(period) for period in missing),
         tasks=tuple(task_view(task, now) for task in tasks),
         **_figures(job, now),
     )
@@ -59,6 +65,10 @@ def task_view(task: TaskRow, now: datetime) -> TaskView:
             "route": task.route,
             "route_reason": task.route_reason,
             "current_open_time": task.current_open_time,
+            "missing_periods": [
+                {**period, "symbol": task.symbol, "timeframe": task.timeframe}
+                for period in task.missing
+            ],
             **_figures(task, now),
         }
     )
@@ -98,7 +108,15 @@ def _figures(row: Figures, now: datetime) -> dict[str, Any]:
         "duration_seconds": seconds,
         "attempts": row.attempts,
         "error": _fault(row),
+        "data_quality_score": _quality(row),
     }
+
+
+def _quality(row: Figures) -> float | None:
+    if not row.slots_audited:
+        return None
+    explained = row.slots_audited - row.slots_unknown
+    return 1.0 if not row.slots_unknown else min(round(explained / row.slots_audited, 6), 0.999999)
 
 
 def _seconds(row: Figures, now: datetime) -> float | None:

@@ -7,10 +7,11 @@ nothing the second time: states move by version, and counters move with the chun
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from candlelog.events.codec import Message
-from candlelog.events.jobs import SubmitJobV1
+from candlelog.events.gaps import GapChangedV1, GapClosedV1, GapOpenedV1
+from candlelog.events.jobs import FillGapsV1, SubmitJobV1
 from candlelog.events.progress import (
     BatchStoredV1,
     ChunkDeferredV1,
@@ -21,11 +22,21 @@ from candlelog.events.progress import (
     FeaturesStoredV1,
     JobAcceptedV1,
     JobStateChangedV1,
+    TaskAuditedV1,
     TaskPlannedV1,
     TaskStateChangedV1,
 )
 from status_api.domain import chunks
-from status_api.domain.rows import Answer, JobRow, Keys, Rows, Submission, TaskRow
+from status_api.domain.rows import (
+    Answer,
+    GapFill,
+    GapRow,
+    JobRow,
+    Keys,
+    Rows,
+    Submission,
+    TaskRow,
+)
 from status_api.domain.states import change_state
 
 _CHUNK_EVENTS: Final = frozenset(
@@ -34,8 +45,9 @@ _CHUNK_EVENTS: Final = frozenset(
         FeaturesStoredV1,
     }
 )  # fmt: skip
-_TASK_EVENTS: Final = _CHUNK_EVENTS | {TaskPlannedV1, TaskStateChangedV1}
+_TASK_EVENTS: Final = _CHUNK_EVENTS | {TaskPlannedV1, TaskStateChangedV1, TaskAuditedV1}
 _JOB_EVENTS: Final = _TASK_EVENTS | {JobAcceptedV1, JobStateChangedV1}
+_GAP_EVENTS: Final = frozenset({GapOpenedV1, GapChangedV1, GapClosedV1})
 # By type, not isinstance: that costs pydantic's classes microseconds, and this is the hot path.
 
 
@@ -53,6 +65,7 @@ def keys(landed: Iterable[Landed]) -> Keys:
     jobs: set[UUID] = set()
     tasks: set[UUID] = set()
     chunk_ids: set[UUID] = set()
+    gaps: set[UUID] = set()
     for each in landed:
         event: Any = each.event
         kind = type(event)
@@ -62,7 +75,9 @@ def keys(landed: Iterable[Landed]) -> Keys:
             tasks.add(event.task_id)
         if kind in _CHUNK_EVENTS:
             chunk_ids.add(event.chunk_id)
-    return Keys(frozenset(jobs), frozenset(tasks), frozenset(chunk_ids))
+        if kind in _GAP_EVENTS:
+            gaps.add(event.gap_id)
+    return Keys(frozenset(jobs), frozenset(tasks), frozenset(chunk_ids), frozenset(gaps))
 
 
 def fold(known: Rows, landed: Sequence[Landed]) -> Rows:
@@ -130,6 +145,39 @@ def _submitted(batch: _Batch, event: SubmitJobV1) -> None:
     )
 
 
+def _repair_submitted(batch: _Batch, event: FillGapsV1) -> None:
+    """A repair is shown as a job over the range that holds all of its gaps."""
+    if event.job_id in batch.changed.submissions:
+        return
+    gaps = event.gaps
+    batch.changed.submissions[event.job_id] = Submission(
+        job_id=event.job_id,
+        command_partition=batch.at.partition,
+        command_offset=batch.at.offset,
+        kind="gap_repair",
+        exchange=event.exchange,
+        symbols=tuple(dict.fromkeys(gap.symbol for gap in gaps)),
+        timeframes=tuple(dict.fromkeys(gap.timeframe for gap in gaps)),
+        range_start=min(gap.start for gap in gaps),
+        range_end=max(gap.end for gap in gaps),
+        source="auto",
+        features=False,
+        feature_sets=(),
+        incremental=False,
+        priority=event.priority,
+        max_attempts=event.max_attempts,
+        label=None,
+        submitted_by=event.submitted_by,
+        submitted_at=event.submitted_at,
+        request_digest=None,
+    )
+    for gap in gaps:
+        fill_id = uuid5(event.job_id, str(gap.gap_id))
+        batch.changed.fills[fill_id] = GapFill(
+            fill_id=fill_id, gap_id=gap.gap_id, job_id=event.job_id
+        )
+
+
 def _accepted(batch: _Batch, event: JobAcceptedV1) -> None:
     job = batch.job(event.job_id)
     job.accepted_at = job.accepted_at or event.accepted_at
@@ -177,6 +225,39 @@ def _done(state: str) -> bool:
     return state in {"completed", "completed_with_errors"}
 
 
+def _task_audited(batch: _Batch, event: TaskAuditedV1) -> None:
+    """The newest audit of a task counts; a job counts the sum over its tasks."""
+    task, job = batch.task(event.task_id, event.job_id), batch.job(event.job_id)
+    job.slots_audited += event.slots_expected - task.slots_audited
+    job.slots_unknown += event.slots_unknown - task.slots_unknown
+    task.slots_audited, task.slots_unknown = event.slots_expected, event.slots_unknown
+    task.missing = [
+        {"start": period.start.isoformat(), "end": period.end.isoformat()}
+        for period in event.missing
+    ]
+
+
+def _gap(batch: _Batch, event: GapOpenedV1 | GapChangedV1 | GapClosedV1) -> None:
+    known = batch.known.gaps.get(event.gap_id)
+    if known is not None and known.version >= event.version:
+        return
+    row = GapRow(
+        gap_id=event.gap_id,
+        version=event.version,
+        exchange=event.exchange,
+        symbol=event.symbol,
+        timeframe=event.timeframe,
+        range_start=event.start,
+        range_end=event.end,
+        slots=event.slots,
+        state=event.state,
+        job_id=event.job_id,
+        detected_at=event.detected_at,
+        changed_at=event.changed_at,
+    )
+    batch.known.gaps[event.gap_id] = batch.changed.gaps[event.gap_id] = row
+
+
 def _chunk(batch: _Batch, event: chunks.ChunkEvent) -> None:
     figures = (batch.task(event.task_id, event.job_id), batch.job(event.job_id))
     chunk = chunks.fold(batch.known.chunks.get(event.chunk_id), event, figures)
@@ -201,10 +282,13 @@ def _answered(batch: _Batch, event: CommandAnsweredV1) -> None:
 
 _STEPS: Final[dict[type[object], Callable[[_Batch, Any], None]]] = {
     SubmitJobV1: _submitted,
+    FillGapsV1: _repair_submitted,
     JobAcceptedV1: _accepted,
     TaskPlannedV1: _planned,
     JobStateChangedV1: _job_state,
     TaskStateChangedV1: _task_state,
+    TaskAuditedV1: _task_audited,
     CommandAnsweredV1: _answered,
     **dict.fromkeys(_CHUNK_EVENTS, _chunk),
+    **dict.fromkeys(_GAP_EVENTS, _gap),
 }

@@ -6,6 +6,9 @@ from uuid import UUID
 
 from candlelog.events.progress import JobStatus
 
+Periods = list[dict[str, str]]
+"""Half-open ranges of time in ISO 8601, each with `start` and `end`."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Submission:
@@ -58,6 +61,8 @@ class Figures:
     candles_stored: int = 0
     features_stored: int = 0
     quarantined: int = 0
+    slots_audited: int = 0
+    slots_unknown: int = 0
     attempts: int = 0
     error_code: str | None = None
     error_message: str | None = None
@@ -93,6 +98,7 @@ class TaskRow(Figures):
     route_reason: str | None = None
     planned_at: datetime | None = None
     current_open_time: datetime | None = None
+    missing: Periods = field(default_factory=Periods)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -132,6 +138,33 @@ class Answer:
     answered_at: datetime
 
 
+@dataclass(slots=True, kw_only=True)
+class GapRow:
+    """A gap as it was last told of."""
+
+    gap_id: UUID
+    version: int
+    exchange: str
+    symbol: str
+    timeframe: str
+    range_start: datetime
+    range_end: datetime
+    slots: int
+    state: str
+    job_id: UUID | None
+    detected_at: datetime
+    changed_at: datetime
+
+
+@dataclass(slots=True, kw_only=True)
+class GapFill:
+    """A job was told to fill a gap."""
+
+    fill_id: UUID
+    gap_id: UUID
+    job_id: UUID
+
+
 @dataclass(frozen=True, slots=True)
 class Keys:
     """The rows a batch of events may change."""
@@ -139,13 +172,14 @@ class Keys:
     jobs: frozenset[UUID] = frozenset()
     tasks: frozenset[UUID] = frozenset()
     chunks: frozenset[UUID] = frozenset()
+    gaps: frozenset[UUID] = frozenset()
 
 
 @dataclass(slots=True)
 class Rows:
     """Rows by their key: those that stood already, or those to write.
 
-    Submissions and answers are only ever inserted, and the first of a key stays.
+    Submissions, fills and answers are only ever inserted, and the first of a key stays.
     """
 
     submissions: dict[UUID, Submission] = field(default_factory=dict[UUID, Submission])
@@ -153,3 +187,5 @@ class Rows:
     tasks: dict[UUID, TaskRow] = field(default_factory=dict[UUID, TaskRow])
     chunks: dict[UUID, ChunkRow] = field(default_factory=dict[UUID, ChunkRow])
     answers: dict[UUID, Answer] = field(default_factory=dict[UUID, Answer])
+    gaps: dict[UUID, GapRow] = field(default_factory=dict[UUID, GapRow])
+    fills: dict[UUID, GapFill] = field(default_factory=dict[UUID, GapFill])

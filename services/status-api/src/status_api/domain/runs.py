@@ -1,10 +1,14 @@
-"""Coverage as runs: what was asked, merged where it touches and says the same."""
+"""Coverage as runs: what was asked, merged where it touches and says the same; slots beside it."""
 
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from heapq import heappop, heappush
 from itertools import pairwise
+from operator import attrgetter
+
+from candlelog.market.slots import SlotRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +38,34 @@ def runs(asked: Sequence[Asked]) -> list[Asked]:
     return merged
 
 
-def clip(found: Iterable[Asked], start: datetime, end: datetime) -> list[Asked]:
-    """The runs cut to `[start, end)`; what lies outside is left out."""
-    cut = (
-        Asked(max(a.start, start), min(a.end, end), a.source, a.outcome, a.observed_at)
-        for a in found
-    )
-    return [each for each in cut if each.start < each.end]
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """A run of slots with what was asked of it: source and outcome where it was in one way alone,
+    and when the part was read that was read longest ago. All None where nothing was.
+    """
+
+    run: SlotRun
+    source: str | None
+    outcome: str | None
+    observed_at: datetime | None
+
+
+def covered(slots: Sequence[SlotRun], asked: Sequence[Asked]) -> list[Covered]:
+    """The runs of slots with the runs of what was asked; both in time order."""
+    found: list[Covered] = []
+    for run in slots:
+        first = bisect_right(asked, run.start, key=attrgetter("end"))
+        inside = asked[first : bisect_left(asked, run.end, key=attrgetter("start"))]
+        oldest = min((each.observed_at for each in inside), default=None)
+        found.append(
+            Covered(
+                run,
+                source=_one({each.source for each in inside}),
+                outcome=_one({each.outcome for each in inside}),
+                observed_at=oldest,
+            )
+        )
+    return found
 
 
 def _pieces(asked: Sequence[Asked]) -> Iterable[Asked]:
@@ -59,6 +84,10 @@ def _pieces(asked: Sequence[Asked]) -> Iterable[Asked]:
         if open_ranges:
             newest = open_ranges[0][2]
             yield Asked(start, end, newest.source, newest.outcome, newest.observed_at)
+
+
+def _one(said: Set[str]) -> str | None:
+    return next(iter(said)) if len(said) == 1 else None
 
 
 def _says(asked: Asked) -> tuple[str, str]:

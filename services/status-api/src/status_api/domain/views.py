@@ -32,6 +32,15 @@ class Fault(View):
     transient: bool
 
 
+class MissingPeriod(View):
+    """Slots `[start, end)` of a series that nothing explains."""
+
+    symbol: str
+    timeframe: str
+    start: datetime
+    end: datetime
+
+
 class FiguresView(View):
     """How far a job or a task is."""
 
@@ -61,7 +70,13 @@ class FiguresView(View):
     duration_seconds: float | None
     attempts: int = Field(description="the highest attempt any chunk has needed")
     error: Fault | None
-    data_quality_score: float | None = None
+    data_quality_score: float | None = Field(
+        description="slots explained over slots expected, 0–1, as audited once a task has ended; "
+        "1 only where every slot is explained"
+    )
+    missing_periods: tuple[MissingPeriod, ...] = Field(
+        description="the first 100 periods that nothing explains"
+    )
 
 
 class TaskView(FiguresView):
@@ -101,7 +116,6 @@ class JobView(FiguresView):
     created_at: datetime
     current_step: str | None
     steps: tuple[Step, ...]
-    missing_periods: tuple[str, ...] = ()
     tasks_total: int
     tasks_done: int
     tasks_failed: int

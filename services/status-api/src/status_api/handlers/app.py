@@ -6,7 +6,7 @@ from typing import Any, Final
 from fastapi import APIRouter, FastAPI
 
 from status_api.domain.tokens import Token
-from status_api.handlers import candles, features, health, jobs, limits, series, streams
+from status_api.handlers import candles, features, gaps, health, jobs, limits, series, streams
 from status_api.handlers.answers import PROBLEM_CONTENT, ProblemDocument, answer_errors
 from status_api.handlers.body_limit import BodyLimit
 from status_api.handlers.context import Context
@@ -24,6 +24,7 @@ _TAGS: Final = [
     {"name": "jobs", "description": "What is asked for, and how far it is."},
     {"name": "live", "description": "A snapshot, then deltas; resumes with a cursor."},
     {"name": "candles", "description": "What is stored, asked for and set aside."},
+    {"name": "gaps", "description": "What nothing explains, and having it asked for."},
     {"name": "system", "description": "Budgets and health."},
 ]
 _PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
@@ -51,7 +52,7 @@ def application(context: Context, tokens: Sequence[Token], version: str) -> Fast
         redoc_url=None,
     )
     api = APIRouter(prefix=PREFIX, responses=_PROBLEMS)
-    for module in (jobs, candles, features, series, limits, health):
+    for module in (jobs, candles, features, series, gaps, limits, health):
         api.include_router(module.router, dependencies=[BEARER, ONLY_KNOWN])
     api.include_router(streams.router)
     app.include_router(api)

@@ -11,6 +11,7 @@ from fastapi.requests import HTTPConnection
 from candlelog.clock import Clock
 from candlelog.log.publish import Publisher
 from candlelog.market.feature_sets import FeatureSet
+from status_api.adapters.gaps import GapReader
 from status_api.adapters.history import History
 from status_api.adapters.jobs import JobReader
 from status_api.domain.budgets import Ledger
@@ -28,6 +29,7 @@ class Context:
     clock: Clock
     publisher: Publisher
     jobs: JobReader
+    gaps: GapReader
     history: History
     feed: Feed
     landings: Landings

@@ -6,11 +6,8 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from candlelog.errors import Unavailable
-from candlelog.events.codec import Message
 from candlelog.events.jobs import CancelJobV1, JobKind
 from candlelog.events.progress import JobStatus
-from status_api.adapters.changes import FIRST_TASKS
 from status_api.adapters.jobs import Job, JobFilter
 from status_api.domain.cursors import JobKey, decode_numbers, encode_numbers
 from status_api.domain.figures import job_view, task_view
@@ -36,6 +33,7 @@ from status_api.handlers.parameters import (
     job_id_of,
     unknown_job,
 )
+from status_api.handlers.submitting import accepted, publish, view, visible
 
 _WAIT_SECONDS: Final = 5.0
 _Key = Annotated[
@@ -71,24 +69,15 @@ async def submit_job(
         author = Author(who.name, idempotent_job_id(who.name, idempotency_key))
         known = await ctx.jobs.job(author.job_id)
         if known is not None:
-            return await _accepted(ctx, _same(known, digest))
+            return await accepted(ctx, _same(known, digest))
     now = ctx.clock.now()
     period = check(request, now, ctx.feature_sets)
     symbols = request.symbols or ()
     check_symbols(request, await ctx.markets.listed(request.exchange, symbols))
     sets = tuple(ctx.feature_sets[name].ref for name in request.sets)
-    await _publish(ctx, command(request, author, period, sets, now=now))
-    job = await ctx.landings.until(
-        author.job_id, lambda: ctx.jobs.job(author.job_id), _WAIT_SECONDS
-    )
-    if job is None:
-        raise Problem(
-            503,
-            "not_confirmed",
-            "the job was submitted but is not visible yet; look for it before sending it again",
-            extra={"job_id": str(author.job_id)},
-        )
-    return await _accepted(ctx, _same(job, digest))
+    await publish(ctx, command(request, author, period, sets, now=now))
+    job = await visible(ctx, author.job_id)
+    return await accepted(ctx, _same(job, digest))
 
 
 @router.get("", responses={200: {"model": JobPage}}, response_model=None)
@@ -109,7 +98,10 @@ async def list_jobs(
     now = ctx.clock.now()
     last = found[limit - 1].submission if len(found) > limit else None
     page = JobPage(
-        items=tuple(job_view(job.submission, job.progress, now) for job in found[:limit]),
+        items=tuple(
+            job_view(job.submission, job.progress, now, missing=job.missing)
+            for job in found[:limit]
+        ),
         next=None if last is None else JobKey(last.submitted_at, last.job_id).encode(),
     )
     return json_response(page, exclude={"items": {"__all__": {"tasks"}}})
@@ -119,7 +111,7 @@ async def list_jobs(
 async def get_job(ctx: Ctx, job_id: JobId) -> Response:
     """One job, with its first tasks."""
     job = await _job(ctx, job_id_of(job_id))
-    return json_response(await _view(ctx, job))
+    return json_response(await view(ctx, job))
 
 
 @router.get("/{job_id}/tasks", responses={200: {"model": TaskPage}}, response_model=None)
@@ -156,12 +148,12 @@ async def cancel_job(
         requested_at=ctx.clock.now(),
     )
     await _decided(ctx, wanted)
-    return await _accepted(ctx, await _job(ctx, wanted.job_id))
+    return await accepted(ctx, await _job(ctx, wanted.job_id))
 
 
 async def _decided(ctx: Context, wanted: CancelJobV1) -> None:
     """Publish the command and wait for the coordinator's consent; its refusal is a problem."""
-    await _publish(ctx, wanted)
+    await publish(ctx, wanted)
     correlation_id = wanted.correlation_id
     decision = await ctx.landings.until(
         correlation_id, lambda: ctx.jobs.decision(correlation_id), _WAIT_SECONDS
@@ -173,13 +165,6 @@ async def _decided(ctx: Context, wanted: CancelJobV1) -> None:
     if not decision.accepted:
         status = 404 if decision.code == "unknown_job" else 409
         raise Problem(status, decision.code, decision.reason)
-
-
-async def _publish(ctx: Context, event: Message) -> None:
-    try:
-        await ctx.publisher.publish(event)
-    except Unavailable as error:
-        raise Problem(503, "log_unavailable", str(error)) from error
 
 
 def _same(job: Job, digest: str) -> Job:
@@ -198,14 +183,3 @@ async def _job(ctx: Context, job_id: UUID) -> Job:
     if job is None:
         raise unknown_job(job_id)
     return job
-
-
-async def _view(ctx: Context, job: Job) -> JobView:
-    tasks = await ctx.jobs.tasks(job.submission.job_id, limit=FIRST_TASKS)
-    return job_view(job.submission, job.progress, ctx.clock.now(), tasks)
-
-
-async def _accepted(ctx: Context, job: Job) -> Response:
-    response = json_response(await _view(ctx, job), status=202)
-    response.headers["Location"] = f"/api/v1/jobs/{job.submission.job_id}"
-    return response

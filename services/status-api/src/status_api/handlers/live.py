@@ -129,7 +129,9 @@ class Feed:
         client.pending.settle({}, reading.positions)
         now = self._clock.now()
         jobs = [
-            job_view(job.submission, job.progress, now, job.tasks).model_dump(mode="json")
+            job_view(
+                job.submission, job.progress, now, missing=job.missing, tasks=job.tasks
+            ).model_dump(mode="json")
             for job in reading.jobs
         ]
         return message("snapshot", reading.positions, jobs)
@@ -174,7 +176,7 @@ class Feed:
         now = self._clock.now()
         return {
             job.submission.job_id: Change(
-                job_view(job.submission, job.progress, now).model_dump(
+                job_view(job.submission, job.progress, now, missing=job.missing).model_dump(
                     mode="json", exclude={*_FIXED, "tasks"}
                 ),
                 {task.task_id: task_view(task, now).model_dump(mode="json") for task in job.tasks},

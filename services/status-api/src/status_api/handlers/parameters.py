@@ -92,19 +92,24 @@ def one_series(
 OneSeries = Annotated[tuple[Series, Window], Depends(one_series)]
 
 
+def check_names(exchange: str | None, timeframes: Collection[str]) -> None:
+    """Raise a 422 problem for an exchange or a timeframe that does not exist."""
+    valid = {name for each in EXCHANGES for name in profile(each).timeframes}
+    errors = [
+        *unknown_names("exchange", "unknown_exchange", [exchange] if exchange else [], EXCHANGES),
+        *unknown_names("timeframe", "unknown_timeframe", timeframes, valid),
+    ]
+    if errors:
+        raise invalid_fields(errors)
+
+
 def any_series(
     exchange: Exchange | None = None,
     symbol: Symbol | None = None,
     timeframe: TimeframeName | None = None,
 ) -> Wanted:
     """A filter; an exchange or timeframe that does not exist is refused."""
-    valid = {name for each in EXCHANGES for name in profile(each).timeframes}
-    errors = [
-        *unknown_names("exchange", "unknown_exchange", [exchange] if exchange else [], EXCHANGES),
-        *unknown_names("timeframe", "unknown_timeframe", [timeframe] if timeframe else [], valid),
-    ]
-    if errors:
-        raise invalid_fields(errors)
+    check_names(exchange, [timeframe] if timeframe else ())
     return Wanted(exchange, symbol, timeframe)
 
 

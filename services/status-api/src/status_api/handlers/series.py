@@ -7,14 +7,17 @@ from typing import Final
 from uuid import UUID
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-from candlelog.market.timeframe import milliseconds
-from status_api.adapters.history import Window
+from candlelog.market.ranges import TimeRange
+from candlelog.market.series import Series
+from candlelog.market.slots import SlotState
+from candlelog.market.timeframe import Timeframe, from_milliseconds, milliseconds
+from status_api.adapters.history import EARLIEST, Window
 from status_api.domain.cursors import SeriesKey, decode_numbers, encode_numbers
-from status_api.domain.runs import Asked, clip, runs
+from status_api.domain.runs import Asked, Covered, covered, runs
 from status_api.handlers.answers import json_response
-from status_api.handlers.context import Ctx
+from status_api.handlers.context import Context, Ctx
 from status_api.handlers.parameters import AnySeries, Cursor, Limit, OneSeries, Times, resumed
 
 _MOST_ASKED: Final = 100_000
@@ -41,13 +44,17 @@ class SeriesView(_View):
 
 
 class CoverageView(_View):
-    """A run that was asked for and answered in one way."""
+    """Neighbouring slots `[start, end)` of one state, as many as there are."""
 
     start: datetime
     end: datetime
-    source: str
-    outcome: str
-    observed_at: datetime
+    slots: int
+    state: SlotState
+    source: str | None = Field(description="where they were asked for; null where in several ways")
+    outcome: str | None = Field(description="what was answered: `candles` or `empty`; the same")
+    observed_at: datetime | None = Field(
+        description="when the part of them was read that was read longest ago; null for none"
+    )
 
 
 class QuarantinedView(_View):
@@ -112,32 +119,53 @@ async def list_coverage(
     cursor: Cursor = None,
     limit: Limit = 100,
 ) -> Response:
-    """What of a series was asked for, and how the venue answered, as runs."""
-    series, times = wanted[0], resumed(wanted[1], cursor)
-    asked = await ctx.history.coverage(series, times, _MOST_ASKED)
-    told_until = _told_until(asked, times)
-    found = await asyncio.to_thread(lambda: clip(runs(asked), times.start, told_until))
-    goes_on = found[limit - 1].end if len(found) > limit else told_until
+    """The state of every slot, as runs. Without `start` from the first one that was asked for, and
+    never further than the newest candle that has closed.
+    """
+    series = wanted[0]
+    window = await _window(ctx, series, resumed(wanted[1], cursor))
+    if window is None:
+        return json_response(CoveragePage(items=[], next=None))
+    asked = await ctx.history.coverage(series, Window(window.start, window.end), _MOST_ASKED)
+    told_until = _told_until(asked, window)
+    slots = await ctx.history.slots(series, TimeRange(window.start, told_until))
+    goes_on = slots[limit].start if len(slots) > limit else told_until
+    covers = await asyncio.to_thread(lambda: covered(slots[:limit], runs(asked)))
     page = CoveragePage(
-        items=[
-            CoverageView(
-                exchange=series.exchange,
-                symbol=series.symbol,
-                timeframe=series.timeframe,
-                start=run.start,
-                end=run.end,
-                source=run.source,
-                outcome=run.outcome,
-                observed_at=run.observed_at,
-            )
-            for run in found[:limit]
-        ],
-        next=encode_numbers(milliseconds(goes_on)) if goes_on < times.end else None,
+        items=[_run_view(series, found) for found in covers],
+        next=encode_numbers(milliseconds(goes_on)) if goes_on < window.end else None,
     )
     return json_response(page)
 
 
-def _told_until(asked: Sequence[Asked], wanted: Window) -> datetime:
+async def _window(ctx: Context, series: Series, times: Window) -> TimeRange | None:
+    """The slots to tell of; None where there is none."""
+    frame = Timeframe.parse(series.timeframe)
+    start, end = map(from_milliseconds, times.bounds)
+    if start == EARLIEST:
+        extent = await ctx.history.extent(series)
+        start = end if extent is None else from_milliseconds(extent[0])
+    start, end = frame.ceil(start), frame.ceil(min(end, frame.floor(ctx.clock.now())))
+    return TimeRange(start, end) if start < end else None
+
+
+def _run_view(series: Series, found: Covered) -> CoverageView:
+    run = found.run
+    return CoverageView(
+        exchange=series.exchange,
+        symbol=series.symbol,
+        timeframe=series.timeframe,
+        start=run.start,
+        end=run.end,
+        slots=run.slots,
+        state=run.state,
+        source=found.source,
+        outcome=found.outcome,
+        observed_at=found.observed_at,
+    )
+
+
+def _told_until(asked: Sequence[Asked], wanted: TimeRange) -> datetime:
     """Up to where these rows say everything: they come by start, and only so many at once."""
     whole = len(asked) < _MOST_ASKED or asked[-1].start <= wanted.start
     return wanted.end if whole else asked[-1].start

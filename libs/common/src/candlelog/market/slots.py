@@ -1,0 +1,36 @@
+"""What is known of a slot, and neighbouring slots of which the same is known."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class SlotState(StrEnum):
+    """What is known of a slot. An answer of the venue is *settled* for the slots that had been
+    closed for the settle delay when it was read."""
+
+    PRESENT = "present"
+    """A candle is stored, and a settled answer reached the slot."""
+    PROVISIONAL = "provisional"
+    """A candle is stored, but whatever was read of the slot was read too early to be final."""
+    NO_TRADE = "no_trade"
+    """A settled answer of a sparse venue had no row: nothing was traded."""
+    OUTAGE = "outage"
+    """A settled answer of a dense venue had no row: the venue recorded nothing."""
+    UNKNOWN = "unknown"
+    """Nothing explains the slot: it was never asked for, or every row it got was refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class SlotRun:
+    """Neighbouring slots of one state, as many as there are: `slots` open times in `[start, end)`.
+
+    `answered`: a settled answer reached each of them. Unknown slots that are answered are those
+    whose rows were refused.
+    """
+
+    start: datetime
+    end: datetime
+    slots: int
+    state: SlotState
+    answered: bool

@@ -1,0 +1,162 @@
+"""The state of every slot of some series, computed where the candles are."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from itertools import groupby
+from operator import itemgetter
+from typing import Final
+
+from candlelog.market.profile import ExchangeProfile
+from candlelog.market.ranges import TimeRange
+from candlelog.market.series import Series
+from candlelog.market.slots import SlotRun, SlotState
+from candlelog.market.timeframe import Timeframe, milliseconds
+from candlelog.stores.clickhouse import ClickHouse
+from candlelog.stores.coverage import SETTLED_UNTIL
+
+_OF_SERIES: Final = """exchange = {exchange:String}
+            AND symbol IN {symbols:Array(String)} AND timeframe = {timeframe:String}"""
+
+SLOT_RUNS: Final = f"""
+WITH
+    (moment -> if({{step:Int64}} = 0,
+        toYear(moment) * 12 + toMonth(moment) - 1,
+        intDiv(toUnixTimestamp64Milli(moment) - {{anchor:Int64}}, {{step:Int64}})
+    ) - {{first:Int64}}) AS slot_of,
+    held AS (
+        SELECT symbol,
+            groupArray(toUInt32(slot_of(open_time))) AS stored,
+            groupArrayIf(toUInt32(slot_of(open_time)), slot_of(observed_at
+                - toIntervalSecond({{settle_seconds:UInt32}})) <= slot_of(open_time)) AS early
+        FROM candles
+        WHERE {_OF_SERIES}
+            AND open_time >= {{start:DateTime64(3, 'UTC')}}
+            AND open_time < {{end:DateTime64(3, 'UTC')}}
+        GROUP BY symbol
+    ),
+    stretches AS (
+        SELECT symbol, part.1 AS kind, arrayCompact(arraySort(part.2)) AS taken,
+            arrayDifference(taken) AS steps,
+            arrayFilter((slot, step) -> step != 1, taken, steps) AS firsts,
+            arrayFilter((slot, step) -> step != 1, taken,
+                arrayPushBack(arrayPopFront(steps), 0)) AS lasts
+        FROM (SELECT symbol, arrayJoin([('stored', stored), ('early', early)]) AS part FROM held)
+        WHERE notEmpty(part.2)
+    ),
+    answered AS (
+        SELECT DISTINCT symbol, chunk_id, observed_at,
+            greatest(slot_of(start), 0) AS first,
+            least(slot_of({SETTLED_UNTIL}), {{slots:Int64}}) AS after
+        FROM coverage
+        WHERE {_OF_SERIES}
+            AND start < {{end:DateTime64(3, 'UTC')}} AND end > {{start:DateTime64(3, 'UTC')}}
+            AND first < after
+    ),
+    refused AS (
+        SELECT DISTINCT symbol, chunk_id, observed_at, first, slot_of(open_time) AS slot
+        FROM quarantine INNER JOIN answered USING (symbol, chunk_id, observed_at)
+        WHERE {_OF_SERIES}
+            AND open_time IS NOT NULL
+            AND slot_of(open_time) != slot_of(open_time - toIntervalMillisecond(1))
+            AND slot >= first AND slot < after
+    ),
+    spans AS (
+        SELECT arrayJoin({{symbols:Array(String)}}) AS symbol, 'window' AS kind,
+            toInt64(0) AS first, {{slots:Int64}} AS after
+        UNION ALL
+        SELECT symbol, kind, toInt64(stretch.1), toInt64(stretch.2 + 1)
+        FROM stretches ARRAY JOIN arrayZip(firsts, lasts) AS stretch
+        UNION ALL
+        SELECT symbol, 'answers', first, after FROM answered
+        UNION ALL
+        SELECT symbol, 'refusals', slot, slot + 1 FROM refused
+    )
+SELECT symbol, min(at), any(state), min(answered)
+FROM (
+    SELECT symbol, at, state, answered,
+        sum(changed) OVER (PARTITION BY symbol ORDER BY at) AS run
+    FROM (
+        SELECT symbol, at, answers > 0 AS answered,
+            multiIf(
+                stored > 0 AND (early = 0 OR answers > refusals), 'present',
+                stored > 0, 'provisional',
+                answers > refusals, {{absent:String}},
+                'unknown'
+            ) AS state,
+            state != lagInFrame(state) OVER (PARTITION BY symbol ORDER BY at) AS changed
+        FROM (
+            SELECT symbol, at,
+                sum(sumIf(change, kind = 'stored')) OVER so_far AS stored,
+                sum(sumIf(change, kind = 'early')) OVER so_far AS early,
+                sum(sumIf(change, kind = 'answers')) OVER so_far AS answers,
+                sum(sumIf(change, kind = 'refusals')) OVER so_far AS refusals
+            FROM spans ARRAY JOIN [first, after] AS at, [1, -1] AS change
+            GROUP BY symbol, at
+            WINDOW so_far AS (PARTITION BY symbol ORDER BY at)
+        )
+        WHERE at < {{slots:Int64}}
+    )
+)
+GROUP BY symbol, run
+ORDER BY symbol, min(at)
+"""  # noqa: S608 -- put together from constants
+"""Runs of slots, as places in the window. Where anything begins or ends is an *edge*, and between
+two edges all slots are alike; so candles are first put together to stretches, and what is counted
+afterwards is few. A row that an answer refused takes that answer away from its slot."""
+
+_ONE_MS: Final = timedelta(milliseconds=1)
+
+
+async def slot_runs(
+    clickhouse: ClickHouse,
+    venue: ExchangeProfile,
+    *,
+    symbols: Sequence[str],
+    timeframe: str,
+    window: TimeRange,
+) -> dict[Series, list[SlotRun]]:
+    """The state of every slot of the window, as runs in order that leave nothing out.
+
+    One query for all symbols. The window is held to the grid; a window without a slot has no
+    runs. The caller cuts it at now: to this function a slot to come is one never asked for.
+    Raises `Unavailable`.
+    """
+    frame = Timeframe.parse(timeframe)
+    start, slots = frame.ceil(window.start), frame.count(window.start, window.end)
+    if not slots:
+        return {Series(venue.name, symbol, timeframe): [] for symbol in symbols}
+    rows = await clickhouse.query(
+        SLOT_RUNS,
+        exchange=venue.name,
+        symbols=list(symbols),
+        timeframe=timeframe,
+        start=start,
+        end=frame.advance(start, slots),
+        first=frame.number(start),
+        slots=slots,
+        step=0 if frame.duration is None else frame.duration // _ONE_MS,
+        anchor=milliseconds(frame.anchor),
+        settle_seconds=venue.settle_delay_seconds,
+        absent=SlotState.NO_TRADE if venue.sparse else SlotState.OUTAGE,
+    )
+    return {
+        Series(venue.name, symbol, timeframe): _runs(list(of_symbol), frame, start, slots)
+        for symbol, of_symbol in groupby(rows, key=itemgetter(0))
+    }
+
+
+def _runs(
+    rows: Sequence[tuple[str, int, str, int]], frame: Timeframe, start: datetime, slots: int
+) -> list[SlotRun]:
+    """Rows of symbol, place in the window, state and whether answered; each runs to the next."""
+    ends = [*(place for _, place, *_ in rows[1:]), slots]
+    return [
+        SlotRun(
+            start=frame.advance(start, place),
+            end=frame.advance(start, end),
+            slots=end - place,
+            state=SlotState(state),
+            answered=bool(answered),
+        )
+        for (_, place, state, answered), end in zip(rows, ends, strict=True)
+    ]

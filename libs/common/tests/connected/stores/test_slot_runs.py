@@ -1,0 +1,282 @@
+"""What the engine says of slots is what a look at each single slot says."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+from uuid import UUID, uuid5
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from candlelog.market.profile import profile
+from candlelog.market.ranges import TimeRange
+from candlelog.market.series import Series
+from candlelog.market.slots import SlotRun
+from candlelog.market.timeframe import Timeframe
+from candlelog.stores.clickhouse import ClickHouse
+from candlelog.stores.migrations import migrate_clickhouse, migrations_directory
+from candlelog.stores.slots import slot_runs
+
+pytestmark = pytest.mark.connected
+
+DENSE = profile("binance")
+SPARSE = DENSE.model_copy(update={"sparse": True})
+SETTLE = timedelta(seconds=DENSE.settle_delay_seconds)
+BEGIN = {"1m": datetime(2024, 2, 1, tzinfo=UTC), "1w": datetime(2024, 2, 5, tzinfo=UTC)}
+SLOTS = 12
+NAMES = ("exchange", "symbol", "timeframe")
+ORIGIN = {"source": "rest", "job_id": str(UUID(int=1))}
+TIME = pa.timestamp("ms", tz="UTC")
+
+Got = Literal["row", "nothing", "refused"]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a venue answered for the slots from `first` on, read `after` slots behind the last."""
+
+    first: int
+    got: tuple[Got, ...]
+    after: float = 1000
+
+    @property
+    def last(self) -> int:
+        return self.first + len(self.got) - 1
+
+
+@dataclass(frozen=True)
+class History:
+    """One series: its answers, each of which may be written twice."""
+
+    symbol: str
+    timeframe: str
+    answers: Sequence[Answer]
+
+    @property
+    def series(self) -> Series:
+        return Series("binance", self.symbol, self.timeframe)
+
+    @property
+    def frame(self) -> Timeframe:
+        return Timeframe.parse(self.timeframe)
+
+    def at(self, slot: int) -> datetime:
+        return self.frame.advance(BEGIN.get(self.timeframe, BEGIN["1m"]), slot)
+
+    def window(self, first: int = 0, end: int = SLOTS) -> TimeRange:
+        return TimeRange(self.at(first), self.at(end))
+
+    def read_at(self, answer: Answer) -> datetime:
+        """Part of a slot behind the settle delay counts in halves of that slot."""
+        closed = self.at(answer.last + 1 + int(answer.after // 1)) + SETTLE
+        return closed - timedelta(seconds=0 if answer.after % 1 == 0 else 1)
+
+    def state(self, slot: int, *, absent: str) -> tuple[str, bool]:
+        """The state of one slot, from the words that define it."""
+        reaching = [a for a in self.answers if a.first <= slot <= a.last]
+        settled = [a for a in reaching if self.read_at(a) - SETTLE >= self.at(slot + 1)]
+        explaining = [a for a in settled if a.got[slot - a.first] != "refused"]
+        stored = any(a.got[slot - a.first] == "row" for a in reaching)
+        if stored:
+            return ("present" if explaining else "provisional"), bool(settled)
+        return (absent if explaining else "unknown"), bool(settled)
+
+
+class Engine:
+    """A migrated database that histories are written to, two times over."""
+
+    def __init__(self, store: ClickHouse) -> None:
+        self.store = store
+
+    async def write(self, histories: Sequence[History]) -> None:
+        rows: dict[str, list[dict[str, Any]]] = {"candles": [], "coverage": [], "quarantine": []}
+        for history in histories:
+            for number, answer in enumerate(history.answers):
+                _add(rows, history, answer, str(uuid5(UUID(int=2), str(number))))
+        for _ in range(2):
+            for table, items in rows.items():
+                if items:
+                    await self.store.insert_arrow(table, _columns(items))
+
+
+def _add(rows: dict[str, list[Any]], history: History, answer: Answer, chunk: str) -> None:
+    names = dict(zip(NAMES, (history.series.text.split("|")), strict=True))
+    read = {"observed_at": history.read_at(answer)}
+    covered = {"start": history.at(answer.first), "end": history.at(answer.last + 1)}
+    common = names | ORIGIN | read | {"chunk_id": chunk}
+    rows["coverage"].append(common | covered | {"outcome": "candles"})
+    prices = dict.fromkeys(("open", "high", "low", "close", "volume"), 1.0)
+    for slot, got in enumerate(answer.got, start=answer.first):
+        at = {"open_time": history.at(slot)}
+        if got == "row":
+            rows["candles"].append(names | at | prices | {"source": "rest"} | read)
+        elif got == "refused":
+            rows["quarantine"].append(common | at | {"raw": f"[{slot}]", "reason": "not_positive"})
+
+
+def _columns(items: list[dict[str, Any]]) -> pa.Table:
+    first = items[0]
+    kinds = {datetime: TIME, float: pa.float64(), str: pa.string()}
+    schema = pa.schema([(name, kinds[type(value)]) for name, value in first.items()])
+    return pa.Table.from_pylist(items, schema)
+
+
+@pytest.fixture(scope="module")
+async def engine(clickhouse_server_url: str):
+    """One database for all tests and examples, which differ by their symbols."""
+    store = ClickHouse(clickhouse_server_url.removesuffix("/default") + "/slot_runs")
+    await migrate_clickhouse(store, migrations_directory("clickhouse-sink"))
+    yield Engine(store)
+    await store.command("DROP DATABASE slot_runs SYNC")
+    await store.close()
+
+
+_symbols = (f"S{number}/USDT" for number in itertools.count())
+
+
+@pytest.fixture
+def symbol() -> str:
+    return next(_symbols)
+
+
+async def runs(engine: Engine, history: History, window: TimeRange, venue=DENSE) -> list[SlotRun]:
+    found = await slot_runs(
+        engine.store, venue, symbols=[history.symbol], timeframe=history.timeframe, window=window
+    )
+    return found[history.series]
+
+
+def told(found: Sequence[SlotRun]) -> list[tuple[str, int]]:
+    return [(run.state.value, run.slots) for run in found]
+
+
+got = st.sampled_from(["row", "row", "nothing", "refused"])
+after = st.sampled_from([-3.0, -1.5, -1.0, -0.5, 0.0, 0.5, 50.0])
+answers = st.lists(
+    st.builds(Answer, st.integers(-2, SLOTS), st.lists(got, min_size=1, max_size=6), after),
+    max_size=6,
+)
+
+
+@settings(max_examples=40)
+@given(
+    courses=st.lists(answers, min_size=1, max_size=3),
+    timeframe=st.sampled_from(["1m", "1w", "1M"]),
+    venue=st.sampled_from([DENSE, SPARSE]),
+    bounds=st.tuples(st.integers(0, SLOTS), st.integers(0, SLOTS)).map(sorted),
+)
+async def test_runs_say_of_every_slot_what_its_answers_say(
+    engine: Engine, courses, timeframe, venue, bounds
+):
+    histories = [History(next(_symbols), timeframe, course) for course in courses]
+    await engine.write(histories)
+    first, end = bounds[0], bounds[1] + 1
+    window = histories[0].window(first, end)
+    names = [history.symbol for history in histories]
+    found = await slot_runs(engine.store, venue, symbols=names, timeframe=timeframe, window=window)
+    absent = "no_trade" if venue.sparse else "outage"
+    assert list(found) == [history.series for history in sorted(histories, key=lambda h: h.symbol)]
+    for history in histories:
+        assert _slots(history, found[history.series], first) == {
+            slot: history.state(slot, absent=absent)[0] for slot in range(first, end)
+        }
+        for run in found[history.series]:
+            inside = range(*(_place(history, time) for time in (run.start, run.end)))
+            assert run.answered == all(history.state(slot, absent=absent)[1] for slot in inside)
+
+
+def _slots(history: History, found: Sequence[SlotRun], first: int) -> dict[int, str]:
+    """The state of each slot, having seen that the runs leave nothing out and cannot be longer."""
+    assert found[0].start == history.at(first)
+    for run, following in itertools.pairwise(found):
+        assert run.end == following.start
+        assert run.state != following.state
+    assert all(run.slots == history.frame.count(run.start, run.end) for run in found)
+    return {
+        slot: run.state.value
+        for run in found
+        for slot in range(_place(history, run.start), _place(history, run.end))
+    }
+
+
+def _place(history: History, time: datetime) -> int:
+    return history.frame.number(time) - history.frame.number(history.at(0))
+
+
+async def test_a_series_nobody_asked_for_is_unknown_from_end_to_end(engine: Engine, symbol: str):
+    history = History(symbol, "1m", [])
+    (run,) = await runs(engine, history, history.window())
+    assert run == SlotRun(history.at(0), history.at(SLOTS), SLOTS, run.state, answered=False)
+    assert run.state == "unknown"
+
+
+async def test_slots_before_the_first_and_after_the_last_row_are_told(engine: Engine, symbol: str):
+    history = History(symbol, "1m", [Answer(4, ("row", "row"))])
+    await engine.write([history])
+    found = await runs(engine, history, history.window())
+    assert told(found) == [("unknown", 4), ("present", 2), ("unknown", 6)]
+
+
+async def test_a_refused_row_leaves_its_slot_unknown_and_answered(engine: Engine, symbol: str):
+    history = History(symbol, "1m", [Answer(0, ("row", "refused", "row"))])
+    await engine.write([history])
+    found = await runs(engine, history, history.window(0, 4))
+    assert told(found) == [("present", 1), ("unknown", 1), ("present", 1), ("unknown", 1)]
+    assert [run.answered for run in found] == [True, True, True, False]
+
+
+async def test_a_row_of_another_range_is_no_refusal_of_its_slot(engine: Engine, symbol: str):
+    history = History(symbol, "1m", [Answer(0, ("row", "nothing")), Answer(5, ("row",))])
+    await engine.write([history])
+    chunk = str(uuid5(UUID(int=2), "1"))
+    beside = dict(zip(NAMES, history.series.text.split("|"), strict=True)) | ORIGIN
+    beside |= {"chunk_id": chunk, "observed_at": history.read_at(history.answers[1])}
+    beside |= {"open_time": history.at(1), "raw": "[]", "reason": "outside_window"}
+    await engine.store.insert_arrow("quarantine", _columns([beside]))
+    assert told(await runs(engine, history, history.window(0, 2))) == [
+        ("present", 1),
+        ("outage", 1),
+    ]
+
+
+async def test_months_are_counted_by_the_calendar(engine: Engine, symbol: str):
+    history = History(symbol, "1M", [Answer(0, ("row",) * 2), Answer(3, ("row",))])
+    await engine.write([history])
+    found = await runs(engine, history, history.window(0, 5))
+    assert [(run.start.month, run.end.month, run.state.value) for run in found] == [
+        (2, 4, "present"),
+        (4, 5, "unknown"),
+        (5, 6, "present"),
+        (6, 7, "unknown"),
+    ]
+
+
+async def test_a_window_off_the_grid_holds_the_slots_that_open_in_it(engine: Engine, symbol: str):
+    history = History(symbol, "1m", [Answer(0, ("row",) * 5)])
+    await engine.write([history])
+    aside = timedelta(seconds=20)
+    window = TimeRange(history.at(1) - aside, history.at(3) + aside)
+    (run,) = await runs(engine, history, window)
+    assert (run.start, run.end, run.slots) == (history.at(1), history.at(4), 3)
+
+
+async def test_a_window_between_two_slots_has_no_run(engine: Engine, symbol: str):
+    history = History(symbol, "1m", [])
+    aside = timedelta(seconds=20)
+    window = TimeRange(history.at(1) + aside, history.at(1) + 2 * aside)
+    assert await runs(engine, history, window) == []
+
+
+async def test_thousands_of_symbols_are_told_in_one_answer(engine: Engine, symbol: str):
+    history = History(symbol, "1m", [Answer(0, ("row",) * SLOTS)])
+    await engine.write([history])
+    names = [f"LONGNAME{number}/USDT" for number in range(3000)] + [symbol]
+    found = await slot_runs(
+        engine.store, DENSE, symbols=names, timeframe="1m", window=history.window()
+    )
+    assert len(found) == 3001
+    assert told(found[history.series]) == [("present", SLOTS)]

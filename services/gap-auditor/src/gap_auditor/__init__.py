@@ -1,0 +1,1 @@
+"""Finds slots that nothing explains, keeps records of them, and says how complete jobs are."""

@@ -1,0 +1,1 @@
+"""Pure: what gaps are, and what an audit makes of them."""

@@ -1,0 +1,1 @@
+"""What the gap auditor does with what it reads."""

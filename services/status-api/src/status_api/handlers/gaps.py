@@ -1,0 +1,147 @@
+"""`/gaps`: what nothing explains, and jobs that ask for it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Final, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from candlelog.events.gaps import ClosedGapState, OpenGapState
+from status_api.adapters.gaps import GapFilter, key_of
+from status_api.domain.cursors import GapKey
+from status_api.domain.problems import Problem
+from status_api.domain.repairs import FILLABLE, Asker, check_fillable, commands
+from status_api.domain.rows import GapRow
+from status_api.domain.submission import Name
+from status_api.domain.views import JobView
+from status_api.handlers.answers import json_response
+from status_api.handlers.context import Context, Ctx, Who
+from status_api.handlers.parameters import AnySeries, Cursor, Limit, check_names
+from status_api.handlers.submitting import accepted, publish, view, visible
+
+_OPEN: Final = ("detected", "filling", "unfillable", "failed")
+
+router = APIRouter(prefix="/gaps", tags=["gaps"])
+
+_State = Annotated[
+    OpenGapState | ClosedGapState | Literal["open", "any"],
+    Query(description="`open`: all but those that are filled, or merged into another gap"),
+]
+_Names = Annotated[list[Name], Field(min_length=1, max_length=1000)]
+
+
+class GapView(BaseModel):
+    """Neighbouring slots `[start, end)` of a series that nothing explains."""
+
+    model_config = ConfigDict(from_attributes=True, populate_by_name=True)
+
+    id: UUID = Field(validation_alias="gap_id")
+    exchange: str
+    symbol: str
+    timeframe: str
+    start: datetime = Field(validation_alias="range_start")
+    end: datetime = Field(validation_alias="range_end")
+    slots: int
+    state: OpenGapState | ClosedGapState
+    job_id: UUID | None = Field(description="the job that was last to ask for it")
+    detected_at: datetime
+    changed_at: datetime
+
+
+class GapPage(BaseModel):
+    """Gaps by series and start."""
+
+    items: list[GapView]
+    next: str | None
+
+
+class FillRequest(BaseModel):
+    """Which gaps; what is left out is any."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    exchange: Name | None = None
+    symbols: _Names | None = None
+    timeframes: _Names | None = None
+
+
+class Repairs(BaseModel):
+    """The jobs that were submitted: one for each exchange and thousand gaps."""
+
+    jobs: list[JobView]
+
+
+@router.get("", responses={200: {"model": GapPage}}, response_model=None)
+async def list_gaps(
+    ctx: Ctx,
+    *,
+    wanted: AnySeries,
+    state: _State = "open",
+    cursor: Cursor = None,
+    limit: Limit = 100,
+) -> Response:
+    """Slots that nothing explains, as found where jobs have ended."""
+    after = None if cursor is None else GapKey.decode(cursor)
+    states = {"open": _OPEN, "any": None}.get(state, (state,))
+    found = await ctx.gaps.page(
+        GapFilter(states, wanted.exchange, _only(wanted.symbol), _only(wanted.timeframe)),
+        after=after,
+        limit=limit + 1,
+    )
+    page = GapPage(
+        items=[GapView.model_validate(gap) for gap in found[:limit]],
+        next=key_of(found[limit - 1]).encode() if len(found) > limit else None,
+    )
+    return json_response(page)
+
+
+@router.post("/fill", status_code=202, responses={202: {"model": Repairs}}, response_model=None)
+async def fill_gaps(ctx: Ctx, who: Who, request: FillRequest | None = None) -> Response:
+    """Have every gap filled that matches and is detected or failed."""
+    wanted = request or FillRequest()
+    check_names(wanted.exchange, wanted.timeframes or ())
+    found = await ctx.gaps.page(
+        GapFilter(FILLABLE, wanted.exchange, wanted.symbols, wanted.timeframes),
+        after=None,
+        limit=None,
+    )
+    if not found:
+        raise Problem(409, "nothing_to_fill", "no gap that matches is detected or failed")
+    job_ids = await _submitted(ctx, who.name, found)
+    jobs = [await visible(ctx, job_id) for job_id in job_ids]
+    return json_response(Repairs(jobs=[await view(ctx, job) for job in jobs]), status=202)
+
+
+@router.post(
+    "/{gap_id}/fill", status_code=202, responses={202: {"model": JobView}}, response_model=None
+)
+async def fill_gap(
+    ctx: Ctx, who: Who, gap_id: Annotated[str, Path(description="id of a gap")]
+) -> Response:
+    """Have one gap filled, also one that is unfillable."""
+    gap = await _gap(ctx, gap_id)
+    check_fillable(gap)
+    (job_id,) = await _submitted(ctx, who.name, [gap])
+    return await accepted(ctx, await visible(ctx, job_id))
+
+
+async def _submitted(ctx: Context, name: str, gaps: Sequence[GapRow]) -> list[UUID]:
+    wanted = list(commands(gaps, Asker(name, ctx.clock.now(), ctx.new_id)))
+    await publish(ctx, *wanted)
+    return [command.job_id for command in wanted]
+
+
+async def _gap(ctx: Context, text: str) -> GapRow:
+    try:
+        gap = await ctx.gaps.gap(UUID(text))
+    except ValueError:
+        gap = None
+    if gap is None:
+        raise Problem(404, "unknown_gap", f"there is no gap {text[:64]!r}")
+    return gap
+
+
+def _only(name: str | None) -> tuple[str, ...] | None:
+    return None if name is None else (name,)
