@@ -25,12 +25,13 @@ test: lint typecheck
 
 lint: install
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	$(BIN)/hadolint deploy/Dockerfile
 
 typecheck: install
 	$(BIN)/basedpyright
 
 test-unit: install
-	$(PYTEST) libs/*/tests/unit services/*/tests/unit tests/architecture tests/contract
+	$(PYTEST) -m 'not connected' libs/*/tests/unit services/*/tests/unit tests/architecture tests/contract
 
 test-connected: install
 	$(PYTEST) -m 'connected or end_to_end'

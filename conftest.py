@@ -1,7 +1,8 @@
-"""Fixtures of the whole workspace: the embedded stores, and the guard against sockets.
+"""Fixtures of the whole workspace: the stores, and the guard against sockets.
 
 Only tests marked `connected`, `end_to_end` or `faults` may open a socket; unix sockets, with which
-asyncio wakes itself, are free to all. The stores are started once a session, when first asked for.
+asyncio wakes itself, are free to all. The stores are started once a session, when first asked for:
+the embedded ones, or with `--stack=containers` those of `docker-compose.yml`.
 """
 
 import itertools
@@ -9,6 +10,8 @@ import urllib.request
 import uuid
 from collections.abc import AsyncGenerator, Generator
 from random import Random
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -18,12 +21,33 @@ from hypothesis import settings
 
 from candlelog_embedded.stack import Stack
 
+if TYPE_CHECKING:
+    from tests.containers import Containers
+
 # No test asserts on a clock, and this machine may be busy.
 settings.register_profile("candlelog", deadline=None)
 settings.load_profile("candlelog")
 
 _MAY_USE_SOCKETS = ("connected", "end_to_end", "faults")
 _numbers = itertools.count(1)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Say which stores the connected tests stand on."""
+    parser.addoption(
+        "--stack",
+        choices=("embedded", "containers"),
+        default="embedded",
+        help="stores of the connected tests: embedded, or containers (needs Docker)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """End a run on containers before its first test where there is no Docker."""
+    if config.getoption("stack") == "containers":
+        from tests.containers import require_docker  # noqa: PLC0415  (other runs need no Docker)
+
+        require_docker()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -35,28 +59,33 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 @pytest.fixture(scope="session")
-def stack() -> Generator[Stack]:
+def stack(request: pytest.FixtureRequest) -> "Generator[Stack | Containers]":
     """The stores of this session; each starts when its address is first asked for."""
-    stores = Stack(Random())
+    if request.config.getoption("stack") == "containers":
+        from tests.containers import Containers  # noqa: PLC0415  (other runs need no Docker)
+
+        stores = Containers()
+    else:
+        stores = Stack(Random())
     yield stores
     pytest_socket.enable_socket()
     stores.stop()
 
 
 @pytest.fixture(scope="session")
-def kafka_bootstrap(stack: Stack) -> str:
+def kafka_bootstrap(stack: "Stack | Containers") -> str:
     """`host:port` of the broker."""
     return stack.kafka_bootstrap
 
 
 @pytest.fixture(scope="session")
-def postgres_server_dsn(stack: Stack) -> str:
+def postgres_server_dsn(stack: "Stack | Containers") -> str:
     """The DSN of the server's own database."""
     return stack.postgres_dsn
 
 
 @pytest.fixture(scope="session")
-def clickhouse_server_url(stack: Stack) -> str:
+def clickhouse_server_url(stack: "Stack | Containers") -> str:
     """The URL of the engine's own database."""
     return stack.clickhouse_url
 
@@ -115,7 +144,12 @@ async def _postgres(dsn: str, statement: str) -> None:
 
 
 def _clickhouse(url: str, statement: str) -> None:
-    address = url.replace("default:@", "").removesuffix("default")
+    parts = urlsplit(url)
+    request = urllib.request.Request(
+        f"http://{parts.hostname}:{parts.port}/",
+        statement.encode(),
+        {"X-ClickHouse-User": parts.username or "", "X-ClickHouse-Key": parts.password or ""},
+    )
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with direct.open(address, statement.encode()):
+    with direct.open(request):
         pass

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from bench import big_job, end_to_end, latency, memory, profile
+from bench import big_job, end_to_end, features, latency, memory, profile
 from bench.report import Report
 from bench.system import System, running_system
 
-SECTIONS = ("end_to_end", "latency", "memory", "profile", "big_job")
+SECTIONS = ("end_to_end", "features", "latency", "memory", "profile", "big_job")
 
 
 async def measure(sections: Sequence[str], console: Console) -> None:
@@ -31,6 +31,8 @@ async def _run(section: str, system: System, full_speed: float) -> list[Report]:
     match section:
         case "end_to_end":
             return await end_to_end.measure(system)
+        case "features":
+            return await features.measure(system)
         case "latency":
             return await latency.measure(system, full_speed or latency.ASSUMED_SPEED)
         case "memory":

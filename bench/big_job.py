@@ -25,6 +25,7 @@ async def measure(system: System) -> list[Report]:
             exchange="binance", symbols=SYMBOLS, timeframes=["1m"],
             start=datetime(2019, 1, 1, tzinfo=UTC), end=datetime(2024, 1, 1, tzinfo=UTC),
             label="bench: 500 symbols, five years",
+            features=False,
         )  # fmt: skip
         answered = time.monotonic() - began
         first = await _first_request(system, asked_before, began)

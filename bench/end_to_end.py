@@ -47,6 +47,7 @@ async def warm_up() -> None:
         job = await candlelog.jobs.submit(
             exchange="binance", symbols=["SYNA/USDT"], timeframes=["1h"],
             start=START, end=START + timedelta(days=1), label="bench: warm-up",
+            features=False,
         )  # fmt: skip
         async for _ in candlelog.jobs.watch(job.id):
             pass
@@ -76,6 +77,7 @@ async def _ours(system: System, turn: int) -> tuple[float, dict[str, float]]:
         job = await candlelog.jobs.submit(
             exchange="binance", symbols=SYMBOLS, timeframes=["1m"],
             start=start, end=start + timedelta(days=DAYS), label="bench: end to end",
+            features=False,
         )  # fmt: skip
         async for state in candlelog.jobs.watch(job.id):
             job = state

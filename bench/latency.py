@@ -41,6 +41,7 @@ async def _while_a_job_runs(system: System) -> list[Report]:
         job = await candlelog.jobs.submit(
             exchange="binance", symbols=[f"GEN{number:03d}/USDT" for number in range(11, 31)],
             timeframes=["1m"], start=START, end=START + timedelta(days=730), label="bench: load",
+            features=False,
         )  # fmt: skip
         await asyncio.sleep(3)
         before = (await candlelog.jobs.get(job.id)).candles_stored

@@ -12,7 +12,7 @@ from bench.system import System
 from candlelog_client import Candlelog
 
 SECONDS = 12
-SERVICES = ("fetcher", "coordinator", "clickhouse-sink", "gap-auditor", "status-api")
+SERVICES = ("fetcher", "coordinator", "clickhouse-sink", "featurizer", "gap-auditor", "status-api")
 SHOWN = 8
 
 
@@ -23,6 +23,7 @@ async def measure(system: System) -> list[Report]:
             exchange="binance", symbols=[f"GEN{number:03d}/USDT" for number in range(31, 61)],
             timeframes=["1m"], start=datetime(2021, 1, 1, tzinfo=UTC),
             end=datetime(2021, 1, 1, tzinfo=UTC) + timedelta(days=365), label="bench: profile",
+            features=False,
         )  # fmt: skip
         await asyncio.sleep(2)
         processes = await system.processes()

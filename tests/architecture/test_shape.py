@@ -135,6 +135,8 @@ def test_the_contracts_import_nothing_else_of_ours(path: Path):
 @pytest.mark.parametrize(
     ("library", "only"),
     [
+        ("faust", "services/featurizer/src/featurizer/adapters/faust_stream.py"),
+        ("talib", "services/featurizer/src/featurizer/domain"),
         ("aiokafka", "libs/common/src/candlelog/log/"),
         ("ccxt", "services/fetcher/src/fetcher/adapters/exchange.py"),
         ("chdb", "libs/embedded/src/candlelog_embedded/clickhouse_front/"),
@@ -174,7 +176,7 @@ def test_a_module_is_not_named_for_nothing(path: Path):
 
 IMPORT_EVERYTHING = """
 import importlib, pkgutil, socket, subprocess, sys, threading
-import ccxt.async_support, chdb, jgo  # foreign imports may do as they like
+import ccxt.async_support, chdb, faust.contrib.asgi, jgo  # foreign imports may do as they like
 def refuse(*args, **kwargs):
     raise AssertionError("I/O at import")
 socket.socket.connect = subprocess.Popen.__init__ = refuse

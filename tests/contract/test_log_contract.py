@@ -1,7 +1,8 @@
 """What every log promises: one suite, run on the log in memory and on the broker.
 
 Of a broker it needs the topics of the table under a prefix of its own (fixtures `kafka_bootstrap`,
-`topics` and `topic_prefix`).
+`topics` and `topic_prefix`). The mark `broker` of a test names what it holds a broker to;
+`docs/reference/broker.md` says the same in Kafka's words, and how to hold another broker to it.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ from candlelog.log.partitioner import partition_of
 from candlelog.log.types import Outgoing, Partition
 
 pytestmark = pytest.mark.timeout(60)
+broker = pytest.mark.broker
 
 
 @pytest.fixture(params=["memory", pytest.param("kafka", marks=pytest.mark.connected)])
@@ -93,6 +95,7 @@ def positions_after(records):
     return positions
 
 
+@broker("record format", "timestamps")
 async def test_a_record_comes_back_as_it_was_sent(log, one):
     message = Outgoing(one, b"key", b"\x00value\xff", (("a", b"1"), ("a", b"2"), ("empty", b"")))
     await append(log, [message])
@@ -104,6 +107,7 @@ async def test_a_record_comes_back_as_it_was_sent(log, one):
     assert abs((record.appended_at - SystemClock().now()).total_seconds()) < 30
 
 
+@broker("idempotent producer")
 async def test_send_returns_the_offset_of_every_message_in_order(log, many):
     messages = numbered(many, 50)
     offsets = await append(log, messages)
@@ -113,10 +117,12 @@ async def test_send_returns_the_offset_of_every_message_in_order(log, many):
     assert list(offsets) == [found[message.key] for message in messages]
 
 
+@broker("idempotent producer")
 async def test_sending_nothing_returns_nothing(log):
     assert list(await append(log, [])) == []
 
 
+@broker("partitions")
 async def test_a_key_decides_the_partition_as_kafka_does(log, many):
     keys = [b"", b"a", b"ab", b"abc", b"abcd", b"binance|BTC/USDT|1m", bytes(range(256))]
     await append(log, [Outgoing(many, key, b"v", ()) for key in keys])
@@ -126,6 +132,7 @@ async def test_a_key_decides_the_partition_as_kafka_does(log, many):
     assert found == {key: partition_of(key, 6) for key in keys}
 
 
+@broker("idempotent producer", "partitions")
 async def test_a_partition_keeps_its_order(log, many):
     await append(log, numbered(many, 200))
     async with log.tail([many], start="beginning") as tail:
@@ -139,6 +146,7 @@ async def test_a_partition_keeps_its_order(log, many):
     assert all([n for _, n in rows] == sorted(n for _, n in rows) for rows in by_partition.values())
 
 
+@broker("consumer groups")
 async def test_poll_returns_no_more_than_it_was_asked_for(log, many, group):
     await append(log, numbered(many, 20))
     async with log.consumer([many], group) as consumer:
@@ -147,6 +155,7 @@ async def test_poll_returns_no_more_than_it_was_asked_for(log, many, group):
         assert len(await consumer.poll(max_records=7, timeout=5.0)) <= 7
 
 
+@broker("consumer groups")
 async def test_poll_returns_nothing_after_its_timeout(log, one, group):
     async with log.consumer([one], group) as consumer:
         began = asyncio.get_running_loop().time()
@@ -154,6 +163,7 @@ async def test_poll_returns_nothing_after_its_timeout(log, one, group):
         assert 0.2 < asyncio.get_running_loop().time() - began < 2.0
 
 
+@broker("committed offsets")
 async def test_a_new_member_begins_where_the_group_has_committed(log, one, group):
     await append(log, numbered(one, 10))
     async with log.consumer([one], group) as consumer:
@@ -165,6 +175,7 @@ async def test_a_new_member_begins_where_the_group_has_committed(log, one, group
     assert [record.offset for record in records] == [4, 5, 6, 7, 8, 9]
 
 
+@broker("committed offsets")
 async def test_what_was_not_committed_comes_again(log, one, group):
     await append(log, numbered(one, 3))
     async with log.consumer([one], group) as consumer:
@@ -173,12 +184,14 @@ async def test_what_was_not_committed_comes_again(log, one, group):
         assert [record.offset for record in await take(consumer, 3)] == [0, 1, 2]
 
 
+@broker("consumer groups")
 async def test_groups_do_not_see_each_other(log, one, group):
     await append(log, numbered(one, 3))
     async with log.consumer([one], group) as consumer, log.consumer([one], group + "2") as other:
         assert len(await take(consumer, 3)) == len(await take(other, 3)) == 3
 
 
+@broker("consumer groups", "eager rebalance")
 async def test_members_share_the_partitions(log, many, group):
     async with log.consumer([many], group) as first, log.consumer([many], group) as second:
         await append(log, numbered(many, 100))
@@ -194,6 +207,7 @@ async def test_members_share_the_partitions(log, many, group):
     assert len({(record.partition, record.offset) for share in records for record in share}) == 100
 
 
+@broker("eager rebalance", "committed offsets")
 async def test_the_release_is_called_before_partitions_go_and_may_commit(log, one, group):
     await append(log, numbered(one, 4))
     async with log.consumer([one], group) as first:
@@ -222,6 +236,7 @@ async def take_from_either(first, second, count):
     return records
 
 
+@broker("committed offsets")
 async def test_a_commit_for_a_partition_that_is_not_held_is_dropped(log, one, many, group):
     await append(log, numbered(one, 2))
     async with log.consumer([one], group) as consumer:
@@ -231,6 +246,7 @@ async def test_a_commit_for_a_partition_that_is_not_held_is_dropped(log, one, ma
         assert [record.offset for record in await take(consumer, 1)] == [1]
 
 
+@broker("high watermark", "committed offsets")
 async def test_lag_counts_what_was_not_committed(log, one, group):
     await append(log, numbered(one, 5))
     async with log.consumer([one], group) as consumer:
@@ -242,6 +258,7 @@ async def test_lag_counts_what_was_not_committed(log, one, group):
         assert consumer.lag == 0
 
 
+@broker("positions")
 async def test_a_tail_from_the_end_sees_only_what_comes_later(log, many):
     await append(log, numbered(many, 10))
     async with log.tail([many], start="end") as tail:
@@ -250,6 +267,7 @@ async def test_a_tail_from_the_end_sees_only_what_comes_later(log, many):
         assert [record.value for record in await take(tail, 1)] == [b"value-10"]
 
 
+@broker("positions")
 async def test_a_tail_begins_at_given_positions_and_elsewhere_at_the_beginning(log, one, many):
     await append(log, numbered(one, 5) + numbered(many, 5))
     async with log.tail([one, many], start={Partition(one, 0): 3}) as tail:
@@ -259,6 +277,7 @@ async def test_a_tail_begins_at_given_positions_and_elsewhere_at_the_beginning(l
     assert len([r for r in records if r.partition.topic == many]) == 5
 
 
+@broker("positions")
 async def test_a_tail_knows_when_it_has_read_to_the_end(log, many):
     await append(log, numbered(many, 30))
     async with log.tail([many], start="beginning") as tail:
@@ -267,6 +286,7 @@ async def test_a_tail_knows_when_it_has_read_to_the_end(log, many):
         assert sum((await tail.end()).values()) == 30
 
 
+@broker("positions")
 async def test_tails_do_not_share(log, one):
     await append(log, numbered(one, 3))
     async with (
@@ -281,6 +301,7 @@ def ledger(topic_prefix):
     return LIMITS_LEDGER.full_name(topic_prefix)
 
 
+@broker("transactions", "read_committed")
 async def test_a_transaction_is_read_and_its_end_reached(log, ledger, topic_prefix):
     async with log.producer(transactional_id=topic_prefix + "allocator") as producer:
         first = await producer.send_atomically(numbered(ledger, 3))
@@ -292,6 +313,7 @@ async def test_a_transaction_is_read_and_its_end_reached(log, ledger, topic_pref
     assert [record.offset for record in records] == [*first, *second]
 
 
+@broker("transactions", "fencing", "read_committed")
 async def test_a_newer_producer_fences_the_one_before(log, ledger, topic_prefix):
     name = topic_prefix + "allocator"
     async with log.producer(transactional_id=name) as older:
@@ -304,6 +326,7 @@ async def test_a_newer_producer_fences_the_one_before(log, ledger, topic_prefix)
         assert [record.value for record in await read_to_end(tail)] == [b"value-0", b"value-2"]
 
 
+@broker("transactions", "fencing")
 async def test_other_transactional_ids_are_not_fenced(log, ledger, topic_prefix):
     async with (
         log.producer(transactional_id=topic_prefix + "a") as first,

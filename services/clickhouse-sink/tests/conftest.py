@@ -14,6 +14,7 @@ from candlelog.events.candles import (
     CandleBatchV1,
     QuarantinedRow,
 )
+from candlelog.events.topics import CANDLES
 from candlelog.log.memory import MemoryLog
 from candlelog.log.publish import Publisher
 from candlelog.log.receive import receive
@@ -85,7 +86,7 @@ class Bench:
                 producer, source="clickhouse-sink", clock=clock, topic_prefix="candlelog."
             )
             handler = StoreBatches(
-                self.tables, publisher, Watermarks(), clock=clock, max_rows=self.max_rows
+                self.tables, publisher, Watermarks(CANDLES), clock=clock, max_rows=self.max_rows
             )
             return await handler(received(publisher, events, first_offset))
 
@@ -104,6 +105,12 @@ def received(
         receive(Record(partition, first_offset + index, item.key, item.value, item.headers, NOW))
         for index, item in enumerate(outgoing)
     ]
+
+
+@pytest.fixture(scope="session")
+def now() -> datetime:
+    """When the tests take place."""
+    return NOW
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,11 @@
 """Times as the API wants them."""
 
-from datetime import UTC, datetime
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+_SPAN: Final = re.compile(r"([1-9][0-9]{0,6})([mhdw])")
+_UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 def as_text(value: datetime | str | None) -> str | None:
@@ -18,3 +23,14 @@ def as_text(value: datetime | str | None) -> str | None:
     if value.tzinfo is None:
         value = value.replace(tzinfo=UTC)
     return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def since(text: str, now: datetime) -> datetime | str:
+    """The time that lies a span before now, written as `lookback` is, such as "30d"; a text that
+    is no such span comes back as it is.
+    """
+    span = _SPAN.fullmatch(text)
+    try:
+        return now - timedelta(**{_UNITS[span[2]]: int(span[1])}) if span else text
+    except OverflowError:
+        return text

@@ -5,6 +5,7 @@ import json
 import signal
 import subprocess
 import sys
+from datetime import datetime, timedelta
 
 import httpx
 import pyarrow as pa
@@ -13,6 +14,9 @@ import pytest
 from pyarrow import feather
 from pyarrow import parquet as pq
 
+from candlelog.clock import SystemClock
+from candlelog_embedded import system
+
 CSV = (
     "exchange,symbol,timeframe,open_time,open,high,low,close,volume,quote_volume,trades,source,observed_at\n"
     "binance,BTC/USDT,1m,2024-02-01T00:00:00Z,1,2,0.5,1.5,7,,,rest,2024-03-01T00:00:00Z\n"
@@ -20,6 +24,7 @@ CSV = (
 )
 SERIES = ("--symbol", "BTC/USDT", "--timeframe", "1m")
 KEY = {"exchange": "e", "symbol": "s", "timeframe": "1m", "open_time": "2024-02-01T00:00:00Z"}
+LINES = CSV.splitlines(keepends=True)
 SUBMIT = ("jobs", "submit", "--symbols", "BTC/USDT", "--timeframes", "1m")
 
 
@@ -140,6 +145,23 @@ def test_list_as_json_is_a_list_of_every_page(command, api):
     result = command("jobs", "list", "--status", "running", "--json")
     assert [job["label"] for job in json.loads(result.stdout)] == ["2", None]
     assert api.requests[0].url.params["status"] == "running"
+
+
+@pytest.mark.parametrize("span", ["90m", "12h", "1d", "2w"])
+def test_list_takes_a_span_as_submit_does(command, api, span):
+    api.say("GET /jobs", {"items": [], "next": None})
+    clock, length = SystemClock(), {"90m": 1.5, "12h": 12, "1d": 24, "2w": 336}[span]
+    earliest = clock.now() - timedelta(hours=length)
+    assert command("jobs", "list", "--since", span).exit_code == 0
+    asked = datetime.fromisoformat(api.requests[0].url.params["since"])
+    assert earliest <= asked <= clock.now() - timedelta(hours=length)
+
+
+@pytest.mark.parametrize("text", ["soon", "0d", "1y", "9999999w"])
+def test_what_is_no_span_reaches_the_server_as_it_is(command, api, text):
+    api.say("GET /jobs", {"items": [], "next": None})
+    command("jobs", "list", "--since", text)
+    assert api.requests[0].url.params["since"] == text
 
 
 def test_list_and_show_are_tables_for_people(command, api):
@@ -332,6 +354,18 @@ def test_a_plot_of_nothing_says_so(command, api):
     assert "no candles of BTC/USDT 1m" in result.stderr
 
 
+@pytest.mark.parametrize("candles", [0, 2])
+def test_a_plot_as_json_is_the_points_alone(command, api, candles):
+    api.answers["GET /candles"] = httpx.Response(200, content=arrow("".join(LINES[: candles + 1])))
+    result = command("candles", "plot", *SERIES, "--json")
+    assert result.exit_code == 0, result.exception
+    points = [
+        {"open_time": "2024-02-01T00:00:00Z", "close": 1.5},
+        {"open_time": "2024-02-01T00:01:00Z", "close": 2.5},
+    ]
+    assert json.loads(result.stdout) == points[:candles]
+
+
 def test_limits_series_and_quarantine_are_tables_and_json(command, api):
     budget = {"budget": "binance|default|REQUEST_WEIGHT", "capacity": 6000, "utilisation": 0.5}
     api.say("GET /limits", {"items": [budget], "next": None})
@@ -367,10 +401,23 @@ def test_up_refuses_a_pair_that_is_none_before_it_starts_anything(command, tmp_p
     assert not (tmp_path / "data").exists()
 
 
-def test_up_refuses_replicas_of_no_service_in_one_sentence(command, tmp_path):
-    result = command("up", "--data-dir", str(tmp_path / "data"), "--replicas", "baker=2")
-    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
-    assert "baker" in result.stderr
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (("--replicas", "baker=2"), "baker"),
+        (("--exchange-url", "nope=http://127.0.0.1:1"), "nope"),
+        (("--exchange-url", "binance=ftp://127.0.0.1:1"), "ftp://"),
+        (("--archive", "binance=/nowhere/at/all"), "/nowhere/at/all"),
+    ],
+)
+def test_up_refuses_what_cannot_work_in_one_sentence(
+    command, tmp_path, monkeypatch, arguments, word
+):
+    monkeypatch.setattr(system, "up", lambda *_, **__: pytest.fail("started"))
+    result = command("up", "--data-dir", str(tmp_path / "data"), *arguments)
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert word in result.stderr
+    assert not (tmp_path / "data").exists()
 
 
 def test_where_nothing_runs_ps_is_empty_and_down_has_nothing_to_do(command, tmp_path):

@@ -2,7 +2,7 @@
 
 `run` opens the log, serves `/livez`, `/readyz` and `/metrics`, sends the heartbeat, and runs the
 service's `main` until it returns. SIGTERM or SIGINT sets `Runtime.stopping`; `main` then has
-`GRACE_SECONDS` to finish what is in hand. Whatever else ends `main` ends the process with exit code
+`MAIN_SECONDS` to finish what is in hand. Whatever else ends `main` ends the process with exit code
 1, and whoever supervises it starts it again: nothing here tries to live on with a bug.
 """
 
@@ -24,6 +24,7 @@ from starlette.applications import Starlette
 from candlelog.clock import Clock, SystemClock
 from candlelog.errors import CandlelogError, Misconfigured
 from candlelog.events.services import ServiceReportedV1
+from candlelog.grace import ANSWERS_SECONDS, MAIN_SECONDS
 from candlelog.handshakes import Handshakes
 from candlelog.health import Health, health_app
 from candlelog.log.kafka import KafkaLog
@@ -32,7 +33,6 @@ from candlelog.log.publish import Publisher
 from candlelog.settings import ServiceSettings
 from candlelog.telemetry import configure_logging
 
-GRACE_SECONDS: Final = 10.0
 HEARTBEAT_SECONDS: Final = 2.0
 VERSION: Final = version("candlelog")
 
@@ -139,7 +139,7 @@ async def _serve(service: str, settings: SettingsT, main: Main[SettingsT]) -> No
                 access_log=False,
                 lifespan="off",
                 ws=Handshakes,
-                timeout_graceful_shutdown=2,
+                timeout_graceful_shutdown=ANSWERS_SECONDS,
             )
         )
         with _signals(runtime.stopping):
@@ -159,17 +159,18 @@ async def _until_done(
 
 
 async def _work(runtime: Runtime, settings: SettingsT, main: Main[SettingsT]) -> None:
-    """`main`, with at most `GRACE_SECONDS` after it was told to stop."""
+    """`main`, with at most `MAIN_SECONDS` after it was told to stop. When this returns, or is
+    cancelled because another part failed, `main` has ended: what it needs may be closed then."""
     working = asyncio.ensure_future(main(runtime, settings))
     told = asyncio.create_task(runtime.stopping.wait())
     try:
         await asyncio.wait({working, told}, return_when=asyncio.FIRST_COMPLETED)
         if not working.done():
-            await asyncio.wait({working}, timeout=GRACE_SECONDS)
+            await asyncio.wait({working}, timeout=MAIN_SECONDS)
     finally:
         told.cancel()
-        if not working.done():
-            working.cancel()
+        working.cancel()
+        await asyncio.wait({working})
     with suppress(asyncio.CancelledError):
         await working
 

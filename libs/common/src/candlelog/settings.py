@@ -36,7 +36,10 @@ class ServiceSettings(BaseSettings):
     @model_validator(mode="after")
     def _refuse_unknown_names(self) -> Self:
         prefix = self.model_config.get("env_prefix", "")
-        known = {prefix + name.upper() for name in type(self).model_fields}
+        known = {
+            str(each.validation_alias or prefix + name.upper())
+            for name, each in type(self).model_fields.items()
+        }
         unknown = sorted(
             name for name in os.environ if prefix and name.startswith(prefix) and name not in known
         )

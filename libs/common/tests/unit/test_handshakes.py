@@ -36,11 +36,11 @@ class Wire:
 async def test_a_handshake_that_is_too_long_is_answered_and_closed(
     query: str, header: str, status: bytes
 ):
-    config = uvicorn.Config(lambda *_: None, ws=Handshakes, log_config=None)  # pyright: ignore[reportArgumentType]
+    config = uvicorn.Config(lambda *_: None, ws=Handshakes, log_config=None)  # pyright: ignore[reportArgumentType] -- the application is never called
     config.load()
     wire = Wire()
     protocol = Handshakes(config, ServerState(), {})
-    protocol.connection_made(wire)  # pyright: ignore[reportArgumentType]
+    protocol.connection_made(wire)  # pyright: ignore[reportArgumentType] -- as much of a transport as is used
     protocol.data_received(
         f"GET /stream?jobs={query} HTTP/1.1\r\nHost: test\r\nX-Long: {header}\r\n"
         "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"

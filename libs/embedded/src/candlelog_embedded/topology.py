@@ -9,19 +9,24 @@ from pathlib import Path
 from types import MappingProxyType
 
 from candlelog.errors import Misconfigured
+from candlelog.events.topics import TOPICS
+from candlelog.grace import PROCESS_SECONDS
 from candlelog_embedded.broker import broker
 from candlelog_embedded.clickhouse import clickhouse, clickhouse_url
 from candlelog_embedded.postgres import postgres, postgres_dsn
 from candlelog_embedded.process import ProcessSpec, http_answers
 from candlelog_embedded.supervisor.identity import Identity
 from candlelog_embedded.supervisor.supervisor import Stage
+from candlelog_embedded.venues import check_archives, check_exchange_urls
 
 TOPIC_PREFIX = "candlelog."
-SERVICES = ("coordinator", "fetcher", "clickhouse-sink", "gap-auditor", "status-api")
+SERVICES = ("coordinator", "fetcher", "clickhouse-sink", "featurizer", "gap-auditor", "status-api")
 API = "status-api"
 _SAMPLE_MARKET = Path(__file__).with_name("sample_market")
-_SERVICES_GRACE_SECONDS = 9.0
 _STORES_GRACE_SECONDS = 4.0
+"""With `PROCESS_SECONDS` for the services before them, within the 15 s that a stop may take."""
+
+MOST_REPLICAS = max(topic.partitions for topic in TOPICS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +45,21 @@ class Options:
     replicas: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
-        """Raises Misconfigured for a service that is not there or a number below one."""
+        """Raises Misconfigured for what cannot work: an exchange or a service that is not there,
+        an address or a folder that is none, a number of replicas that a service cannot have.
+        """
+        check_exchange_urls(self.exchange_urls)
+        check_archives(self.archives)
         for service, number in self.replicas.items():
             if service not in SERVICES:
                 raise Misconfigured(f"no service {service}: there are {', '.join(SERVICES)}")
             if number < 1:
                 raise Misconfigured(f"{service} needs one replica at least, not {number}")
+            if number > MOST_REPLICAS:
+                raise Misconfigured(
+                    f"{service} can have {MOST_REPLICAS} replicas at most, not {number}: "
+                    "no topic has more partitions, so the others would have nothing to do"
+                )
 
     @property
     def processes(self) -> tuple[tuple[str, int], ...]:
@@ -113,14 +127,13 @@ def stages(options: Options, ports: Ports, environment: Mapping[str, str]) -> tu
         Stage(tuple(stores), _STORES_GRACE_SECONDS, partial(_apply_topics, bootstrap)),
         Stage(
             tuple(_service(process, options, ports, environment) for process in options.processes),
-            _SERVICES_GRACE_SECONDS,
+            PROCESS_SECONDS,
         ),
     )
 
 
 async def _apply_topics(bootstrap: str) -> None:
-    # Imported when needed: `candlelog ps` and `down` need no Kafka client.
-    from candlelog.log.topics_admin import apply_topics  # noqa: PLC0415
+    from candlelog.log.topics_admin import apply_topics  # noqa: PLC0415 -- `ps` and `down` need no Kafka client
 
     await apply_topics(bootstrap, TOPIC_PREFIX)
 

@@ -38,6 +38,7 @@ def test_a_system_starts_refuses_a_second_and_stops_without_a_trace(options: Opt
         ("fetcher", 0),
         ("fetcher", 1),
         ("clickhouse-sink", 0),
+        ("featurizer", 0),
         ("gap-auditor", 0),
         ("status-api", 0),
     ]

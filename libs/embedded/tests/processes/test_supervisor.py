@@ -91,6 +91,22 @@ async def test_a_killed_process_is_started_again(directory: DataDirectory, progr
         assert processes(directory)["service"].restarts == 1
 
 
+async def test_a_large_log_is_set_aside_when_its_process_is_started_again(
+    directory: DataDirectory, program: Program, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("candlelog_embedded.supervisor.logs._LARGE_BYTES", 10)
+    wordy = program("wordy", f"print('so many words', os.getpid(), flush=True)\n{LIVES}")
+    async with supervised(directory, Stage((wordy,), 5)):
+        killed = processes(directory)["wordy"].pid
+        assert killed is not None
+        os.kill(killed, signal.SIGKILL)
+        await eventually(lambda: processes(directory)["wordy"].restarts == 1)
+        await eventually(lambda: processes(directory)["wordy"].state is State.READY)
+    log = directory.log_of("wordy")
+    assert log.with_name("wordy.log.1").read_text() == f"so many words {killed}\n"
+    assert log.read_text().count("\n") == 1
+
+
 async def test_the_others_go_on_while_one_is_restarted(directory: DataDirectory, program: Program):
     async with supervised(directory, Stage((program("a"), program("b")), 5)):
         before = processes(directory)

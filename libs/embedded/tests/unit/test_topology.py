@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from candlelog import grace
 from candlelog.errors import Misconfigured
+from candlelog.log.consume import ConsumeLoop
 from candlelog_embedded.process import ProcessSpec
 from candlelog_embedded.supervisor.identity import Identity
 from candlelog_embedded.topology import Options, Ports, shared_environment, stages
@@ -31,7 +33,7 @@ def names(options: Options) -> list[list[str]]:
 def test_stores_start_before_services():
     assert names(OPTIONS) == [
         ["broker", "postgres", "clickhouse"],
-        ["coordinator", "fetcher", "clickhouse-sink", "gap-auditor", "status-api"],
+        ["coordinator", "fetcher", "clickhouse-sink", "featurizer", "gap-auditor", "status-api"],
     ]
 
 
@@ -45,17 +47,17 @@ def test_without_a_word_the_exchanges_are_the_real_ones():
     assert "CANDLELOG_EXCHANGE_URLS" not in told(OPTIONS)
 
 
-def test_addresses_of_exchanges_and_archives_are_passed_on():
+def test_addresses_of_exchanges_and_archives_are_passed_on(tmp_path: Path):
     options = replace(
         OPTIONS,
         exchange_urls={"binance": "http://127.0.0.1:9800", "kraken": "http://127.0.0.1:9900"},
-        archives={"binance": "/archive"},
+        archives={"binance": str(tmp_path)},
     )
     environment = told(options)
     assert environment["CANDLELOG_EXCHANGE_URLS"] == (
         "binance=http://127.0.0.1:9800,kraken=http://127.0.0.1:9900"
     )
-    assert environment["CANDLELOG_ARCHIVES"] == "binance=/archive"
+    assert environment["CANDLELOG_ARCHIVES"] == f"binance={tmp_path}"
 
 
 def test_a_given_address_goes_before_the_sandbox():
@@ -110,7 +112,79 @@ def test_the_api_accepts_the_token_by_its_hash_alone():
     assert environment["CANDLELOG_API_TOKEN"] == "secret"
 
 
-@pytest.mark.parametrize("replicas", [{"featurizer": 1}, {"fetcher": 0}])
-def test_replicas_of_nothing_are_refused(replicas: dict[str, int]):
+@pytest.mark.parametrize("replicas", [{"nobody": 1}, {"fetcher": 0}, {"fetcher": 1000}])
+def test_replicas_that_cannot_work_are_refused(replicas: dict[str, int]):
     with pytest.raises(Misconfigured):
         Options(Path("/data"), replicas=replicas)
+
+
+def test_a_service_that_uses_up_its_grace_is_not_killed_before_and_all_are_gone_within_15_s():
+    ports = Ports(OPTIONS, range(20_000, 20_050))
+    stores, services = stages(OPTIONS, ports, shared_environment(OPTIONS, ports, IDENTITY))
+    assert services.grace_seconds > grace.MAIN_SECONDS + grace.ANSWERS_SECONDS
+    assert services.grace_seconds + stores.grace_seconds < 15
+
+
+def test_what_a_service_has_in_hand_is_let_go_within_the_grace_of_the_whole():
+    assert ConsumeLoop.grace_seconds < grace.MAIN_SECONDS
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://127.0.0.1:9800", "https://api.example.com", "http://[::1]:9800", "http://venue/"],
+)
+def test_an_exchange_is_at_a_scheme_a_host_and_a_port(url: str):
+    assert told(replace(OPTIONS, exchange_urls={"binance": url}))["CANDLELOG_EXCHANGE_URLS"] == (
+        f"binance={url}"
+    )
+
+
+@pytest.mark.parametrize(
+    "urls",
+    [
+        {"nope": "http://127.0.0.1:9800"},
+        {"": "http://127.0.0.1:9800"},
+        {"binance": "ftp://127.0.0.1:9800"},
+        {"binance": "127.0.0.1:9800"},
+        {"binance": "http://"},
+        {"binance": "http://:9800"},
+        {"binance": "http://[::1"},
+        {"binance": "http://127.0.0.1:port"},
+        {"binance": "http://127.0.0.1:0"},
+        {"binance": "http://127.0.0.1:99999"},
+        {"binance": "http://127.0.0.1:9800/api/v3"},
+        {"binance": "http://127.0.0.1:9800?x=1"},
+        {"binance": "http://127.0.0.1:9800#x"},
+        {"binance": "http://user:secret@127.0.0.1:9800"},
+        {"binance": "http://one,kraken=http://two"},
+        {"binance": "http://a b"},
+        {"binance": "http://a\nCANDLELOG_API_URL=b"},
+        {"kraken": ""},
+    ],
+)
+def test_an_address_where_no_exchange_can_be_is_refused(urls: dict[str, str]):
+    with pytest.raises(Misconfigured) as caught:
+        Options(Path("/data"), exchange_urls=urls)
+    assert "secret" not in str(caught.value)
+
+
+def test_an_archive_is_a_folder_or_a_url(tmp_path: Path):
+    for place in (str(tmp_path), "https://data.example.com/mirror/", "http://127.0.0.1:1"):
+        environment = told(replace(OPTIONS, archives={"binance": place}))
+        assert environment["CANDLELOG_ARCHIVES"] == f"binance={place}"
+
+
+@pytest.mark.parametrize(
+    "place", ["missing", "file", "a,b", "a\nb", "ftp://x", "http://", "http://a\nb/", ""]
+)
+def test_an_archive_that_cannot_be_read_is_refused(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    for name in ("a,b", "a\nb"):  # the environment of a service could not say these
+        (tmp_path / name).mkdir()
+    with pytest.raises(Misconfigured, match="binance"):
+        Options(Path("/data"), archives={"binance": place})
+    with pytest.raises(Misconfigured, match="nope"):
+        Options(Path("/data"), archives={"nope": str(tmp_path)})

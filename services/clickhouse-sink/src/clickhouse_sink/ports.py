@@ -1,12 +1,13 @@
 """What the sink needs from outside."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal, Protocol
 
 import pyarrow as pa
 
 from candlelog.market.series import Series
 from clickhouse_sink.domain.batches import Window
+from clickhouse_sink.domain.builds import Build, State
 from clickhouse_sink.domain.restatement import Asked
 from clickhouse_sink.domain.tables import TableName
 
@@ -28,4 +29,22 @@ class Tables(Protocol):
 
     async def append(self, table: TableName, rows: pa.Table) -> None:
         """Add rows; once it returns, every reader sees them."""
+        ...
+
+
+class FeatureTables(Protocol):
+    """The tables of features. Methods may raise `Unavailable`, and may then be called again."""
+
+    async def builds(self, series: Collection[Series]) -> dict[Build, State]:
+        """What stands in `feature_builds` of these series."""
+        ...
+
+    async def note(self, builds: Mapping[Build, State]) -> None:
+        """Write these states; a reader sees all of them or none."""
+        ...
+
+    async def append_features(self, rows: pa.Table) -> None:
+        """Add rows: key, `revision` and features. A feature the table lacks becomes a column of
+        it and of `features_latest`. Of two rows of a slot the one with the higher revision stays.
+        """
         ...

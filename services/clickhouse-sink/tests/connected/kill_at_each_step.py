@@ -17,6 +17,7 @@ from pathlib import Path
 from candlelog.clock import ManualClock
 from candlelog.events.candles import CandleBatchV1
 from candlelog.events.codec import decode
+from candlelog.events.topics import CANDLES
 from candlelog.log.memory import MemoryLog
 from candlelog.log.publish import Publisher
 from candlelog.log.receive import receive
@@ -59,7 +60,7 @@ async def store(values: Sequence[bytes], url: str, fatal: int) -> None:
     async with MemoryLog().producer() as producer:
         publisher = Publisher(producer, source="sink", clock=clock, topic_prefix="candlelog.")
         mortal = Mortal(ClickHouseTables(clickhouse), fatal)
-        handler = StoreBatches(mortal, publisher, Watermarks(), clock=clock, max_rows=1000)
+        handler = StoreBatches(mortal, publisher, Watermarks(CANDLES), clock=clock, max_rows=1000)
         events = [decode(CandleBatchV1.ce_type, value) for value in values]
         outgoing = [publisher.outgoing(event) for event in events]
         await handler(

@@ -6,8 +6,9 @@ from typing import Final
 
 from candlelog.events.topics import JOBS_COMMANDS, PROGRESS
 from candlelog.lifecycle import VERSION, Runtime
-from candlelog.log.consume import ConsumeLoop, Handle
+from candlelog.log.consume import ConsumeLoop
 from candlelog.log.dead_letters import DeadLetters
+from candlelog.log.handling import Handle
 from candlelog.log.ports import Consumer
 from candlelog.market.profile import ExchangeProfile
 from coordinator.adapters.outbox import Relay

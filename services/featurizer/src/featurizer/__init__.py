@@ -1,1 +1,1 @@
-"""Computes features of stored candles and puts them on the log."""
+"""The featurizer: features of every stored candle, equal to one pass over all of them."""

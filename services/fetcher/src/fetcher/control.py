@@ -8,9 +8,9 @@ from candlelog.clock import Clock
 from candlelog.errors import Unavailable
 from candlelog.events.codec import Message
 from candlelog.events.jobs import JobControlV1
+from candlelog.log.following import Follower
 from candlelog.log.ports import Log
 from candlelog.log.types import Record
-from fetcher.following import Follower
 
 FRESH_SECONDS: Final = 0.5
 """A reading of `jobs.control` older than this is not relied on."""

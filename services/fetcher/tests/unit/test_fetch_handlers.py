@@ -204,6 +204,16 @@ async def test_rows_of_another_range_do_not_cover_the_one_that_was_asked(desk: D
     assert (failed.code, failed.transient) == ("other_range", True)
 
 
+async def test_a_page_in_microseconds_covers_nothing(desk: Desk):
+    desk.exchange.page = lambda window: [
+        [int(str(row[0])) * 1000, *row[1:]] for row in rows(window.start, 10)
+    ]
+    await desk.fetch(chunk())
+    [failed] = desk.written(PROGRESS.name)
+    assert isinstance(failed, ChunkFailedV1)
+    assert (failed.code, failed.transient) == ("other_range", True)
+
+
 async def test_more_rows_than_a_page_has_are_no_answer(desk: Desk):
     desk.exchange.page = lambda _: [["bad" * 300]] * 20_000
     assert await desk.fetch(chunk()) == Done()

@@ -17,8 +17,9 @@ from candlelog.events.topics import (
     Topic,
 )
 from candlelog.lifecycle import VERSION, Runtime
-from candlelog.log.consume import ConsumeLoop, Handle
+from candlelog.log.consume import ConsumeLoop
 from candlelog.log.dead_letters import DeadLetters
+from candlelog.log.handling import Handle
 from candlelog.market.feature_sets import load_feature_sets
 from status_api.adapters.changes import ChangeReader
 from status_api.adapters.gaps import GapReader

@@ -190,6 +190,24 @@ async def test_a_range_that_ends_where_a_batch_does_has_no_empty_batch_of_rows(
     assert text.count("\n") == COUNT + 1
 
 
+async def test_csv_goes_on_at_a_cursor(filled: Any):
+    page = (await filled.http.get("/candles", params={**QUERY, "limit": 2_400})).json()
+    query = {**QUERY, "format": "csv", "cursor": page["next"]}
+    answer = await filled.http.get("/candles", params=query)
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert [parsed(row) for row in rows] == expected(candles())[2_400:]
+
+
+async def test_what_a_client_accepts_is_weighed(filled: Any):
+    for accept, status, content_type in [
+        ("text/csv;q=0, application/json", 200, "application/json"),
+        ("application/json;q=0.5, text/csv", 200, "text/csv; charset=utf-8"),
+        ("application/vnd.apache.parquet", 406, "application/problem+json"),
+    ]:
+        answer = await filled.http.get("/candles", params=QUERY, headers={"Accept": accept})
+        assert (answer.status_code, answer.headers["content-type"]) == (status, content_type)
+
+
 async def test_a_series_without_candles_is_an_empty_page_csv_and_arrow_stream(filled: Any):
     query = {**QUERY, "timeframe": "1h"}
     assert (await filled.http.get("/candles", params=query)).json() == {"items": [], "next": None}
@@ -210,6 +228,7 @@ async def test_what_cannot_be_read_is_refused_with_the_nearest_names(filled: Any
         ({"start": "2024-02-02", "end": "2024-02-01"}, "invalid_range"),
         ({"limit": "10001"}, "invalid_value"),
         ({"cursor": "x"}, "malformed_cursor"),
+        ({"cursor": "x", "format": "csv"}, "malformed_cursor"),
         ({"format": "parquet"}, "not_available"),
         ({"symbol": "x" * 65}, "invalid_value"),
         ({"symbol": "BTC\u202e/USDT"}, "invalid_value"),

@@ -1,6 +1,7 @@
 """Jobs over REST, on the real stores."""
 
 import asyncio
+import base64
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 
 from candlelog.events.feature_sets import DEFAULT
@@ -262,6 +264,7 @@ async def test_what_is_no_request_at_all_is_refused(api: Any):
         answer = await api.http.post("/jobs", content=content, headers=headers)
         assert answer.status_code == 422, content[:20]
         assert answer.json()["code"] in codes
+        assert answer.json()["errors"][0]["code"] == answer.json()["code"], content[:20]
     assert await api.commands() == []
 
 
@@ -277,6 +280,9 @@ async def test_a_body_over_one_mebibyte_is_refused_also_when_its_length_is_not_s
         assert answer.headers["content-type"] == "application/problem+json"
 
 
+OUT_OF_TIME = base64.urlsafe_b64encode(
+    orjson.dumps(["j", "9999-12-31T23:59:59-14:00", str(uuid.UUID(int=0))])
+).decode()
 NOT_FOUND = [
     ("GET", "/jobs/not-an-id", 404, "unknown_job"),
     ("GET", f"/jobs/{uuid.uuid4()}", 404, "unknown_job"),
@@ -286,6 +292,7 @@ NOT_FOUND = [
     ("GET", "/nowhere", 404, "not_found"),
     ("PUT", "/jobs", 405, "method_not_allowed"),
     ("GET", "/jobs?cursor=abc", 422, "malformed_cursor"),
+    ("GET", f"/jobs?cursor={OUT_OF_TIME}", 422, "malformed_cursor"),
     ("GET", "/jobs?limit=0", 422, "invalid_value"),
     ("GET", "/jobs?limit=99999999999999999999999", 422, "invalid_value"),
     ("GET", "/jobs?status=lost", 422, "invalid_value"),

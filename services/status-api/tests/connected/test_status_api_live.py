@@ -317,6 +317,9 @@ async def test_a_socket_is_refused_before_it_opens(api: Any):
     assert await refusal(api, jobs=uuid.uuid4()) == (404, "unknown_job")
     assert await refusal(api, jobs="one,two") == (404, "unknown_job")
     assert await refusal(api, jobs="all", cursor="nonsense") == (422, "malformed_cursor")
+    assert await refusal(api, jobs="all", curser="x") == (422, "unknown_field")
+    many = ",".join(str(uuid.uuid4()) for _ in range(101))
+    assert await refusal(api, jobs=many) == (422, "too_many_items")
 
 
 async def to_the_end(socket: ClientConnection) -> None:

@@ -1,8 +1,10 @@
 """Cursors are opaque, and only those we gave out are taken."""
 
+import base64
 from datetime import UTC, datetime
 from uuid import UUID
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -43,7 +45,18 @@ def test_cursors_come_back_as_they_were():
 @given(text=st.one_of(st.text(max_size=50), st.binary(max_size=50).map(lambda b: b.hex())))
 def test_what_is_no_cursor_is_a_problem(decode: object, text: str):
     with pytest.raises(Problem) as caught:
-        decode(text)  # pyright: ignore[reportCallIssue]
+        decode(text)  # pyright: ignore[reportCallIssue] -- every one of DECODERS can be called
+    assert caught.value.code == "malformed_cursor"
+
+
+@pytest.mark.parametrize(
+    "time",
+    ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00", "2024-02-01T00:00:00", "", None, 5],
+)
+def test_a_time_that_no_store_can_hold_is_refused(time: object):
+    raw = orjson.dumps(["j", time, str(UUID(int=0))])
+    with pytest.raises(Problem) as caught:
+        JobKey.decode(base64.urlsafe_b64encode(raw).decode())
     assert caught.value.code == "malformed_cursor"
 
 
@@ -56,6 +69,12 @@ def test_numbers_out_of_range_are_refused(numbers: tuple[int, ...]):
     )
     with pytest.raises(Problem):
         decode_numbers(text, 1)
+
+
+def test_what_is_no_number_is_refused():
+    """True is an int in Python; a store takes it for no number."""
+    with pytest.raises(Problem):
+        decode_numbers(encode_numbers(True), 1)
 
 
 def test_a_cursor_of_another_list_is_refused():

@@ -30,7 +30,7 @@ class NoJobs:
 
 def feed(most_clients: int) -> Feed:
     clock = ManualClock(datetime(2024, 2, 1, tzinfo=UTC))
-    return Feed(NoJobs(), Landings(), clock, most_clients=most_clients)  # type: ignore[arg-type]
+    return Feed(NoJobs(), Landings(), clock, most_clients=most_clients)  # type: ignore[arg-type] -- as much of a reader as is used
 
 
 async def test_clients_that_come_at_once_are_no_more_than_there_is_room_for():

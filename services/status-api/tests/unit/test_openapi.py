@@ -26,7 +26,7 @@ ANY_ID = defaultdict(lambda: "00000000-0000-0000-0000-000000000000")
 @pytest.fixture
 def app() -> Any:
     """The application over parts that nobody may touch."""
-    return application(SimpleNamespace(clock=SystemClock()), TOKENS, "1.2.3")  # pyright: ignore[reportArgumentType]
+    return application(SimpleNamespace(clock=SystemClock()), TOKENS, "1.2.3")  # pyright: ignore[reportArgumentType] -- as much of a context as is used
 
 
 def operations(app: Any) -> list[tuple[str, str, dict[str, Any]]]:

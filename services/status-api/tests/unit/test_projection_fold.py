@@ -209,6 +209,13 @@ def test_features_that_failed_are_shown_until_they_are_stored_after_all():
     assert (after.chunks_failed, after.chunks_done) == (0, 1)
 
 
+def test_while_features_are_awaited_another_release_that_fails_changes_nothing():
+    begun = [planned(features=True), released(1), released(1, release=2), stored(1)]
+    assert rows_of([*begun, failed(1, release=2)]).jobs[JOB].chunks_failed == 0
+    again = [*begun, released(1, release=3), failed(1, release=3)]
+    assert rows_of(again).jobs[JOB].chunks_failed == 1
+
+
 def test_text_that_postgres_cannot_hold_is_made_storable():
     assert "\0" not in (rows_of([failed(1)]).jobs[JOB].error_message or "\0")
 

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from candlelog.clock import SystemClock
+from candlelog_client import times
 from candlelog_client.cli import job_options as options
 from candlelog_client.cli import job_tables, output
 from candlelog_client.cli.exits import of_status
@@ -85,15 +87,18 @@ def list_jobs(
     *,
     status: Annotated[str | None, typer.Option(help="Only jobs with this status.")] = None,
     symbol: Annotated[str | None, typer.Option(help="Only jobs with this symbol.")] = None,
-    since: Annotated[str | None, typer.Option(help="Only jobs created since.")] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Only jobs created since a time, or in the last 1d, 12h.")
+    ] = None,
     limit: Limit = 50,
     json: Json = False,
     data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """Jobs, newest first."""
+    begin = since and times.since(since, SystemClock().now())
     jobs = run(
         data_dir,
-        lambda c: collect(c.jobs.list(status=status, symbol=symbol, since=since, limit=limit)),
+        lambda c: collect(c.jobs.list(status=status, symbol=symbol, since=begin, limit=limit)),
     )
     if json:
         output.show_json(output.plain(jobs))

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from candlelog.clock import SystemClock
+from candlelog.errors import Misconfigured
 from candlelog_client.cli import output
 from candlelog_client.cli.exits import Exit
 from candlelog_client.cli.grid import grid
@@ -58,14 +59,17 @@ def up(
     with explained():
         from candlelog_embedded import detached, system, topology  # noqa: PLC0415 - see above
 
-        options = topology.Options(
-            data_dir=data_dir,
-            api_port=api_port,
-            sandbox=sandbox,
-            exchange_urls=_pairs("--exchange-url", exchange_url),
-            archives=_pairs("--archive", archive),
-            replicas=_numbers("--replicas", replicas),
-        )
+        try:
+            options = topology.Options(
+                data_dir=data_dir,
+                api_port=api_port,
+                sandbox=sandbox,
+                exchange_urls=_pairs("--exchange-url", exchange_url),
+                archives=_pairs("--archive", archive),
+                replicas=_numbers("--replicas", replicas),
+            )
+        except Misconfigured as error:
+            output.fail(str(error), Exit.USAGE)
         if detach:
             file = detached.up_detached(options)
             _started({"environment_file": str(file)}, f"Candlelog is ready: {file}", json=json)

@@ -8,7 +8,12 @@ from pydantic import ValidationError
 from candlelog.events.candles import CANDLE_SCHEMA, CandleBatchHeaderV1, CandleBatchV1
 from candlelog.events.envelope import ARROW, JSON
 from candlelog.events.event import Event
-from candlelog.events.features import FeatureBatchHeaderV1, FeatureBatchV1, feature_schema
+from candlelog.events.features import (
+    FeatureBatchHeaderV1,
+    FeatureBatchV1,
+    feature_schema,
+    is_feature_name,
+)
 from candlelog.events.registry import EVENTS
 
 Message = Event | CandleBatchV1 | FeatureBatchV1
@@ -69,7 +74,10 @@ def _candles(header: CandleBatchHeaderV1, rows: pa.RecordBatch) -> CandleBatchV1
 
 
 def _features(header: FeatureBatchHeaderV1, rows: pa.RecordBatch) -> FeatureBatchV1:
-    _require(rows, feature_schema(rows.schema.names[1:]), "feature")
+    names = rows.schema.names[1:]
+    _require(rows, feature_schema(names), "feature")
+    if not all(map(is_feature_name, names)) or len(set(names)) < len(names):
+        raise UndecodableError("a feature batch with a column that can be no feature")
     return FeatureBatchV1(header, rows)
 
 

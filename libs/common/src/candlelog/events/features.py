@@ -1,7 +1,9 @@
 """A batch of features: columns as an Arrow IPC stream, and a header that says what they are."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
 from uuid import UUID
 
 import pyarrow as pa
@@ -13,6 +15,18 @@ from candlelog.events.fields import Count, Name, Ordinal
 
 OPEN_TIME = pa.field("open_time", pa.timestamp("ms", tz="UTC"), nullable=False)
 """The first column of a batch; every other one is a nullable `float64`, named as the feature."""
+
+KEY_COLUMNS: Final = (
+    "exchange", "symbol", "timeframe", "open_time", "feature_set", "version", "build", "revision",
+)  # fmt: skip
+"""Columns of the stored rows beside the features; no feature may have such a name."""
+
+_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
+
+
+def is_feature_name(text: str) -> bool:
+    """Whether a feature may be called that: it is a column wherever features are shown."""
+    return _NAME.fullmatch(text) is not None and text not in KEY_COLUMNS
 
 
 class ChunkFeatures(BaseModel):
@@ -71,6 +85,6 @@ class FeatureBatchV1:
         return self.header.key
 
 
-def feature_schema(names: list[str]) -> pa.Schema:
+def feature_schema(names: Sequence[str]) -> pa.Schema:
     """The columns of a batch with these features, in this order."""
     return pa.schema([OPEN_TIME, *(pa.field(name, pa.float64()) for name in names)])

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from candlelog.events.candles import CandleBatchV1
+from candlelog.events.candles import CandleBatchHeaderV1, CandleBatchV1
 from candlelog.events.codec import Message
 from candlelog.events.envelope import Headers
+from candlelog.events.features import ChunkFeatures, FeatureBatchV1
 from candlelog.events.fetch import FetchRequestedV1
 from candlelog.events.progress import ChunkFailedV1
+from candlelog.events.replay import ReplayRequestedV1
 from candlelog.events.topics import DEAD_LETTERS, MAX_MESSAGE_BYTES
 from candlelog.log.publish import Publisher
 from candlelog.log.types import Outgoing, Record
@@ -39,13 +41,13 @@ class DeadLetters:
         self._publisher = publisher
 
     async def bury(self, letters: Sequence[DeadLetter]) -> None:
-        """Append the letters, and a ChunkFailed for each that carried a chunk.
+        """Append the letters, and a ChunkFailed for each chunk that they carried.
 
         May raise `Unavailable`; then it may be called again with the same letters.
         """
         messages = [self._outgoing(letter) for letter in letters]
-        failures = (self._failure(letter) for letter in letters)
-        messages += [self._publisher.outgoing(failure) for failure in failures if failure]
+        failures = (failure for letter in letters for failure in self._failures(letter))
+        messages += [self._publisher.outgoing(failure) for failure in failures]
         await self._publisher.send(messages)
         for letter in letters:
             DEAD_LETTERS_COUNT.labels(letter.record.partition.topic).inc()
@@ -74,24 +76,38 @@ class DeadLetters:
         }
         return tuple((name, text.encode()) for name, text in pairs.items())
 
-    def _failure(self, letter: DeadLetter) -> ChunkFailedV1 | None:
-        event = letter.event
-        if isinstance(event, CandleBatchV1):
-            chunk, attempt, max_attempts = event.header, 1, 1
-        elif isinstance(event, FetchRequestedV1):
-            chunk, attempt, max_attempts = event, event.attempt, event.max_attempts
-        else:
-            return None
-        return ChunkFailedV1(
-            job_id=chunk.job_id,
-            task_id=chunk.task_id,
-            chunk_id=chunk.chunk_id,
-            generation=chunk.generation,
-            release=chunk.release,
-            code="rejected",
-            message=f"{self.service}: {letter.reason}",
-            transient=False,
-            attempt=attempt,
-            max_attempts=max_attempts,
-            failed_at=self._publisher.clock.now(),
-        )
+    def _failures(self, letter: DeadLetter) -> list[ChunkFailedV1]:
+        return [
+            ChunkFailedV1(
+                job_id=chunk.job_id,
+                task_id=chunk.task_id,
+                chunk_id=chunk.chunk_id,
+                generation=chunk.generation,
+                release=chunk.release,
+                code="rejected",
+                message=f"{self.service}: {letter.reason}",
+                transient=False,
+                attempt=attempt,
+                max_attempts=max_attempts,
+                failed_at=self._publisher.clock.now(),
+            )
+            for chunk, attempt, max_attempts in _chunks(letter.event)
+        ]
+
+
+Chunk = CandleBatchHeaderV1 | ChunkFeatures | FetchRequestedV1 | ReplayRequestedV1
+
+
+def _chunks(event: Message | None) -> list[tuple[Chunk, int, int]]:
+    """The chunks that end with an event, each with its attempt and how many it may have."""
+    match event:
+        case CandleBatchV1():
+            return [(event.header, 1, 1)]
+        case FeatureBatchV1():
+            return [(chunk, 1, 1) for chunk in event.header.answers]
+        case ReplayRequestedV1():
+            return [(event, 1, 1)]
+        case FetchRequestedV1():
+            return [(event, event.attempt, event.max_attempts)]
+        case _:
+            return []

@@ -46,6 +46,16 @@ class Columns:
             trades=_given(trades, 0),
         )
 
+    def part(self, first: int, end: int) -> "Columns":
+        """The rows `[first, end)`."""
+        rows = slice(first, end)
+        return Columns(
+            self.open_time[rows],
+            *(column[rows] for column in (self.open, self.high, self.low, self.close, self.volume)),
+            quote_volume=None if self.quote_volume is None else self.quote_volume[rows],
+            trades=None if self.trades is None else self.trades[rows],
+        )
+
     def to_batch(self, keep: Mask) -> pa.RecordBatch:
         """The rows where `keep` is true, as a record batch of `CANDLE_SCHEMA`."""
         size = int(keep.sum())

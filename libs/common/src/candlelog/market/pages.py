@@ -11,11 +11,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from candlelog.events.candles import QuarantinedRow
+from candlelog.events.fields import LATEST
 from candlelog.market.candles import Columns, faults
 from candlelog.market.ranges import TimeRange
 from candlelog.market.timeframe import Timeframe, from_milliseconds, milliseconds
 
 _RAW_LIMIT: Final = 1000
+_LATEST: Final = milliseconds(LATEST)
 Row = Sequence[object]
 
 
@@ -49,8 +51,9 @@ def read_page(
 ) -> Page:
     """Validate a page whose rows should lie in `window`.
 
-    Rows that open at or after `open_from`, the open time of the candle that is still open by
-    exchange time, are dropped: venues answer that one too, and it is no candle yet.
+    The row that opens at `open_from`, the open time of the candle that is still open by exchange
+    time, is dropped: venues answer that one too, and it is no candle yet. A later one cannot be,
+    and is refused like any row beside the window.
     """
     columns = _columns(rows, layout)
     malformed: list[Row] = []
@@ -60,7 +63,7 @@ def read_page(
         columns = _columns(rows, layout) or _columns([], layout)
     assert columns is not None
     reasons = faults(columns, window, timeframe)
-    still_open = columns.open_time >= milliseconds(open_from)
+    still_open = columns.open_time == milliseconds(open_from)
     keep = (reasons == None) & ~still_open  # noqa: E711 -- elementwise comparison
     refused = [
         QuarantinedRow(raw=_raw(row), reason="malformed", open_time=None) for row in malformed
@@ -101,7 +104,7 @@ def _integers(values: Sequence[object]) -> NDArray[np.int64]:
 
 
 def _refused(row: Row, open_time: int, reason: str) -> QuarantinedRow:
-    known = from_milliseconds(open_time) if open_time >= 0 else None
+    known = from_milliseconds(open_time) if 0 <= open_time < _LATEST else None
     return QuarantinedRow(raw=_raw(row), reason=reason, open_time=known)
 
 

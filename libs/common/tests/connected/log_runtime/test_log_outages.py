@@ -1,7 +1,7 @@
 """The log goes away and comes back; readers and writers live through it."""
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from random import Random
 
@@ -134,6 +134,18 @@ async def test_a_send_to_a_broker_that_answers_nothing_is_unavailable_in_time(ow
         await producer.send([Outgoing(log.commands, b"k", b"v", ())])
 
 
+async def allocator(log, opened):
+    """A producer with the allocator's id, as soon as the broker that came back gives one."""
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                return await opened.enter_async_context(
+                    log.producer(transactional_id=log.prefix + "allocator")
+                )
+            except Unavailable:
+                await asyncio.sleep(0.2)
+
+
 async def test_a_transaction_in_doubt_is_not_seen_in_half_and_another_producer_goes_on(
     own_broker, log
 ):
@@ -145,7 +157,8 @@ async def test_a_transaction_in_doubt_is_not_seen_in_half_and_another_producer_g
         own_broker.thaw()
         with pytest.raises(Unavailable, match="open another"):
             await first.send_atomically([Outgoing(log.ledger, b"k", b"never", ())])
-        async with log.producer(transactional_id=log.prefix + "allocator") as second:
+        async with AsyncExitStack() as opened:
+            second = await allocator(log, opened)
             await second.send_atomically([Outgoing(log.ledger, b"k", b"two", ())])
 
     async with log.tail([log.ledger], start="beginning") as tail:

@@ -13,6 +13,7 @@ from candlelog.log.topics_admin import Applied, apply_topics, list_topics
 from candlelog.log.types import Outgoing
 
 pytestmark = pytest.mark.connected
+broker = pytest.mark.broker
 
 
 async def until_shown(admin, name, condition):
@@ -21,6 +22,7 @@ async def until_shown(admin, name, condition):
             await asyncio.sleep(0.05)
 
 
+@broker("topic configuration", "retention", "compaction")
 async def test_all_topics_of_the_table_are_there_as_it_says(kafka_bootstrap, topics):
     found = {topic.name: topic for topic in await list_topics(kafka_bootstrap, topics)}
 
@@ -31,10 +33,12 @@ async def test_all_topics_of_the_table_are_there_as_it_says(kafka_bootstrap, top
         assert topic.configuration().items() <= there.configuration.items()
 
 
+@broker("topic configuration")
 async def test_applying_again_does_nothing(kafka_bootstrap, topics):
     assert await apply_topics(kafka_bootstrap, topics) == Applied((), ())
 
 
+@broker("topic configuration", "retention")
 async def test_a_setting_that_differs_is_set(kafka_bootstrap, topics):
     name = topics + CANDLES.name
     async with administration(kafka_bootstrap) as admin:
@@ -45,6 +49,7 @@ async def test_a_setting_that_differs_is_set(kafka_bootstrap, topics):
     assert await apply_topics(kafka_bootstrap, topics) == Applied((), ())
 
 
+@broker("topic configuration", "partitions")
 async def test_another_number_of_partitions_is_refused(kafka_bootstrap, topic_prefix):
     name = topic_prefix + CANDLES.name
     async with administration(kafka_bootstrap) as admin:
@@ -60,6 +65,7 @@ async def test_a_broker_that_is_not_there_is_unavailable():
         await apply_topics("127.0.0.1:1", "x.")
 
 
+@broker("message size")
 async def test_records_up_to_the_limit_pass_and_larger_ones_are_refused(kafka_bootstrap, topics):
     log, topic = KafkaLog(kafka_bootstrap), topics + CANDLES.name
     large = Outgoing(topic, b"k", os.urandom(MAX_MESSAGE_BYTES - 4096), ())
@@ -72,6 +78,7 @@ async def test_records_up_to_the_limit_pass_and_larger_ones_are_refused(kafka_bo
     assert record.value == large.value
 
 
+@broker("message size")
 async def test_the_dead_letter_of_the_largest_record_is_accepted(kafka_bootstrap, topics):
     topic = topics + DEAD_LETTERS.name
     postmark = (("stack", os.urandom(16_384)),)

@@ -113,6 +113,16 @@ def test_a_feature_that_is_no_float_is_undecodable():
         decode(example.ce_type, encode(FeatureBatchV1(batch.header, texts)))
 
 
+@pytest.mark.parametrize("name", ["x; DROP TABLE", "Close", "open_time", "revision", ""])
+def test_a_feature_whose_name_can_be_no_column_is_undecodable(name: str):
+    (example,) = (each for each in EXAMPLES if each.ce_type == FeatureBatchV1.ce_type)
+    batch = decode(example.ce_type, example.value)
+    assert isinstance(batch, FeatureBatchV1)
+    renamed = batch.rows.rename_columns([OPEN_TIME.name, "rsi_14", name])
+    with pytest.raises(UndecodableError, match="can be no feature"):
+        decode(example.ce_type, encode(FeatureBatchV1(batch.header, renamed)))
+
+
 def test_an_unknown_type_is_undecodable():
     with pytest.raises(UndecodableError, match="unknown event type"):
         decode("candlelog.nobody.knows.v1", b"{}")

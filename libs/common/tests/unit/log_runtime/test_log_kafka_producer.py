@@ -108,3 +108,9 @@ async def test_after_a_transaction_in_doubt_the_producer_is_of_no_more_use():
     client.failure = None
     with pytest.raises(Unavailable, match="open another"):
         await producer.send_atomically([MESSAGE])
+
+
+async def test_a_broker_that_lists_no_broker_yet_is_an_outage():
+    client = FakeClient(start_failure=AssertionError("Did we not perform bootstrap?"))
+    with pytest.raises(Unavailable, match="no broker is listed"):
+        await opened(client)

@@ -9,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from candlelog.clock import ManualClock
-from candlelog.events.codec import UndecodableError, encode
+from candlelog.events.codec import UndecodableError, decode, encode
 from candlelog.events.envelope import Envelope
+from candlelog.events.examples import load_examples
 from candlelog.events.jobs import ListMarketsV1
+from candlelog.events.progress import ChunkFailedV1
 from candlelog.events.topics import MAX_MESSAGE_BYTES
 from candlelog.log.dead_letters import DeadLetter, DeadLetters
 from candlelog.log.memory import MemoryLog
@@ -89,6 +91,27 @@ async def test_a_dead_letter_keeps_bytes_and_headers_and_says_who_gave_up_and_wh
         "origin_partition": b"3",
         "origin_offset": b"41",
     }
+
+
+@pytest.mark.parametrize(
+    "ce_type",
+    [
+        "candlelog.candles.batch.v1",
+        "candlelog.features.batch.v1",
+        "candlelog.fetch.requested.v1",
+        "candlelog.replay.requested.v1",
+    ],
+)
+async def test_a_chunk_that_is_buried_is_failed_for_good(bench, ce_type):
+    (example,) = (each for each in load_examples() if each.ce_type == ce_type)
+    record = Record(Partition("t", 0), 1, example.key, example.value, example.headers, T0)
+    event = decode(ce_type, example.value)
+    letters = DeadLetters(bench.publisher, service="featurizer", version="1.2.3")
+    await letters.bury([DeadLetter(record, "broken", event=event)])
+
+    (failed,) = bench.said("progress", ChunkFailedV1)
+    assert (failed.chunk_id, failed.release) == (UUID("00000000-0000-4000-8000-000000000003"), 2)
+    assert (failed.code, failed.transient) == ("rejected", False)
 
 
 async def test_a_value_beyond_the_limit_is_cut_and_its_length_is_told(bench):

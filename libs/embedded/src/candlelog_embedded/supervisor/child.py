@@ -12,7 +12,7 @@ import psutil
 from candlelog.errors import CandlelogError
 from candlelog_embedded.process import ProcessSpec
 from candlelog_embedded.supervisor.ending import kill_with_children, signal_process
-from candlelog_embedded.supervisor.logs import last_lines
+from candlelog_embedded.supervisor.logs import last_lines, set_aside_when_large
 from candlelog_embedded.supervisor.state import ProcessReport, Running, State, running
 
 _PROBE_EVERY_SECONDS = 0.2
@@ -102,6 +102,7 @@ class Child:
             return
         if self._stopping.is_set():
             return
+        set_aside_when_large(self._log)
         with self._log.open("ab") as log:
             process = await self._spawn(log)
         self.running = _born(process.pid)
@@ -128,8 +129,7 @@ class Child:
         )
 
     async def _watch_for_readiness(self) -> None:
-        # Another process says when it is ready: there is no event to wait for.
-        while not await asyncio.to_thread(self.spec.ready):  # noqa: ASYNC110
+        while not await asyncio.to_thread(self.spec.ready):  # noqa: ASYNC110 -- another process has no event to wait for
             await asyncio.sleep(_PROBE_EVERY_SECONDS)
         self._become(State.READY)
         self.ready.set()

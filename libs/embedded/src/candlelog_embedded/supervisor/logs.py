@@ -1,8 +1,10 @@
 """The log files of the processes."""
 
+import os
 from pathlib import Path
 
 _LINES_SHOWN = 15
+_BYTES_SHOWN = 8 * 1024
 _LARGE_BYTES = 32 * 1024 * 1024
 
 
@@ -10,7 +12,9 @@ def last_lines(log: Path) -> list[str]:
     """The end of a log file, for an error message."""
     if not log.exists():
         return []
-    return log.read_text(errors="replace").splitlines()[-_LINES_SHOWN:]
+    with log.open("rb") as file:
+        file.seek(-min(_BYTES_SHOWN, log.stat().st_size), os.SEEK_END)
+        return file.read().decode(errors="replace").splitlines()[-_LINES_SHOWN:]
 
 
 def set_aside_when_large(log: Path) -> None:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from candlelog_embedded.process import ProcessSpec
 from candlelog_embedded.supervisor.child import Child, ChildFailedError
 from candlelog_embedded.supervisor.directory import DataDirectory
-from candlelog_embedded.supervisor.logs import set_aside_when_large
 from candlelog_embedded.supervisor.state import SystemReport, this_process, write_report
 
 _START_SECONDS = 120.0
@@ -63,7 +62,6 @@ class Supervisor:
 
     async def _start(self, stage: Stage, children: Sequence[Child]) -> None:
         for child in children:
-            set_aside_when_large(self._directory.log_of(child.spec.name))
             life = asyncio.create_task(child.run())
             life.add_done_callback(self._life_ended)
             self._lives[child] = life

@@ -1,6 +1,6 @@
 """The tables in memory: what `ClickHouseTables` does, as small as it can be said."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -9,6 +9,7 @@ import pyarrow as pa
 from candlelog.market.series import Series
 from candlelog.market.timeframe import milliseconds
 from clickhouse_sink.domain.batches import Window
+from clickhouse_sink.domain.builds import Build, State
 from clickhouse_sink.domain.restatement import Asked
 from clickhouse_sink.domain.tables import CANDLE_ROWS, TableName
 
@@ -74,3 +75,32 @@ class MemoryTables:
 
 def _series(row: Row) -> Series:
     return Series(row["exchange"], row["symbol"], row["timeframe"])
+
+
+class MemoryFeatureTables:
+    """`FeatureTables` of one process; `rows` shows what a reader of the table would see."""
+
+    _KEY: Final = (*_SLOT, "feature_set", "version", "build")
+
+    def __init__(self) -> None:
+        self._builds: dict[Build, State] = {}
+        self._rows: dict[tuple[object, ...], Row] = {}
+
+    async def builds(self, series: Collection[Series]) -> dict[Build, State]:
+        """What was noted of these series."""
+        return {build: state for build, state in self._builds.items() if build.series in series}
+
+    async def note(self, builds: Mapping[Build, State]) -> None:
+        """Write these states."""
+        self._builds.update(builds)
+
+    async def append_features(self, rows: pa.Table) -> None:
+        """Add rows; of equal keys the one with the higher revision stays, or the last written."""
+        for row in rows.to_pylist():
+            key = tuple(row[name] for name in self._KEY)
+            if key not in self._rows or self._rows[key]["revision"] <= row["revision"]:
+                self._rows[key] = row
+
+    def rows(self) -> list[Row]:
+        """The rows, by key."""
+        return [self._rows[key] for key in sorted(self._rows, key=str)]

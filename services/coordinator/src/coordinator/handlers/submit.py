@@ -33,7 +33,9 @@ class Submissions:
     """Plans jobs: coverage is read first, then everything is written in one transaction.
 
     In that order no features are missed: of a range that coverage explained, either the chunk that
-    stored it is still open when the transaction looks, or its features are stored.
+    stored it is still open when the transaction looks, or its features are stored. That leaves out
+    chunks of which nobody waited for features: of a job cancelled meanwhile, or planned before the
+    series had the set. Their features may come moments after a job that found their candles stored.
     """
 
     def __init__(self, transactions: Transactions, coverage: Coverage, clock: Clock) -> None:

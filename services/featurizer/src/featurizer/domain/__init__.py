@@ -1,1 +1,1 @@
-"""The mathematics of features: pure, no I/O, no clock."""
+"""What features are: pure, no I/O, no clock."""

@@ -54,7 +54,8 @@ class DemandBook:
         self._wishes: dict[str, dict[UUID, Wish]] = defaultdict(dict)
         self._usage: dict[str, Usage] = {}
         self._capacity: dict[str, float] = {}
-        self._backoffs: dict[str, Backoff] = {}
+        self.backoffs: dict[str, Backoff] = {}
+        """The backoff observed last, of each budget that ever had one."""
 
     def apply(self, event: Event, offset: int, heard_at: float) -> None:
         """Take in the record at `offset`."""
@@ -66,9 +67,9 @@ class DemandBook:
             case UsageObservedV1():
                 self._observe(event)
             case BackoffObservedV1():
-                known = self._backoffs.get(event.budget)
+                known = self.backoffs.get(event.budget)
                 until = max(seconds(event.until), known.until if known else 0.0)
-                self._backoffs[event.budget] = Backoff(until, offset, event.reason)
+                self.backoffs[event.budget] = Backoff(until, offset, event.reason)
             case _:
                 pass
 
@@ -97,7 +98,7 @@ class DemandBook:
 
     def backoff(self, budget: str) -> Backoff | None:
         """The backoff observed last."""
-        return self._backoffs.get(budget)
+        return self.backoffs.get(budget)
 
     def _observe(self, event: UsageObservedV1) -> None:
         if event.capacity is not None:

@@ -42,7 +42,7 @@ def read(text: bytes, layout: Layout, question: Question) -> Page:
     columns = _columns(text.strip(), layout)
     if columns is not None:
         reasons = faults(columns, question.window, question.timeframe)
-        still_open = columns.open_time >= milliseconds(question.open_from)
+        still_open = columns.open_time == milliseconds(question.open_from)
         fine = reasons == None  # noqa: E711 -- elementwise comparison
         if np.all(fine | still_open):
             return Page(columns.to_batch(fine & ~still_open), ())

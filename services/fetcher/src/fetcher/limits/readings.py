@@ -11,10 +11,10 @@ from candlelog.errors import Unavailable
 from candlelog.events.codec import Message
 from candlelog.events.event import Event
 from candlelog.events.topics import LIMITS_DEMAND, LIMITS_LEDGER
+from candlelog.log.following import Follower
 from candlelog.log.ports import Log
 from candlelog.log.types import Record
 from fetcher.domain.demand import DemandBook
-from fetcher.following import Follower
 
 Hear = Callable[[Event, int], None]
 """Called with every event of the two topics and its offset."""

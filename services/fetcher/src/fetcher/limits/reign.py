@@ -1,16 +1,18 @@
 """Granting: what the allocator does while it is the allocator."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 from candlelog.clock import Clock
 from candlelog.events.event import Event
-from candlelog.events.limits import AllocatorAliveV1, AllocatorStartedV1
+from candlelog.events.limits import AllocatorAliveV1, AllocatorStartedV1, BackoffDeclaredV1
 from candlelog.events.topics import LIMITS_LEDGER
 from candlelog.log.ports import Log, TransactionalProducer
 from candlelog.log.publish import Publisher
+from fetcher.domain.backoffs import Backoffs
 from fetcher.domain.granting import Account, Moment, Terms
 from fetcher.domain.ledger import LedgerBook
 from fetcher.limits.catalogue import Catalogue, exchange_of
@@ -19,6 +21,8 @@ from fetcher.limits.recovery import recover
 
 ALIVE_SECONDS: Final = 0.4
 """While something is wanted the ledger is written at least this often."""
+STATED_EVERY: Final = timedelta(seconds=30)
+"""Of what is written, so that `recover` finds every backoff in force in the newest part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +56,10 @@ class Reign:
         self._publisher = granting.publisher
         self._topic: Final = LIMITS_LEDGER.full_name(granting.publisher.topic_prefix)
         self._book = LedgerBook()
-        self._learnt: set[str] = set()
         self._allocator = UUID(int=0)
         self._ledger_end = 0
         self._written_at = 0.0
+        self._stated_at = datetime.min.replace(tzinfo=UTC)
         self.wanted = False
         """Whether somebody wants something, as of the last step."""
 
@@ -66,9 +70,7 @@ class Reign:
             [AllocatorStartedV1(allocator=allocator, started_at=self._granting.clock.now())]
         )
         await self._readings.demand.caught_up()
-        budgets = self._readings.book.open_budgets(self._granting.clock.monotonic())
-        self._book = await recover(self._log, self._topic, self._ledger_end, budgets)
-        self._learnt = set(budgets)
+        self._book = await recover(self._log, self._topic, self._ledger_end)
 
     async def step(self) -> bool:
         """Write what is due now; whether anything was."""
@@ -79,21 +81,15 @@ class Reign:
         for budget in budgets:
             terms = self._granting.catalogue.terms_of(budget)
             if terms is not None:
-                await self._learn(budget)
                 entries += self._entries(terms)
+        entries += self._observed(entries)
         if not entries and self.wanted and steady - self._written_at >= ALIVE_SECONDS:
             now = self._granting.clock.now()
             entries.append(AllocatorAliveV1(allocator=self._allocator, alive_at=now))
         if entries:
+            entries += self._statement()
             await self._write(entries)
         return bool(entries)
-
-    async def _learn(self, budget: str) -> None:
-        """Read back to the last window of a budget that nobody wanted until now."""
-        if budget not in self._learnt:
-            found = await recover(self._log, self._topic, self._ledger_end, [budget])
-            self._book.pages[budget] = found.page(budget)
-            self._learnt.add(budget)
 
     def _entries(self, terms: Terms) -> list[Event]:
         exchange = exchange_of(terms.budget)
@@ -108,6 +104,24 @@ class Reign:
             return list(account.probes(Moment(wall, 0.0, now.steady)))
         middle, width = (now.earliest + now.latest) / 2, now.latest - now.earliest
         return list(account.entries(Moment(middle, width / 2, now.steady)))
+
+    def _observed(self, entries: Sequence[Event]) -> list[Event]:
+        """Backoffs of budgets nobody wants anything of: their demand topic forgets them soon."""
+        said = {each.budget for each in entries if isinstance(each, BackoffDeclaredV1)}
+        now = self._granting.clock.now().timestamp()
+        return [each for each in self._backoffs.news(now) if each.budget not in said]
+
+    def _statement(self) -> list[Event]:
+        """The backoffs in force, when it is time to say them all again."""
+        now = self._granting.clock.now()
+        if timedelta() <= now - self._stated_at < STATED_EVERY:
+            return []
+        self._stated_at = now
+        return list(self._backoffs.in_force(now.timestamp()))
+
+    @property
+    def _backoffs(self) -> Backoffs:
+        return Backoffs(self._book, self._readings.book, self._allocator)
 
     async def _write(self, entries: list[Event]) -> None:
         messages = [self._publisher.outgoing(entry) for entry in entries]

@@ -1,5 +1,6 @@
 """Reading candles, features, series, coverage and quarantine from ClickHouse."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -200,7 +201,7 @@ class History:
         rows = await self._clickhouse.query(
             _COVERAGE, **_names(series), **_parameters(window.bounds), limit=limit
         )
-        return [Asked(*row) for row in rows]
+        return await asyncio.to_thread(lambda: [Asked(*row) for row in rows])
 
     async def slots(self, series: Series, window: TimeRange) -> Sequence[SlotRun]:
         """The state of every slot of the window, as runs."""

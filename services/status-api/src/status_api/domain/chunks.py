@@ -17,7 +17,6 @@ from candlelog.events.progress import (
     FeaturesStoredV1,
 )
 from status_api.domain.rows import ChunkRow, Figures, TaskRow
-from status_api.domain.text import storable
 
 ChunkEvent = (
     ChunkReleasedV1
@@ -66,9 +65,9 @@ def _released(
         return _released_for_features(chunk, event)
     task = figures[0]
     task.current_open_time = max(task.current_open_time or event.start, event.start)
-    if chunk is None or chunk.state != "failed" or not _newer(event, chunk):
+    if chunk is None or not _newer(event, chunk):
         return None
-    _advance(chunk, event, "released")
+    _advance(chunk, event, "released" if chunk.state == "failed" else chunk.state)
     return chunk
 
 
@@ -96,12 +95,12 @@ def _fetched(chunk: ChunkRow | None, event: ChunkFetchedV1, figures: FiguresOf) 
 
 
 def _failed(chunk: ChunkRow | None, event: ChunkFailedV1, figures: FiguresOf) -> ChunkRow | None:
-    if chunk is not None and (_through(chunk, figures[0]) or not _current(event, chunk)):
+    if chunk is not None and (_through(chunk, figures[0]) or _late(event, chunk)):
         return None
     for each in figures:
         each.attempts = max(each.attempts, event.attempt)
-        each.error_code = storable(event.code)
-        each.error_message = storable(event.message)
+        each.error_code = event.code
+        each.error_message = event.message
         each.error_transient = event.transient
     if not event.final or (chunk is not None and chunk.state == "failed"):
         return None
@@ -123,7 +122,8 @@ def _stored(chunk: ChunkRow | None, event: BatchStoredV1, figures: FiguresOf) ->
     )
     if event.last_part:
         chunk.stored = True
-        _advance(chunk, event, "stored")
+        chunk.state = "stored"
+        chunk.generation, chunk.release = event.generation, event.release
     return chunk
 
 
@@ -160,8 +160,11 @@ def _newer(event: ChunkEvent, chunk: ChunkRow) -> bool:
     return (event.generation, event.release) > (chunk.generation, chunk.release)
 
 
-def _current(event: ChunkEvent, chunk: ChunkRow) -> bool:
-    return (event.generation, event.release) >= (chunk.generation, chunk.release)
+def _late(event: ChunkEvent, chunk: ChunkRow) -> bool:
+    """Of an older release; once the candles are stored, of any but the one that brought them, whose
+    features are awaited."""
+    said, known = (event.generation, event.release), (chunk.generation, chunk.release)
+    return said != known if chunk.stored else said < known
 
 
 def _advance(chunk: ChunkRow, event: ChunkEvent, state: str) -> None:

@@ -10,9 +10,21 @@ from candlelog.events.services import ServiceReportedV1
 
 State = Literal["healthy", "degraded", "down"]
 
-SERVICES: Final = ("coordinator", "fetcher", "clickhouse-sink", "gap-auditor", "status-api")
+SERVICES: Final = (
+    "coordinator",
+    "fetcher",
+    "clickhouse-sink",
+    "featurizer",
+    "gap-auditor",
+    "status-api",
+)
+POSTGRES: Final = "postgres"
+CLICKHOUSE: Final = "clickhouse"
+STORES: Final = (POSTGRES, CLICKHOUSE)
 _SILENT_INTERVALS: Final = 3
 _FORGOTTEN_AFTER: Final = timedelta(minutes=10)
+_REMEMBERED: Final = 1000
+"""More processes than ever run at once; every start of one is a process of its own."""
 _FAILING_RATE: Final = 0.1
 _ENDED: Final = ("completed", "completed_with_errors", "failed")
 
@@ -37,23 +49,30 @@ class Reports:
     def read(self, event: Message) -> None:
         """Take one event of `services` in."""
         if isinstance(event, ServiceReportedV1):
-            self.newest[event.key] = event
+            self.newest.pop(event.key, None)
+            self.newest[event.key] = event  # behind all that were heard of before
+            if len(self.newest) > _REMEMBERED:
+                del self.newest[next(iter(self.newest))]
 
     def components(self, now: datetime) -> list[Component]:
-        """The services that must run, and whatever else reports."""
-        names = dict.fromkeys([*SERVICES, *(each.service for each in self.newest.values())])
-        return [self._component(name, now) for name in names]
-
-    def _component(self, name: str, now: datetime) -> Component:
-        reports = [each for each in self.newest.values() if each.service == name]
+        """The services that must run, and whatever else was heard of lately."""
+        reports = self.newest.values()
         heard = [each for each in reports if now - each.reported_at < _FORGOTTEN_AFTER]
-        alive = [each for each in heard if not _silent(each, now)]
-        if not alive:
-            return Component(name, "down", "no heartbeat", instances=0)
-        lag = sum(each.lag for each in alive)
-        troubles = [each.detail or "degraded" for each in alive if each.state == "degraded"]
-        state: State = "degraded" if troubles else "healthy"
-        return Component(name, state, "; ".join(troubles) or None, len(alive), lag)
+        names = dict.fromkeys([*SERVICES, *(each.service for each in heard)])
+        return [
+            _component(name, [each for each in heard if each.service == name], now)
+            for name in names
+        ]
+
+
+def _component(name: str, heard: Iterable[ServiceReportedV1], now: datetime) -> Component:
+    alive = [each for each in heard if not _silent(each, now)]
+    if not alive:
+        return Component(name, "down", "no heartbeat", instances=0)
+    lag = sum(each.lag for each in alive)
+    troubles = [each.detail or "degraded" for each in alive if each.state == "degraded"]
+    state: State = "degraded" if troubles else "healthy"
+    return Component(name, state, "; ".join(troubles) or None, len(alive), lag)
 
 
 def _silent(report: ServiceReportedV1, now: datetime) -> bool:
@@ -69,7 +88,7 @@ def failure_rate(states: Mapping[str, int]) -> float | None:
 def overall(components: Iterable[Component], rate: float | None) -> State:
     """Down when a store is; degraded when anything is not well, or one job in ten fails."""
     found = list(components)
-    if any(each.state == "down" and each.name not in SERVICES for each in found):
+    if any(each.state == "down" and each.name in STORES for each in found):
         return "down"
     failing = rate is not None and rate >= _FAILING_RATE
     unwell = any(each.state != "healthy" for each in found)

@@ -4,7 +4,7 @@ import base64
 import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -41,8 +41,8 @@ class JobKey:
             submitted_at = datetime.fromisoformat(time)
             if submitted_at.tzinfo is None:
                 raise ValueError("a cursor's time has an offset")
-            return cls(submitted_at, UUID(job_id))
-        except (ValueError, TypeError, AttributeError) as error:
+            return cls(submitted_at.astimezone(UTC), UUID(job_id))
+        except (ValueError, TypeError, AttributeError, OverflowError) as error:
             raise _malformed() from error
 
 
@@ -137,7 +137,7 @@ def _partition(text: str) -> int:
 
 
 def _natural(value: object) -> int:
-    if not isinstance(value, int) or not 0 <= value <= _BIGGEST:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _BIGGEST:
         raise ValueError("no number of ours")
     return value
 

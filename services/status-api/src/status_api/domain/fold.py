@@ -38,7 +38,6 @@ from status_api.domain.rows import (
     TaskRow,
 )
 from status_api.domain.states import change_state
-from status_api.domain.text import storable
 
 _CHUNK_EVENTS: Final = frozenset(
     {
@@ -128,19 +127,19 @@ def _submitted(batch: _Batch, event: SubmitJobV1) -> None:
         command_partition=batch.at.partition,
         command_offset=batch.at.offset,
         kind=event.kind,
-        exchange=storable(event.exchange),
-        symbols=tuple(map(storable, event.symbols)),
-        timeframes=tuple(map(storable, event.timeframes)),
+        exchange=event.exchange,
+        symbols=event.symbols,
+        timeframes=event.timeframes,
         range_start=event.start,
         range_end=event.end,
         source=event.source,
         features=event.features,
-        feature_sets=tuple(storable(each.name) for each in event.feature_sets),
+        feature_sets=tuple(each.name for each in event.feature_sets),
         incremental=event.incremental,
         priority=event.priority,
         max_attempts=event.max_attempts,
-        label=None if event.label is None else storable(event.label),
-        submitted_by=storable(event.submitted_by),
+        label=event.label,
+        submitted_by=event.submitted_by,
         submitted_at=event.submitted_at,
         request_digest=event.request_digest,
     )
@@ -156,9 +155,9 @@ def _repair_submitted(batch: _Batch, event: FillGapsV1) -> None:
         command_partition=batch.at.partition,
         command_offset=batch.at.offset,
         kind="gap_repair",
-        exchange=storable(event.exchange),
-        symbols=tuple(dict.fromkeys(storable(gap.symbol) for gap in gaps)),
-        timeframes=tuple(dict.fromkeys(storable(gap.timeframe) for gap in gaps)),
+        exchange=event.exchange,
+        symbols=tuple(dict.fromkeys(gap.symbol for gap in gaps)),
+        timeframes=tuple(dict.fromkeys(gap.timeframe for gap in gaps)),
         range_start=min(gap.start for gap in gaps),
         range_end=max(gap.end for gap in gaps),
         source="auto",
@@ -168,7 +167,7 @@ def _repair_submitted(batch: _Batch, event: FillGapsV1) -> None:
         priority=event.priority,
         max_attempts=event.max_attempts,
         label=None,
-        submitted_by=storable(event.submitted_by),
+        submitted_by=event.submitted_by,
         submitted_at=event.submitted_at,
         request_digest=None,
     )
@@ -194,14 +193,14 @@ def _planned(batch: _Batch, event: TaskPlannedV1) -> None:
     if task.planned_offset is not None:
         return
     task.planned_offset = batch.at.offset
-    task.exchange = storable(event.exchange)
-    task.symbol = storable(event.symbol)
-    task.timeframe = storable(event.timeframe)
+    task.exchange = event.exchange
+    task.symbol = event.symbol
+    task.timeframe = event.timeframe
     task.range_start = event.start
     task.range_end = event.end
     task.features = event.features
     task.route = event.route
-    task.route_reason = storable(event.route_reason)
+    task.route_reason = event.route_reason
     task.chunks_total = event.chunks_total
     task.slots_expected = event.slots_expected
     task.slots_covered = event.slots_covered
@@ -245,9 +244,9 @@ def _gap(batch: _Batch, event: GapOpenedV1 | GapChangedV1 | GapClosedV1) -> None
     row = GapRow(
         gap_id=event.gap_id,
         version=event.version,
-        exchange=storable(event.exchange),
-        symbol=storable(event.symbol),
-        timeframe=storable(event.timeframe),
+        exchange=event.exchange,
+        symbol=event.symbol,
+        timeframe=event.timeframe,
         range_start=event.start,
         range_end=event.end,
         slots=event.slots,
@@ -275,7 +274,7 @@ def _answered(batch: _Batch, event: CommandAnsweredV1) -> None:
             command=event.command,
             accepted=event.accepted,
             code=event.code,
-            reason=storable(event.reason),
+            reason=event.reason,
             answered_at=event.answered_at,
         ),
     )

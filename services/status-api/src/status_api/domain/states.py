@@ -5,7 +5,6 @@ from typing import Final
 from candlelog.events.progress import JobStateChangedV1, TaskStateChangedV1
 from candlelog.market.states import TERMINAL
 from status_api.domain.rows import Figures
-from status_api.domain.text import storable
 
 _FINISHED: Final = frozenset(str(status) for status in TERMINAL)
 
@@ -21,7 +20,7 @@ def change_state(row: Figures, event: JobStateChangedV1 | TaskStateChangedV1) ->
         return
     row.version = event.version
     row.state = event.state
-    row.reason = None if event.reason is None else storable(event.reason)
+    row.reason = event.reason
     if event.state == "running" and row.started_at is None:
         row.started_at = event.changed_at
     row.completed_at = event.changed_at if finished(event.state) else None

@@ -1,4 +1,4 @@
-"""Text from outside: what may be stored, and what may be accepted."""
+"""Text from outside: what may be accepted."""
 
 import unicodedata
 from typing import Final
@@ -8,11 +8,6 @@ from pydantic import AfterValidator
 _DIRECTION: Final = frozenset(
     "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 )
-
-
-def storable(text: str) -> str:
-    """The text without NUL, which Postgres cannot hold; venues do send it in error messages."""
-    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def _presentable(text: str) -> str:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from candlelog.errors import Unavailable
-from status_api.domain.problems import FieldError, Problem, invalid_fields
+from status_api.domain.problems import FieldError, Problem, invalid, invalid_fields
 
 _LOGGER: Final = structlog.get_logger()
 
@@ -23,11 +23,15 @@ _CODES: Final = {
     "too_long": "too_many_items",
 }
 _BY_STATUS: Final = {
-    400: Problem(422, "malformed_json", "the body is no JSON"),
+    400: invalid("body", "malformed_json", "the body is no JSON"),
     404: Problem(404, "not_found", "there is nothing at this path"),
     405: Problem(405, "method_not_allowed", "this path does not take this method"),
     413: Problem(413, "body_too_large", "a body may hold 1 MiB"),
 }
+PROBLEM_CONTENT: Final = {
+    "application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}
+}
+"""Of an answer that is an error, for the OpenAPI document."""
 
 
 class ProblemDocument(BaseModel):

@@ -7,7 +7,7 @@ from fastapi import APIRouter, FastAPI
 
 from status_api.domain.tokens import Token
 from status_api.handlers import candles, features, gaps, health, jobs, limits, series, streams
-from status_api.handlers.answers import ProblemDocument, answer_errors
+from status_api.handlers.answers import PROBLEM_CONTENT, ProblemDocument, answer_errors
 from status_api.handlers.body_limit import BodyLimit
 from status_api.handlers.context import Context
 from status_api.handlers.gate import Gate
@@ -28,14 +28,7 @@ _TAGS: Final = [
     {"name": "system", "description": "Budgets and health."},
 ]
 _PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
-    status: {
-        "description": description,
-        "content": {
-            "application/problem+json": {
-                "schema": {"$ref": "#/components/schemas/ProblemDocument"},
-            }
-        },
-    }
+    status: {"description": description, "content": PROBLEM_CONTENT}
     for status, description in {
         401: "no known token",
         403: "the token lacks the scope",

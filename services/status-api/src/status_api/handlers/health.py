@@ -9,7 +9,14 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
 from candlelog.errors import Unavailable
-from status_api.domain.components import Component, State, failure_rate, overall
+from status_api.domain.components import (
+    CLICKHOUSE,
+    POSTGRES,
+    Component,
+    State,
+    failure_rate,
+    overall,
+)
 from status_api.handlers.answers import json_response
 from status_api.handlers.context import Context, Ctx
 
@@ -46,7 +53,7 @@ async def health(ctx: Ctx) -> Response:
     """How the parts are."""
     now = ctx.clock.now()
     stores = await asyncio.gather(
-        _store("postgres", ctx.jobs.ping), _store("clickhouse", ctx.history.ping)
+        _store(POSTGRES, ctx.jobs.ping), _store(CLICKHOUSE, ctx.history.ping)
     )
     states = await _states(ctx) if stores[0].state == "healthy" else {}
     rate = failure_rate(states)

@@ -28,7 +28,7 @@ class Markets:
         self._symbols: dict[str, frozenset[str]] = {}
         self._listed_at: dict[str, datetime] = {}
         self._news: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
-        self._asking: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._asking: dict[str, asyncio.Task[None]] = {}
 
     def read(self, event: Message) -> None:
         """Take one event of `markets` in."""
@@ -45,11 +45,8 @@ class Markets:
         """The symbols to judge `wanted` by: where there is no list, or an old one that lacks some,
         a new one is asked for. Raises `markets_unavailable` when there is none after 10 s.
         """
-        if self._suffices(exchange, wanted):
-            return self._symbols[exchange]
-        async with self._asking[exchange]:
-            if not self._suffices(exchange, wanted):
-                await self._ask(exchange)
+        if not self._suffices(exchange, wanted):
+            await self._ask(exchange)
         symbols = self.known(exchange)
         if symbols is None:
             raise Problem(
@@ -67,6 +64,15 @@ class Markets:
         return fresh or symbols.issuperset(wanted)
 
     async def _ask(self, exchange: str) -> None:
+        """Wait for the answer to the question in flight, which outlives whoever asked it first."""
+        asking = self._asking.get(exchange)
+        if asking is None:
+            asking = self._asking[exchange] = asyncio.create_task(self._question(exchange))
+            asking.add_done_callback(lambda _: self._asking.pop(exchange))
+        await asyncio.shield(asking)
+
+    async def _question(self, exchange: str) -> None:
+        deadline = asyncio.get_running_loop().time() + _WAIT_SECONDS
         news = self._news[exchange]
         wanted = ListMarketsV1(exchange=exchange, requested_at=self._clock.now())
         try:
@@ -74,7 +80,7 @@ class Markets:
         except Unavailable as error:
             raise Problem(503, "log_unavailable", str(error)) from error
         try:
-            async with asyncio.timeout(_WAIT_SECONDS):
+            async with asyncio.timeout_at(deadline):
                 await news.wait()
         except TimeoutError:
             return

@@ -9,6 +9,9 @@ from candlelog.telemetry import HTTP_SECONDS
 
 _NO_ROUTE: Final = "none"
 """One label for everything that was answered before a route was found."""
+_METHODS: Final = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
+_NO_METHOD: Final = "other"
+"""One label for whatever else somebody without a token may send: a label is kept for ever."""
 
 
 class Meter:
@@ -28,7 +31,8 @@ class Meter:
         async def noted(message: Message) -> None:
             if message["type"] == "http.response.start":
                 route = getattr(scope.get("route"), "path", _NO_ROUTE)
-                labels = (scope["method"], route, str(message["status"]))
+                method = scope["method"] if scope["method"] in _METHODS else _NO_METHOD
+                labels = (method, route, str(message["status"]))
                 HTTP_SECONDS.labels(*labels).observe(self._clock.monotonic() - began)
             await send(message)
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from candlelog.clock import Clock
-from candlelog.log.consume import Handle
+from candlelog.log.handling import Handle
 from candlelog.log.outcome import Outcome
 from candlelog.log.types import Received
 

@@ -1,6 +1,6 @@
 """Query and path parameters that several routes share."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -32,7 +32,7 @@ BEARER: Final = Security(HTTPBearer(auto_error=False))
 """Tells the OpenAPI document; the gate does the work, for WebSockets too."""
 JobId = Annotated[str, Path(description="id of a job")]
 PREFIX: Final = "/api/v1"
-_TOKEN: Final = "token"  # noqa: S105 - the name of a parameter; the gate has read it
+TOKEN: Final = "token"  # noqa: S105 - the name of a parameter; the gate has read it
 
 
 def query_names(document: Mapping[str, Any]) -> Mapping[tuple[str, str], frozenset[str]]:
@@ -51,10 +51,15 @@ async def only_known(request: Request) -> None:
     path = PREFIX + request.scope["route"].path
     known = request.app.state.query_names[request.method, path]
     if path.endswith("/events"):
-        known |= {_TOKEN}
+        known |= {TOKEN}
+    refuse_unknown(request.query_params, known)
+
+
+def refuse_unknown(given: Iterable[str], known: Collection[str]) -> None:
+    """Refuse names of query parameters that are not among the known ones."""
     errors = [
         FieldError(name[:64], "unknown_field", f"unknown query parameter {name[:64]!r}")
-        for name in dict.fromkeys(request.query_params)
+        for name in dict.fromkeys(given)
         if name not in known
     ]
     if errors:

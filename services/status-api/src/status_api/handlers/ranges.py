@@ -1,5 +1,6 @@
 """A range of a series: pages of JSON, or all of it as CSV or Arrow while it is read."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
@@ -15,8 +16,10 @@ from candlelog.market.timeframe import from_milliseconds
 from status_api.adapters.history import Window
 from status_api.adapters.series_tables import SeriesTable
 from status_api.domain.cursors import encode_numbers
+from status_api.domain.media_types import most_wanted
 from status_api.domain.problems import invalid, invalid_fields
 from status_api.domain.suggestions import unknown_names
+from status_api.handlers.answers import PROBLEM_CONTENT
 from status_api.handlers.context import Context
 from status_api.handlers.parameters import Cursor, OneSeries, resumed
 from status_api.handlers.tables import arrow_stream, csv_text, next_open_time, rows
@@ -29,18 +32,18 @@ _STREAMS: Final[dict[str, Callable[[AsyncIterator[pa.Table]], AsyncIterator[byte
     _CSV: csv_text,
     _ARROW: arrow_stream,
 }
-_MEDIA: Final = {"csv": _CSV, "arrow": _ARROW}
+_JSON: Final = "application/json"
+_MEDIA: Final = {"json": _JSON, "csv": _CSV, "arrow": _ARROW}
 
 
 @dataclass(frozen=True, slots=True)
 class RangeRequest:
-    """What of a table is wanted; `media` of None is a page of JSON, anything else the whole."""
+    """What of a table is wanted: a page of JSON of `limit` rows at most, or a stream of all."""
 
     series: Series
     window: Window
-    cursor: str | None
     limit: int
-    media: str | None
+    media: str
 
 
 def range_request(
@@ -57,10 +60,9 @@ def range_request(
     """The parameters of a query about a range."""
     if format == "parquet":
         raise invalid("format", "not_available", "parquet is not available yet; use csv or arrow")
-    media = _MEDIA.get(format or "")
-    if format is None:
-        media = next((each for each in _STREAMS if each in accept), None)
-    return RangeRequest(*wanted, cursor, limit, media)
+    series, window = wanted
+    media = most_wanted(accept, (_JSON, *_STREAMS)) if format is None else _MEDIA[format]
+    return RangeRequest(series, resumed(window, cursor), limit, media)
 
 
 OneRange = Annotated[RangeRequest, Depends(range_request)]
@@ -68,12 +70,15 @@ OneRange = Annotated[RangeRequest, Depends(range_request)]
 
 def described(page: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
     """The answers of a route, for the OpenAPI document."""
-    return {200: {"model": page, "content": {media: {} for media in _STREAMS}}}
+    return {
+        200: {"model": page, "content": {media: {} for media in _STREAMS}},
+        406: {"description": "none of the types of Accept", "content": PROBLEM_CONTENT},
+    }
 
 
 async def answer(ctx: Context, table: SeriesTable, wanted: RangeRequest) -> Response:
     """The rows of a table that are wanted, in time order."""
-    if wanted.media is None:
+    if wanted.media == _JSON:
         return await _page(ctx, table, wanted)
     first = await ctx.history.rows(table, wanted.series, wanted.window, _ROWS_AT_ONCE)
     await _refuse_unknown_symbol(ctx, wanted.series, first)
@@ -82,13 +87,12 @@ async def answer(ctx: Context, table: SeriesTable, wanted: RangeRequest) -> Resp
 
 
 async def _page(ctx: Context, table: SeriesTable, wanted: RangeRequest) -> Response:
-    window = resumed(wanted.window, wanted.cursor)
-    found = await ctx.history.rows(table, wanted.series, window, wanted.limit + 1)
+    found = await ctx.history.rows(table, wanted.series, wanted.window, wanted.limit + 1)
     await _refuse_unknown_symbol(ctx, wanted.series, found)
     page = found.slice(0, wanted.limit)
     more = found.num_rows > wanted.limit
     body = {
-        "items": rows(page),
+        "items": await asyncio.to_thread(rows, page),
         "next": encode_numbers(next_open_time(page)) if more else None,
     }
     return Response(orjson.dumps(body), media_type="application/json")

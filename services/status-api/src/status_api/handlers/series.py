@@ -1,5 +1,6 @@
 """`/series`, `/coverage` and `/quarantine`: what is stored, asked for and set aside."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
@@ -129,8 +130,9 @@ async def list_coverage(
     told_until = _told_until(asked, window)
     slots = await ctx.history.slots(series, TimeRange(window.start, told_until))
     goes_on = slots[limit].start if len(slots) > limit else told_until
+    covers = await asyncio.to_thread(lambda: covered(slots[:limit], runs(asked)))
     page = CoveragePage(
-        items=[_run_view(series, found) for found in covered(slots[:limit], runs(asked))],
+        items=[_run_view(series, found) for found in covers],
         next=encode_numbers(milliseconds(goes_on)) if goes_on < window.end else None,
     )
     return json_response(page)

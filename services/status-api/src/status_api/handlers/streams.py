@@ -16,12 +16,21 @@ from status_api.domain.cursors import Positions, decode_positions
 from status_api.domain.problems import Problem, invalid
 from status_api.handlers.answers import problem_response
 from status_api.handlers.context import Context, Ctx
-from status_api.handlers.parameters import BEARER, ONLY_KNOWN, JobId, job_id_of, unknown_job
+from status_api.handlers.parameters import (
+    BEARER,
+    ONLY_KNOWN,
+    TOKEN,
+    JobId,
+    job_id_of,
+    refuse_unknown,
+    unknown_job,
+)
 
 _PING_SECONDS: Final = 15
 _SEND_SECONDS: Final = 30
 _MOST_JOBS: Final = 100
 _GOING_AWAY: Final = 1001
+_QUERY: Final = frozenset({"jobs", "cursor", TOKEN})
 
 router = APIRouter(tags=["live"])
 
@@ -48,6 +57,7 @@ async def job_events(
 async def stream(socket: WebSocket, ctx: Ctx) -> None:
     """The same for `?jobs=ID,ID…` or `?jobs=all`; refused before it opens where it must be."""
     try:
+        refuse_unknown(socket.query_params, _QUERY)
         ids = await _wanted(ctx, socket.query_params.get("jobs"))
         first, rest = await _opened(ctx, ids, _since(socket.query_params.get("cursor")))
     except Problem as problem:

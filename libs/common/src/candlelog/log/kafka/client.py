@@ -7,6 +7,7 @@ from typing import Final, Protocol, TypeVar
 
 import structlog
 
+from candlelog.errors import Unavailable
 from candlelog.log.kafka.errors import mapped
 
 OPEN_SECONDS: Final = 60.0
@@ -40,7 +41,12 @@ async def start(client: _Client) -> None:
     """Connect, and join the group where there is one."""
     with mapped("connecting to the log"):
         async with asyncio.timeout(OPEN_SECONDS):
-            await client.start()
+            try:
+                await client.start()
+            except AssertionError as error:  # aiokafka's: there must be a broker to ask
+                # A broker that was stopped for a while has yet to be let in again by its
+                # controller, and lists no broker until then.
+                raise Unavailable("connecting to the log: no broker is listed") from error
 
 
 async def stop(client: _Client) -> None:

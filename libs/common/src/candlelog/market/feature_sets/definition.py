@@ -15,7 +15,6 @@ from pydantic import (
 )
 
 from candlelog.events.feature_sets import FeatureSetRef
-from candlelog.events.fields import Ordinal
 
 CandleColumn = Literal["open", "high", "low", "close", "volume"]
 
@@ -70,7 +69,7 @@ class FeatureSet(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Annotated[str, AfterValidator(_set_name)]
-    version: Ordinal = Field(ge=1, strict=True)
+    version: int = Field(ge=1, lt=2**31, strict=True)
     features: tuple[Indicator, ...] = Field(min_length=1)
 
     @field_validator("features")

@@ -65,7 +65,7 @@ def _parse(origin: str, text: str) -> FeatureSet:
 def _syntax(error: yaml.YAMLError) -> str:
     mark = getattr(error, "problem_mark", None)
     if mark is None:
-        return str(error)
+        return " ".join(str(error).split())
     return f"line {mark.line + 1}, column {mark.column + 1}: {getattr(error, 'problem', '')}"
 
 

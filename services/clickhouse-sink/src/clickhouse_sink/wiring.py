@@ -1,0 +1,75 @@
+"""The loops of a sink over its tables."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from typing import Final
+
+from candlelog.events.topics import CANDLES, FEATURES, REPLAY_REQUESTED, Topic
+from candlelog.lifecycle import VERSION, Runtime
+from candlelog.log.consume import ConsumeLoop
+from candlelog.log.dead_letters import DeadLetters
+from candlelog.log.handling import Handle
+from clickhouse_sink.handlers.batches import StoreBatches
+from clickhouse_sink.handlers.features import NoteBuilds, StoreFeatures
+from clickhouse_sink.handlers.watermarks import Watermarks, repeat
+from clickhouse_sink.ports import FeatureTables, Tables
+from clickhouse_sink.settings import Settings
+
+
+class Sink:
+    """Three loops: candles, features, and the requests that say which series have features.
+
+    Each topic is read in a group of its own, so that one does not rebalance the others.
+    """
+
+    def __init__(
+        self, runtime: Runtime, settings: Settings, tables: Tables, features: FeatureTables
+    ) -> None:
+        self._runtime = runtime
+        self._settings = settings
+        clock, publisher = runtime.clock, runtime.publisher
+        self._watermarks: Final = {
+            topic: Watermarks(topic) for topic in (CANDLES, REPLAY_REQUESTED)
+        }
+        self._handlers: Final[dict[Topic, Handle]] = {
+            CANDLES: StoreBatches(
+                tables,
+                publisher,
+                self._watermarks[CANDLES],
+                clock=clock,
+                max_rows=settings.flush_rows,
+            ),
+            FEATURES: StoreFeatures(features, publisher, clock),
+            REPLAY_REQUESTED: NoteBuilds(features, publisher, self._watermarks[REPLAY_REQUESTED]),
+        }
+
+    async def run(self) -> None:
+        """Store until the runtime is told to stop."""
+        runtime, stopping = self._runtime, self._runtime.stopping
+        seconds = self._settings.watermark_seconds
+        async with AsyncExitStack() as consumers:
+            loops = [
+                await self._loop(topic, handle, consumers)
+                for topic, handle in self._handlers.items()
+            ]
+            runtime.health.started()
+            async with asyncio.TaskGroup() as group:
+                for loop in loops:
+                    group.create_task(loop.run(stopping))
+                group.create_task(
+                    repeat(list(self._watermarks.values()), runtime.publisher, stopping, seconds)
+                )
+
+    async def _loop(self, topic: Topic, handle: Handle, consumers: AsyncExitStack) -> ConsumeLoop:
+        runtime = self._runtime
+        consumer = await consumers.enter_async_context(
+            runtime.log.consumer(runtime.topics(topic.name), f"{runtime.group}.{topic.name}")
+        )
+        letters = DeadLetters(runtime.publisher, service=runtime.service, version=VERSION)
+        loop = ConsumeLoop(
+            consumer, handle, letters, clock=runtime.clock, batch=self._settings.batch
+        )
+        if topic in self._watermarks:
+            loop.when_revoked(self._watermarks[topic].forget)
+        runtime.health.watch_lag(lambda: loop.lag)
+        return loop

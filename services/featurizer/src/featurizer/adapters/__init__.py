@@ -1,0 +1,1 @@
+"""ClickHouse, the watermarks and Faust, as the handlers need them."""

@@ -1,0 +1,93 @@
+"""What a group of events asks for, series by series."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from candlelog.events.candles import CandleBatchHeaderV1, CandleBatchV1
+from candlelog.events.feature_sets import FeatureSetRef
+from candlelog.events.features import ChunkFeatures
+from candlelog.events.replay import ReplayRequestedV1
+from candlelog.market.ranges import TimeRange, merge
+from candlelog.market.series import Series
+
+
+class Build(NamedTuple):
+    """A version of a feature set, and which of its builds."""
+
+    feature_set: FeatureSetRef
+    build: int
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A chunk that waits for the features of its span; `chunk.features` is to be counted."""
+
+    chunk: ChunkFeatures
+    span: TimeRange
+
+
+@dataclass(slots=True)
+class Work:
+    """What is to be computed of a series: spans whose candles may have changed, and for whom."""
+
+    spans: list[TimeRange] = field(default_factory=list[TimeRange])
+    builds: set[Build] = field(default_factory=set[Build])
+    asked: list[Asked] = field(default_factory=list[Asked])
+
+
+Request = CandleBatchV1 | ReplayRequestedV1
+
+ONLY_BUILD: Final = 0
+"""The build that follows the candles."""
+
+
+def work_of(events: Iterable[Request]) -> dict[Series, Work]:
+    """The work of a group; spans of a series that overlap or touch are one."""
+    found: dict[Series, Work] = {}
+    for event in events:
+        if isinstance(event, CandleBatchV1):
+            _add_batch(found, event)
+        else:
+            _add_request(found, event)
+    for work in found.values():
+        work.spans = merge(work.spans)
+    return found
+
+
+def builds_asked(event: Request) -> list[Build]:
+    """The builds that an event names."""
+    if isinstance(event, CandleBatchV1):
+        return [Build(feature_set, ONLY_BUILD) for feature_set in event.header.feature_sets]
+    return [Build(event.feature_set, event.build)]
+
+
+def _add_batch(found: dict[Series, Work], event: CandleBatchV1) -> None:
+    header = event.header
+    if not header.feature_sets and not event.rows.num_rows:
+        return
+    span = TimeRange(header.start, header.end)
+    work = found.setdefault(Series(header.exchange, header.symbol, header.timeframe), Work())
+    work.builds.update(builds_asked(event))
+    work.spans.append(span)
+    if header.feature_sets and header.last_part:
+        work.asked.append(Asked(_chunk(header), span))
+
+
+def _add_request(found: dict[Series, Work], event: ReplayRequestedV1) -> None:
+    span = TimeRange(event.start, event.end)
+    work = found.setdefault(Series(event.exchange, event.symbol, event.timeframe), Work())
+    work.builds.update(builds_asked(event))
+    work.spans.append(span)
+    work.asked.append(Asked(_chunk(event), span))
+
+
+def _chunk(event: CandleBatchHeaderV1 | ReplayRequestedV1) -> ChunkFeatures:
+    return ChunkFeatures(
+        job_id=event.job_id,
+        task_id=event.task_id,
+        chunk_id=event.chunk_id,
+        generation=event.generation,
+        release=event.release,
+        features=0,
+    )

@@ -1,0 +1,216 @@
+"""From a group of events to the features of all candles they may have changed."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import structlog
+from numpy.typing import NDArray
+
+from candlelog.events.candles import CandleBatchV1
+from candlelog.events.features import (
+    ChunkFeatures,
+    FeatureBatchHeaderV1,
+    FeatureBatchV1,
+    feature_schema,
+)
+from candlelog.events.topics import CANDLES
+from candlelog.log.outcome import Done, Outcome, Reject, Skip
+from candlelog.log.partitioner import partition_of
+from candlelog.log.publish import Publisher
+from candlelog.log.types import Received
+from candlelog.market.candles import Columns
+from candlelog.market.feature_sets import FeatureSet
+from candlelog.market.ranges import TimeRange
+from candlelog.market.series import Series
+from candlelog.market.timeframe import TIMEFRAMES, Timeframe, from_milliseconds, milliseconds
+from featurizer.domain.computation import compute
+from featurizer.domain.requests import Asked, Build, Request, Work, builds_asked, work_of
+from featurizer.domain.windows import W, windows
+from featurizer.ports import Barrier, Stored
+
+_PART_ROWS: Final = 10_000
+"""Rows of one batch on the log."""
+_AT_ONCE: Final = 4
+"""Series that are read and computed side by side."""
+_EPOCH_BITS: Final = 44
+_LOGGER: Final = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much is computed at once, and the epoch of the topic `candles`."""
+
+    rows: int
+    topic_epoch: int
+
+
+class Featurize:
+    """Handles groups of events; holds nothing between two of them.
+
+    Candles are read behind the barrier: everything the events speak of is stored then. Whatever is
+    stored later comes as an event of its own, with a higher revision, and is computed again. So it
+    does not matter how often, by whom and in what company an event is handled.
+    """
+
+    def __init__(
+        self,
+        stored: Stored,
+        barrier: Barrier,
+        publisher: Publisher,
+        feature_sets: Mapping[str, FeatureSet],
+        *,
+        limits: Limits,
+    ) -> None:
+        self._stored = stored
+        self._barrier = barrier
+        self._publisher = publisher
+        self._sets: Final = {each.ref: each for each in feature_sets.values()}
+        self._limits: Final = limits
+        self._room = asyncio.Semaphore(_AT_ONCE)
+
+    async def __call__(self, received: Sequence[Received]) -> Sequence[Outcome]:
+        """One outcome for each event, once all features are on the log. Raises `Unavailable`."""
+        outcomes = [self._outcome(item) for item in received]
+        requests = [
+            item.event
+            for item, outcome in zip(received, outcomes, strict=True)
+            if outcome == Done() and isinstance(item.event, Request)
+        ]
+        await self._barrier.passed(_positions(received, self._publisher.topic_prefix))
+        works = work_of(requests)
+        kept = await self._stored.builds(works)
+        await asyncio.gather(
+            *(self._series(series, work, kept.get(series, ())) for series, work in works.items())
+        )
+        return outcomes
+
+    def _outcome(self, item: Received) -> Outcome:
+        event = item.event
+        if not isinstance(event, Request):
+            return Skip("nothing to compute")
+        timeframe = event.header.timeframe if isinstance(event, CandleBatchV1) else event.timeframe
+        if timeframe not in TIMEFRAMES:
+            return Reject(f"unknown timeframe {timeframe!r}")
+        unknown = [build for build in builds_asked(event) if build.feature_set not in self._sets]
+        if unknown:
+            known = ", ".join(sorted(ref.text for ref in self._sets))
+            return Reject(f"no feature set {unknown[0].feature_set.text}; there are {known}")
+        return Done()
+
+    async def _series(self, series: Series, work: Work, kept: Sequence[Build]) -> None:
+        builds = sorted(work.builds | {build for build in kept if self._knows(series, build)})
+        if not builds:
+            return
+        tally = _Tally(series, builds, work.asked)
+        async with self._room:
+            for span in work.spans:
+                start: int | None = milliseconds(span.start)
+                while start is not None:
+                    start = await self._stretch(tally, start, span.end)
+            if work.asked:
+                await self._answer(tally)
+
+    async def _stretch(self, tally: "_Tally", start: int, span_end: datetime) -> int | None:
+        """Compute candles from `start` to the end of the span, and those after it that its candles
+        weigh on. Returns where to go on when these were too many for once.
+        """
+        span = TimeRange(from_milliseconds(start), span_end)
+        slots = Timeframe.parse(tally.series.timeframe).count(span.start, span.end)
+        rows = min(self._limits.rows, slots)
+        revision = self._revision(tally.series)
+        found = await self._stored.candles(tally.series, start, before=W, most=rows + W)
+        times = found.open_time
+        touched = windows([span], times)
+        if not touched:
+            return None
+        (window,) = touched
+        whole = window.end < len(times) or len(times) - window.start < rows + W
+        end = window.end if whole else window.start + rows
+        tally.count(times[window.start : end])
+        for build in tally.builds:
+            header = _header(tally.series, build, revision)
+            await self._publish(header, found.part(window.read_from, end), window.skipped)
+        return None if whole else int(times[end])
+
+    async def _publish(self, header: FeatureBatchHeaderV1, candles: Columns, first: int) -> None:
+        """Features of the candles from `first` on; those before it only lead up to them."""
+        grid = Timeframe.parse(header.timeframe)
+        definition = self._sets[header.feature_set]
+        rows = (await asyncio.to_thread(compute, definition, grid, candles)).slice(first)
+        parts = (rows.slice(at, _PART_ROWS) for at in range(0, rows.num_rows, _PART_ROWS))
+        await self._publisher.publish(*(FeatureBatchV1(header, part) for part in parts))
+
+    async def _answer(self, tally: "_Tally") -> None:
+        """Say which chunks are through, behind everything that was computed for them."""
+        header = _header(
+            tally.series, tally.builds[-1], self._revision(tally.series), tally.answers()
+        )
+        nothing = pa.RecordBatch.from_pylist([], schema=feature_schema([]))
+        await self._publisher.publish(FeatureBatchV1(header, nothing))
+
+    def _knows(self, series: Series, build: Build) -> bool:
+        if build.feature_set in self._sets:
+            return True
+        _LOGGER.warning(
+            "unknown_feature_set", series=series.text, feature_set=build.feature_set.text
+        )
+        return False
+
+    def _revision(self, series: Series) -> int:
+        """What is read from now on holds all of `candles` below it."""
+        partition = partition_of(series.text.encode(), CANDLES.partitions)
+        position = self._barrier.position(CANDLES.name, partition)
+        return (self._limits.topic_epoch << _EPOCH_BITS) + position
+
+
+class _Tally:
+    """What is computed of a series, and how many candles each chunk that asked has."""
+
+    def __init__(self, series: Series, builds: Sequence[Build], asked: Sequence[Asked]) -> None:
+        self.series: Final = series
+        self.builds: Final = builds
+        self._asked = asked
+        self._counts = [0] * len(asked)
+
+    def count(self, open_time: NDArray[np.int64]) -> None:
+        """These candles (milliseconds since the epoch, in order) have their features."""
+        for number, asked in enumerate(self._asked):
+            bounds = (milliseconds(asked.span.start), milliseconds(asked.span.end))
+            low, high = np.searchsorted(open_time, bounds).tolist()
+            self._counts[number] += high - low
+
+    def answers(self) -> tuple[ChunkFeatures, ...]:
+        """Every chunk with its count."""
+        return tuple(
+            asked.chunk.model_copy(update={"features": count})
+            for asked, count in zip(self._asked, self._counts, strict=True)
+        )
+
+
+def _header(
+    series: Series, build: Build, revision: int, answers: tuple[ChunkFeatures, ...] = ()
+) -> FeatureBatchHeaderV1:
+    return FeatureBatchHeaderV1(
+        exchange=series.exchange,
+        symbol=series.symbol,
+        timeframe=series.timeframe,
+        feature_set=build.feature_set,
+        build=build.build,
+        revision=revision,
+        answers=answers,
+    )
+
+
+def _positions(received: Sequence[Received], topic_prefix: str) -> dict[tuple[str, int], int]:
+    """What the sink must have stored: the next position behind each record."""
+    found: dict[tuple[str, int], int] = {}
+    for item in received:
+        partition = item.record.partition
+        at = (partition.topic.removeprefix(topic_prefix), partition.number)
+        found[at] = max(found.get(at, 0), item.record.offset + 1)
+    return found

@@ -1,0 +1,131 @@
+"""Faust on the real broker: nothing is acknowledged that is not done."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import pytest
+
+from candlelog.clock import SystemClock
+from candlelog.events.jobs import ListMarketsV1
+from candlelog.log.dead_letters import DeadLetters
+from candlelog.log.handling import Handling
+from candlelog.log.kafka import KafkaLog
+from candlelog.log.outcome import Done, Outcome, Reject
+from candlelog.log.publish import Publisher
+from candlelog.log.receive import receive
+from candlelog.log.types import Received
+from featurizer.adapters.faust_stream import FaustStream, Gathering
+
+pytestmark = pytest.mark.connected
+
+NOW = datetime(2024, 3, 1, tzinfo=UTC)
+
+
+class Bench:
+    """A topic with events on it, and streams that read it in one group, one after the other."""
+
+    def __init__(self, bootstrap: str, prefix: str) -> None:
+        self.bootstrap, self.prefix = bootstrap, prefix
+        self.log = KafkaLog(bootstrap)
+        self.topic = f"{prefix}jobs.commands"
+
+    async def publish(self, *names: str) -> None:
+        async with self.log.producer() as producer:
+            publisher = self._publisher(producer)
+            await publisher.publish(
+                *(ListMarketsV1(exchange=name, requested_at=NOW) for name in names)
+            )
+
+    async def run(self, handle, stopping: asyncio.Event) -> None:
+        """One stream, from its start to its end."""
+        async with self.log.producer() as producer:
+            letters = DeadLetters(self._publisher(producer), service="featurizer", version="1")
+            stream = FaustStream(
+                self.bootstrap,
+                f"{self.prefix}featurizer",
+                [self.topic],
+                Handling(handle, letters, clock=SystemClock(), rejects_limit=3),
+                clock=SystemClock(),
+                gathering=Gathering(100, 0.05),
+            )
+            async with asyncio.timeout(60):
+                await stream.run(stopping)
+
+    def _publisher(self, producer) -> Publisher:
+        return Publisher(
+            producer, source="featurizer", clock=SystemClock(), topic_prefix=self.prefix
+        )
+
+
+class Reader:
+    """A handler that remembers what it got, and says `enough` when it has seen so many."""
+
+    def __init__(self, enough: int, outcome: Outcome | None = None) -> None:
+        self.seen: list[str] = []
+        self.stopping = asyncio.Event()
+        self._enough = enough
+        self._outcome = outcome or Done()
+
+    async def __call__(self, received: Sequence[Received]) -> Sequence[Outcome]:
+        self.seen += [item.event.key for item in received]
+        if len(self.seen) >= self._enough:
+            self.stopping.set()
+        return [self._outcome] * len(received)
+
+
+@pytest.fixture
+def bench(kafka_bootstrap: str, topics: str) -> Bench:
+    return Bench(kafka_bootstrap, topics)
+
+
+async def test_what_is_done_is_not_read_again(bench: Bench):
+    await bench.publish("one", "two")
+    first = Reader(2)
+    await bench.run(first, first.stopping)
+    await bench.publish("three")
+    second = Reader(1)
+    await bench.run(second, second.stopping)
+    assert (sorted(first.seen), second.seen) == (["one", "two"], ["three"])
+
+
+async def test_an_error_in_the_handler_ends_the_stream_and_the_events_come_again(bench: Bench):
+    await bench.publish("one", "two")
+
+    async def divide(received: Sequence[Received]) -> Sequence[Outcome]:
+        raise ZeroDivisionError("a bug in an indicator")
+
+    with pytest.raises(ZeroDivisionError):
+        await bench.run(divide, asyncio.Event())
+    again = Reader(2)
+    await bench.run(again, again.stopping)
+    assert sorted(again.seen) == ["one", "two"]
+
+
+async def test_events_in_hand_at_a_stop_come_again(bench: Bench):
+    await bench.publish("one", "two")
+    stopping = asyncio.Event()
+
+    async def wait_for_ever(received: Sequence[Received]) -> Sequence[Outcome]:
+        stopping.set()
+        await asyncio.Event().wait()
+        return []
+
+    await bench.run(wait_for_ever, stopping)
+    again = Reader(2)
+    await bench.run(again, again.stopping)
+    assert sorted(again.seen) == ["one", "two"]
+
+
+async def test_a_refused_event_is_buried_and_the_next_one_read(bench: Bench):
+    await bench.publish("bad")
+    refusing = Reader(1, Reject("no good"))
+    await bench.run(refusing, refusing.stopping)
+    await bench.publish("good")
+    reading = Reader(1)
+    await bench.run(reading, reading.stopping)
+    assert reading.seen == ["good"]
+    async with bench.log.tail([f"{bench.prefix}dead-letters"], start="beginning") as tail:
+        (letter,) = await tail.poll(max_records=10, timeout=10.0)
+    assert receive(letter).event.key == "bad"
+    assert dict(letter.headers)["reason"] == b"no good"
