@@ -1,6 +1,6 @@
 """The values of a candle are the same however its series was cut, and in whatever order it came."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from random import Random
 
@@ -23,22 +23,21 @@ MINUTE = Timeframe.parse("1m")
 whole_series = settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 
 
-@st.composite
-def markets(draw: st.DrawFn) -> Columns:
-    """Up to 7,000 minutes of a walk, in which prices crash, stand still, and flicker between two
-    values, volume ceases and bursts, and minutes are missing.
+Event = tuple[str, int, int, float]
+
+
+def market(rows: int, seed: int, *, price: float = 100.0, events: Iterable[Event] = ()) -> Columns:
+    """Minutes of a walk in which prices crash, stand still or flicker between two values, volume
+    ceases or bursts, and minutes are missing: each event from a row on, for so many rows.
     """
-    rows = draw(st.integers(1, 7000))
-    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    rng = np.random.default_rng(seed)
     moves, volume = rng.normal(0, 1e-3, rows), rng.lognormal(0, 2, rows)
     reach, steps = 1e-3 * rng.random((2, rows)), np.ones(rows, dtype=np.int64)
     flicker = np.zeros(rows)
-    for _ in range(draw(st.integers(0, 5))):
-        kind = draw(st.sampled_from(["crash", "still", "flicker", "idle", "burst", "missing"]))
-        first, length = draw(st.integers(0, rows - 1)), draw(st.integers(1, 3500))
+    for kind, first, length, size in events:
         part = slice(first, first + length)
         if kind == "crash":
-            moves[part] -= draw(st.floats(0.1, 15)) / length
+            moves[part] -= size / length
         elif kind in {"still", "flicker"}:
             moves[part], reach[:, part] = 0, 0
             flicker[part] = (np.arange(rows)[part] % 2) * (kind == "flicker")
@@ -46,14 +45,40 @@ def markets(draw: st.DrawFn) -> Columns:
             steps[part] += rng.random(len(steps[part])) < 0.2
         else:
             volume[part] *= 1e9 if kind == "burst" else 0
-    close = draw(st.sampled_from([1e-6, 1.0, 60_000.0])) * np.exp(np.cumsum(moves))
-    close *= 1 + 1e-4 * flicker
+    close = price * np.exp(np.cumsum(moves)) * (1 + 1e-4 * flicker)
     before = np.concatenate([close[:1], close[:-1]])
-    high, low = (
-        np.maximum(close, before) * (1 + reach[0]),
-        np.minimum(close, before) * (1 - reach[1]),
-    )
+    high, low = np.maximum(close, before), np.minimum(close, before)
+    high, low = high * (1 + reach[0]), low * (1 - reach[1])
     return Columns(np.cumsum(steps) * 60_000, before, high, low, close, volume)
+
+
+HOSTILE: dict[str, list[Event]] = {
+    "a crash in an hour": [("crash", 3000, 60, 15)],
+    "a crash in a day": [("crash", 3000, 1440, 12)],
+    "a crash and a standstill": [("crash", 3000, 60, 15), ("still", 3060, 4000, 0)],
+    "a standstill of 1,900": [("still", 3000, 1900, 0)],
+    "a standstill of 1,930": [("still", 3000, 1930, 0)],
+    "a standstill of 2,390": [("still", 3000, 2390, 0)],
+    "a standstill of 3,000": [("still", 3000, 3000, 0)],
+    "a flicker of 2,300": [("flicker", 3000, 2300, 0)],
+    "nothing traded": [("burst", 2900, 100, 0), ("idle", 3000, 500, 0)],
+}
+
+
+@st.composite
+def markets(draw: st.DrawFn) -> Columns:
+    """Up to 7,000 minutes with up to five events."""
+    rows = draw(st.integers(1, 7000))
+    event = st.tuples(
+        st.sampled_from(["crash", "still", "flicker", "idle", "burst", "missing"]),
+        st.integers(0, rows - 1), st.integers(1, 3500), st.floats(0.1, 15),
+    )  # fmt: skip
+    return market(
+        rows,
+        draw(st.integers(0, 2**32 - 1)),
+        price=draw(st.sampled_from([1e-6, 1.0, 60_000.0])),
+        events=draw(st.lists(event, max_size=5)),
+    )
 
 
 def rows_of(candles: Columns, keep: slice | NDArray[np.intp]) -> Columns:
@@ -142,6 +167,18 @@ def test_a_value_is_that_of_its_last_w_rows(
     last = rows_of(candles, slice(max(0, end - W), end))
     alone = compute(default_set, MINUTE, last)
     assert wrong(alone.slice(alone.num_rows - 1), whole.slice(end - 1, 1), last.close[-1:]) == {}
+
+
+@pytest.mark.parametrize("events", HOSTILE.values(), ids=HOSTILE)
+def test_no_crash_and_no_standstill_shows_where_a_series_was_cut(
+    default_set: FeatureSet, wrong, events: list[Event]
+):
+    candles = market(9000, 1, events=events)
+    whole = compute(default_set, MINUTE, candles)
+    for end in range(W + 1, 9000, 29):
+        last = rows_of(candles, slice(end - W, end))
+        value = compute(default_set, MINUTE, last).slice(W - 1)
+        assert wrong(value, whole.slice(end - 1, 1), last.close[-1:]) == {}, end
 
 
 @pytest.mark.parametrize("seed", range(3))
