@@ -10,6 +10,7 @@ from candlelog_client.connection import Connection, from_environment
 from candlelog_client.gaps import Gaps
 from candlelog_client.http import Http, Retry
 from candlelog_client.jobs import Jobs
+from candlelog_client.listing import Listing
 from candlelog_client.paging import items
 from candlelog_client.ranges import RangeQuery, SeriesRange
 from candlelog_client.results import (
@@ -112,7 +113,7 @@ class Candlelog:
         start: datetime | str | None = None,
         end: datetime | str | None = None,
         limit: int | None = None,
-    ) -> AsyncIterator[CoverageRun]:
+    ) -> Listing[CoverageRun]:
         """The state of every slot of a series, as runs in time order.
 
         Without `start` from the first slot that was ever asked for.
@@ -124,7 +125,7 @@ class Candlelog:
             "start": as_text(start),
             "end": as_text(end),
         }
-        return items(self._http, "/coverage", CoverageRun, wanted, limit=limit)
+        return Listing(self._http, "/coverage", CoverageRun, wanted, limit=limit)
 
     async def limits(self) -> tuple[Limit, ...]:
         """Every budget: how much there is, how much is used."""

@@ -1,9 +1,12 @@
-"""Rows of candles and features read from the API, turned into tables."""
+"""Rows read from the API turned into tables, and tables into other frames."""
 
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any, Final, Literal
 
 import pyarrow as pa
+
+from candlelog_client.errors import ClientError
 
 Noun = Literal["candles", "features"]
 
@@ -31,3 +34,11 @@ def _column(values: list[Any], kind: pa.DataType) -> pa.Array:
     if pa.types.is_timestamp(kind):
         return pa.array(values, pa.string()).cast(kind)
     return pa.array(values, kind)
+
+
+def library(name: str) -> Any:
+    """The package that makes frames of that name; `ClientError` where it is missing."""
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise ClientError(f"to_{name}() needs the package {name}: pip install {name}") from error

@@ -1,9 +1,9 @@
 """Gaps: slots that nothing explains, and having them asked for."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 
 from candlelog_client.http import Http, path_part
-from candlelog_client.paging import items
+from candlelog_client.listing import Listing
 from candlelog_client.results import Gap, Job
 
 
@@ -21,13 +21,13 @@ class Gaps:
         timeframe: str | None = None,
         state: str | None = None,
         limit: int | None = None,
-    ) -> AsyncIterator[Gap]:
+    ) -> Listing[Gap]:
         """Gaps by series and start, at most `limit` of them; without a state those that are open.
 
         `state` is one of a gap, or "any".
         """
         wanted = {"exchange": exchange, "symbol": symbol, "timeframe": timeframe, "state": state}
-        return items(self._http, "/gaps", Gap, wanted, limit=limit)
+        return Listing(self._http, "/gaps", Gap, wanted, limit=limit)
 
     async def fill(self, gap_id: str) -> Job:
         """Have one gap asked for; the job that does it.

@@ -4,14 +4,12 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from importlib import import_module
 from typing import Any
 
 import pyarrow as pa
 
 from candlelog_client.arrow_blocks import Batches, opened
-from candlelog_client.errors import ClientError
-from candlelog_client.frames import Noun, from_rows
+from candlelog_client.frames import Noun, from_rows, library
 from candlelog_client.http import Http
 from candlelog_client.times import as_text
 
@@ -51,18 +49,11 @@ class RangeQuery:
 
     async def to_polars(self) -> Any:
         """The whole range as a `polars.DataFrame`. Raises `ClientError` where polars is missing."""
-        try:
-            polars = import_module("polars")
-        except ImportError as error:
-            raise ClientError("to_polars() needs the package polars: pip install polars") from error
-        return polars.from_arrow(await self.to_arrow())
+        return library("polars").from_arrow(await self.to_arrow())
 
     async def to_pandas(self) -> Any:
         """The whole range as a `pandas.DataFrame`. Raises `ClientError` where pandas is missing."""
-        try:
-            import_module("pandas")
-        except ImportError as error:
-            raise ClientError("to_pandas() needs the package pandas: pip install pandas") from error
+        library("pandas")
         return (await self.to_arrow()).to_pandas()
 
     async def pages(self, *, size: int = 1000, limit: int | None = None) -> AsyncIterator[pa.Table]:

@@ -52,6 +52,20 @@ async def test_the_client_lists_gaps_and_has_them_filled(client, api):
     assert sent(api, 2) == {"symbols": ["BTC/USDT"]}
 
 
+async def test_gaps_and_coverage_are_read_as_frames_too(client, api):
+    run = run_of("unknown", 0, 3).model_dump(mode="json")
+    api.say("GET /gaps", {"items": [GAP, GAP], "next": None})
+    api.say("GET /coverage", {"items": [run], "next": None})
+    async with client as c:
+        gaps = await c.gaps().to_arrow()
+        coverage = await c.coverage("binance", "BTC/USDT", "1m").to_pandas()
+    assert gaps.num_rows == 2
+    assert gaps["start"].to_pylist() == [START, START]
+    assert str(gaps.schema.field("job_id").type) == "string"
+    assert coverage["state"].to_list() == ["unknown"]
+    assert coverage["slots"].to_list() == [3 * 1440]
+
+
 def test_gaps_are_listed_with_their_state(command, api):
     api.say("GET /gaps", {"items": [GAP], "next": None})
     result = command("gaps", "list", "--exchange", "binance", "--state", "any")

@@ -133,11 +133,14 @@ def test_open_gaps_are_the_unknown_runs_whatever_was_audited_in_which_order(step
     for (start, letters), job in steps:
         this = audit(start, letters, *([job] if job else ()))
         seen |= {start + number: letter != "." for number, letter in enumerate(letters)}
-        known = [
-            each
-            for each in records.values()
-            if each.open and each.start <= this.window.end and each.end >= this.window.start
-        ]
+        known = sorted(
+            (
+                each
+                for each in records.values()
+                if each.open and each.start <= this.window.end and each.end >= this.window.start
+            ),
+            key=lambda each: each.start,
+        )
         changed = reconcile(known, this)
         assert len({each.gap_id for each in changed}) == len(changed), "told of once"
         assert all(records.get(each.gap_id) != each for each in changed), "told of for a reason"

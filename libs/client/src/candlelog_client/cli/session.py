@@ -1,7 +1,7 @@
 """A command's talk with the server: find it, do the work, turn errors into sentences."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator
+from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -50,8 +50,8 @@ def explained(*, interrupted: str = "interrupted") -> Generator[None]:
         fail(interrupted, Exit.INTERRUPTED)
 
 
-async def collect(items: AsyncIterator[T]) -> list[T]:
-    """Every item of an async iterator."""
+async def collect(items: AsyncIterable[T]) -> list[T]:
+    """Every item there is."""
     return [item async for item in items]
 
 

@@ -5,15 +5,20 @@ its first slots ends, filled, where the next unexplained slot is, and what is le
 its own, in the state the first one had. One that turns out to begin earlier is merged into that.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
+from operator import attrgetter
+from typing import Final
 from uuid import UUID
 
 from candlelog.market.ranges import TimeRange
 from candlelog.market.series import Series
 from candlelog.market.slots import SlotRun, SlotState
 from gap_auditor.domain.gaps import Gap, GapState, given_up
+
+_START: Final = attrgetter("start")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +38,7 @@ class Audit:
 def reconcile(known: Sequence[Gap], audit: Audit) -> list[Gap]:
     """The gaps that are not as they were, as they are now.
 
-    `known` are the open gaps of the series that overlap or touch the window.
+    `known` are the open gaps of the series that overlap or touch the window, in order of time.
     """
     missing = _missing(known, audit)
     now = [_gap(known, stretch, audit) for stretch in missing]
@@ -59,7 +64,7 @@ def _missing(known: Sequence[Gap], audit: Audit) -> list[_Stretch]:
         for run in audit.runs
         if run.state is SlotState.UNKNOWN
     )
-    found = sorted([*inside, *_outside(known, audit.window)], key=lambda part: part.start)
+    found = sorted([*inside, *_outside(known, audit.window)], key=_START)
     joined: list[_Stretch] = []
     for part in found:
         last = joined[-1] if joined else None
@@ -80,8 +85,9 @@ def _outside(known: Iterable[Gap], window: TimeRange) -> Iterable[_Stretch]:
 
 def _gap(known: Sequence[Gap], stretch: _Stretch, audit: Audit) -> Gap:
     """The gap that the stretch is: new, or what has become of the one its first slot was in."""
-    before = next((gap for gap in known if gap.start <= stretch.start < gap.end), None)
-    if before is None:
+    number = bisect_right(known, stretch.start, key=_START)
+    before = known[number - 1] if number else None
+    if before is None or before.end <= stretch.start:
         return Gap(
             audit.series, stretch.start, stretch.end, GapState.DETECTED, None, detected_at=audit.at
         )
@@ -91,7 +97,8 @@ def _gap(known: Sequence[Gap], stretch: _Stretch, audit: Audit) -> Gap:
 
 def _closed(gap: Gap, missing: Sequence[_Stretch]) -> Gap:
     """A gap whose first slot is explained, or belongs to a gap that begins earlier."""
-    if any(stretch.start < gap.start < stretch.end for stretch in missing):
+    number = bisect_right(missing, gap.start, key=_START)
+    if number and missing[number - 1].end > gap.start:
         return replace(gap, state=GapState.MERGED)
-    rest = (stretch.start for stretch in missing if gap.start < stretch.start < gap.end)
-    return replace(gap, state=GapState.FILLED, end=min(rest, default=gap.end))
+    rest = missing[number].start if number < len(missing) else gap.end
+    return replace(gap, state=GapState.FILLED, end=min(rest, gap.end))

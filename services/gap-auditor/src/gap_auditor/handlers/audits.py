@@ -1,5 +1,6 @@
 """Tasks that ended are audited: how complete they are, and what gaps they leave."""
 
+from collections import defaultdict
 from collections.abc import Collection, Sequence, Set
 from typing import Final
 from uuid import UUID
@@ -7,6 +8,7 @@ from uuid import UUID
 from candlelog.clock import Clock
 from candlelog.log.outcome import Done, Outcome, Skip
 from candlelog.log.types import Received
+from candlelog.market.series import Series
 from candlelog.stores.transactions import Transaction, Transactions
 from gap_auditor.adapters import gap_rows, task_rows
 from gap_auditor.domain import announcing
@@ -71,11 +73,13 @@ class Audits:
         gaps = await gap_rows.near(
             transaction.connection, *names, timeframe=question.timeframe, window=window
         )
+        known: defaultdict[Series, list[Gap]] = defaultdict(list)
+        for gap in gaps:
+            known[gap.series].append(gap)
         changed: list[Gap] = []
         for task in question.tasks:
-            known = [gap for gap in gaps if gap.series == task.series]
             audit = Audit(task.series, window, runs[task.series], {task.job_id}, at)
-            changed += reconcile(known, audit)
+            changed += reconcile(known[task.series], audit)
             transaction.say(announcing.task_audited(task, runs[task.series], at))
         await record(transaction, changed, known={gap.gap_id for gap in gaps}, at=at)
 
