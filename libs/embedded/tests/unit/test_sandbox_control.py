@@ -133,6 +133,7 @@ async def test_stats_count_by_path_symbol_minute_and_arrival(
             "symbol": "SYNAUSDT",
             "interval": "1m",
             "start": "1706745600000",
+            "end": None,
             "weight": 2,
             "verdict": 200,
         }

@@ -210,6 +210,40 @@ async def test_a_rule_can_speak_of_one_path_or_one_symbol(venue: Venue) -> None:
     assert statuses == [200, 500, 200, 503]
 
 
+async def test_a_rule_can_speak_of_one_interval(venue: Venue) -> None:
+    venue.faults.replace((FaultRule(kind="500", interval="1h"),))
+    assert (await klines(venue)).status == 200
+    assert (await klines(venue, interval="1h")).status == 500
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "status"),
+    [
+        ("08:59", "09:00", 200),
+        ("08:59", "09:01", 500),
+        ("09:10", "11:00", 500),
+        ("09:20", "10:00", 200),
+    ],
+)
+async def test_a_rule_can_speak_of_some_times(
+    venue: Venue, start: str, end: str, status: int
+) -> None:
+    rule = {"start": f"2024-02-01T{start}Z", "end": f"2024-02-01T{end}Z"}
+    venue.faults.replace((FaultRule.model_validate({"kind": "500"} | rule),))
+    asked = {"startTime": "1706778000000", "endTime": "1706779199999"}  # 09:00 to 09:19:59
+    assert (await klines(venue, **asked)).status == status
+    assert (await venue.ask("/api/v3/time", {})).status == 200
+
+
+async def test_a_row_fault_of_some_times_spoils_every_row_of_them(venue: Venue) -> None:
+    good = content(await klines(venue))
+    times = {"start": "2024-02-01T00:03:00Z", "end": "2024-02-01T00:06:00Z"}
+    venue.faults.replace((FaultRule.model_validate({"kind": "row-nan"} | times),))
+    bad = content(await klines(venue))
+    differing = [index for index, row in enumerate(good) if row != bad[index]]
+    assert differing == [3, 4, 5]
+
+
 async def test_a_rule_ends_after_its_count(venue: Venue) -> None:
     venue.faults.replace((FaultRule(kind="500", count=2),))
     assert [(await klines(venue)).status for _ in range(3)] == [500, 500, 200]

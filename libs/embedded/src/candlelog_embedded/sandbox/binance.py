@@ -52,6 +52,13 @@ def weight(path: str) -> int:
     return _WEIGHTS.get(path, 1)
 
 
+def asked_times(query: Query) -> tuple[int, int]:
+    """The first and the last millisecond a klines question asks for, as far as it says."""
+    given = [query.get(name, "") for name in ("startTime", "endTime")]
+    start, end = (int(text) if _NUMBER.fullmatch(text) else None for text in given)
+    return start or 0, _LARGEST_NUMBER if end is None else end
+
+
 def known_path(path: str) -> bool:
     """Whether the venue has something there."""
     return path in _WEIGHTS

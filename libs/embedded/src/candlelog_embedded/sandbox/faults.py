@@ -12,10 +12,10 @@ from random import Random
 from typing import Annotated, Any, Final
 
 import orjson
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from candlelog_embedded.sandbox.answers import Answer, Delivery
-from candlelog_embedded.sandbox.binance import KLINES
+from candlelog_embedded.sandbox.binance import KLINES, Query, asked_times
 from candlelog_embedded.sandbox.limiter import Limiter
 from candlelog_embedded.sandbox.refusals import banned, limited
 
@@ -28,9 +28,9 @@ _OPEN = 1
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """What a fault may need besides the answer."""
+    """What a fault may need besides the answer: `rule` says when, and how, it was to strike."""
 
-    seconds: float | None
+    rule: "FaultRule"
     limiter: Limiter
     random: Random
     now: int
@@ -48,7 +48,7 @@ class Fault:
 
 
 def _limited(_answer: Answer, around: Circumstances) -> Answer:
-    seconds = around.seconds
+    seconds = around.rule.seconds
     return limited(around.limiter.retry_after(around.now) if seconds is None else seconds)
 
 
@@ -57,7 +57,8 @@ def _limited_bare(_answer: Answer, _around: Circumstances) -> Answer:
 
 
 def _banned(_answer: Answer, around: Circumstances) -> Answer:
-    seconds = around.limiter.rules.ban_seconds if around.seconds is None else around.seconds
+    seconds = around.rule.seconds
+    seconds = around.limiter.rules.ban_seconds if seconds is None else seconds
     around.limiter.ban(seconds, around.now)
     return banned(around.limiter, around.now)
 
@@ -76,7 +77,8 @@ def _cut(answer: Answer, _around: Circumstances) -> Answer:
 
 
 def _stalled(answer: Answer, around: Circumstances) -> Answer:
-    return replace(answer, wait_seconds=15.0 if around.seconds is None else around.seconds)
+    seconds = around.rule.seconds
+    return replace(answer, wait_seconds=15.0 if seconds is None else seconds)
 
 
 def _html(_answer: Answer, _around: Circumstances) -> Answer:
@@ -114,11 +116,16 @@ _SPOILERS: Final[dict[str, Callable[[Row], None]]] = {
 def _spoilt(
     answer: Answer, around: Circumstances, *, spoilers: Sequence[Callable[[Row], None]]
 ) -> Answer:
-    """One row of the page, drawn at random, is made bad."""
+    """Every row of the rule's times, or one of the page drawn at random, is made bad."""
     rows = orjson.loads(answer.body)
     if not isinstance(rows, list) or not rows:
         return answer
-    around.random.choice(spoilers)(around.random.choice(rows))
+    if around.rule.timed:
+        chosen = [row for row in rows if around.rule.holds(row[0], row[0])]
+    else:
+        chosen = [around.random.choice(rows)]
+    for row in chosen:
+        around.random.choice(spoilers)(row)
     return replace(answer, body=orjson.dumps(rows))
 
 
@@ -147,7 +154,11 @@ def _known(kind: str) -> str:
 
 
 class FaultRule(BaseModel):
-    """When a fault strikes. `count` ends it after that many; `seconds` is the fault's own time."""
+    """When a fault strikes. `count` ends it after that many; `seconds` is the fault's own time.
+
+    `start` and `end` hold it to klines requests that ask for times in `[start, end)`, and a fault
+    that spoils rows to the rows of these times, which it then spoils all.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -156,13 +167,33 @@ class FaultRule(BaseModel):
     count: int | None = Field(default=None, ge=1)
     path: str | None = None
     symbol: str | None = None
+    interval: str | None = None
+    start: AwareDatetime | None = None
+    end: AwareDatetime | None = None
     seconds: float | None = Field(default=None, ge=0.0)
 
-    def concerns(self, path: str, symbol: str | None) -> bool:
-        """Whether a request to this path for this symbol is one the rule speaks of."""
-        if FAULTS[self.kind].pages_only and path != KLINES:
+    @property
+    def timed(self) -> bool:
+        """Whether it speaks of some times alone."""
+        return self.start is not None or self.end is not None
+
+    def holds(self, first: int, last: int) -> bool:
+        """Whether it speaks of any time from `first` to `last`, in milliseconds."""
+        after = self.start is None or last >= self.start.timestamp() * 1000
+        return after and (self.end is None or first < self.end.timestamp() * 1000)
+
+    def concerns(self, path: str, query: Query) -> bool:
+        """Whether this is a request the rule speaks of."""
+        if (FAULTS[self.kind].pages_only or self.timed) and path != KLINES:
             return False
-        return self.path in (None, path) and self.symbol in (None, symbol)
+        named = (
+            (self.path, path),
+            (self.symbol, query.get("symbol")),
+            (self.interval, query.get("interval")),
+        )
+        if any(wanted not in (None, given) for wanted, given in named):
+            return False
+        return not self.timed or self.holds(*asked_times(query))
 
 
 class FaultPlan:
@@ -179,11 +210,11 @@ class FaultPlan:
         self.rules = rules
         self._left = [rule.count for rule in rules]
 
-    def draw(self, path: str, symbol: str | None) -> FaultRule | None:
+    def draw(self, path: str, query: Query) -> FaultRule | None:
         """The rule that strikes this request, None when it is spared."""
         for number, rule in enumerate(self.rules):
             left = self._left[number]
-            if left == 0 or not rule.concerns(path, symbol):
+            if left == 0 or not rule.concerns(path, query):
                 continue
             if rule.probability < 1.0 and self.random.random() >= rule.probability:
                 continue

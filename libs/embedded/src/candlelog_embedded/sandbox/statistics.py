@@ -15,6 +15,7 @@ class Arrival(NamedTuple):
     symbol: str | None
     interval: str | None
     start: str | None
+    end: str | None
     weight: int
     verdict: int
 

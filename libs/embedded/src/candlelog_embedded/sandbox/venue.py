@@ -37,10 +37,10 @@ class Venue:
         verdict = self._count(path, query, now)
         if verdict is not Verdict.ADMITTED:
             return self._stamped(refusal(verdict, self.limiter, now), now)
-        rule = self.faults.draw(path, query.get("symbol"))
+        rule = self.faults.draw(path, query)
         answer = await self._answer(path, query, now)
         if rule is not None:
-            around = Circumstances(rule.seconds, self.limiter, self.faults.random, now)
+            around = Circumstances(rule, self.limiter, self.faults.random, now)
             answer = FAULTS[rule.kind].apply(answer, around)
         return self._stamped(answer, now)
 
@@ -60,6 +60,7 @@ class Venue:
             symbol,
             query.get("interval"),
             query.get("startTime"),
+            query.get("endTime"),
             cost,
             verdict,
         )
