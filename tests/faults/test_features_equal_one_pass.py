@@ -37,7 +37,7 @@ from candlelog.market.series import Series
 from candlelog.market.timeframe import Timeframe, from_milliseconds
 from candlelog.stores.clickhouse import ClickHouse
 
-pytestmark = [pytest.mark.connected, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.connected, pytest.mark.faults, pytest.mark.timeout(3000)]
 
 HISTORIES = 4 * int(os.environ.get("CANDLELOG_FAULT_SEEDS", "1"))
 SERVICES = ("clickhouse_sink", "featurizer")

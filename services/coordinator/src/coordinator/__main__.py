@@ -6,10 +6,10 @@ from candlelog.lifecycle import Runtime, run
 from candlelog.market.profile import EXCHANGES, profile
 from candlelog.stores.clickhouse import ClickHouse
 from candlelog.stores.migrations import migrate_postgres, migrations_directory
+from candlelog.stores.outbox import Relay
 from candlelog.stores.postgres import connect
+from candlelog.stores.transactions import Transactions
 from coordinator.adapters.coverage import ClickHouseCoverage
-from coordinator.adapters.outbox import Relay
-from coordinator.adapters.transaction import Transactions
 from coordinator.settings import Settings
 from coordinator.wiring import Coordinator
 

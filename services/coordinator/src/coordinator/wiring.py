@@ -11,15 +11,15 @@ from candlelog.log.dead_letters import DeadLetters
 from candlelog.log.handling import Handle
 from candlelog.log.ports import Consumer
 from candlelog.market.profile import ExchangeProfile
-from coordinator.adapters.outbox import Relay
-from coordinator.adapters.transaction import Transactions
+from candlelog.stores.outbox import Relay
+from candlelog.stores.transactions import Transactions
+from candlelog.woken import Step, WokenLoop
 from coordinator.handlers.commands import Commands
 from coordinator.handlers.progress import ChunkProgress
 from coordinator.handlers.release import Releases
 from coordinator.handlers.resume import resume
 from coordinator.handlers.submit import Submissions
 from coordinator.ports import Coverage
-from coordinator.woken import Step, WokenLoop
 
 _PROGRESS_BATCH: Final = 1000
 _COMMANDS_BATCH: Final = 50
@@ -87,4 +87,11 @@ class Coordinator:
         return ConsumeLoop(consumer, handle, letters, clock=runtime.clock, batch=batch)
 
     def _woken(self, name: str, step: Step, woken: asyncio.Event) -> WokenLoop:
-        return WokenLoop(name, step, woken, tick_seconds=self._tick_seconds, random=self._random)
+        return WokenLoop(
+            name,
+            step,
+            woken,
+            service="coordinator",
+            tick_seconds=self._tick_seconds,
+            random=self._random,
+        )

@@ -28,10 +28,10 @@ from candlelog.log.receive import receive
 from candlelog.log.types import Partition, Received
 from candlelog.market.profile import profile
 from candlelog.stores.migrations import migrate_postgres, migrations_directory
+from candlelog.stores.outbox import Relay
 from candlelog.stores.postgres import Pool, connect
+from candlelog.stores.transactions import Transactions
 from coordinator.adapters.memory import MemoryCoverage
-from coordinator.adapters.outbox import Relay
-from coordinator.adapters.transaction import Transactions
 from coordinator.handlers.commands import Commands
 from coordinator.handlers.progress import ChunkProgress
 from coordinator.handlers.release import Releases

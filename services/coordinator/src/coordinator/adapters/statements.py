@@ -227,23 +227,3 @@ JOIN tasks ON tasks.job_id = chunks.job_id AND tasks.task_id = chunks.task_id
 JOIN unnest($2::text[], $3::text[]) AS named (symbol, timeframe) USING (symbol, timeframe)
 WHERE exchange = $1 AND route = 'rest' AND awaits_features
 """
-
-# outbox
-
-APPEND_TO_OUTBOX: Final = """
-INSERT INTO outbox (topic, key, value, headers)
-SELECT topic, key, value, headers::jsonb
-FROM unnest($1::text[], $2::bytea[], $3::bytea[], $4::text[])
-     WITH ORDINALITY AS new (topic, key, value, headers, place)
-ORDER BY place
-"""
-
-LOCK_OUTBOX: Final = """
-SELECT pg_advisory_xact_lock(hashtextextended('coordinator.outbox', 0))
-"""
-
-OLDEST_IN_OUTBOX: Final = """
-SELECT id, topic, key, value, headers FROM outbox ORDER BY id LIMIT $1
-"""
-
-DELETE_FROM_OUTBOX: Final = "DELETE FROM outbox WHERE id = ANY($1::bigint[])"

@@ -7,8 +7,8 @@ from uuid import UUID
 from candlelog.events.jobs import CancelJobV1
 from candlelog.events.progress import CommandAnsweredV1
 from candlelog.market.states import Action, Status
+from candlelog.stores.transactions import Transaction
 from coordinator.adapters import job_rows, task_rows
-from coordinator.adapters.transaction import Transaction
 from coordinator.domain import announcing
 from coordinator.domain.jobs import Job, cancel, moved
 

@@ -10,7 +10,7 @@ from candlelog.events.jobs import CancelJobV1, FillGapsV1, ListMarketsV1, Submit
 from candlelog.log.outcome import Done, Outcome, Reject, Skip
 from candlelog.log.types import Received
 from candlelog.market.profile import profile
-from coordinator.adapters.transaction import Transactions
+from candlelog.stores.transactions import Transactions
 from coordinator.handlers.cancel import cancel_job
 from coordinator.handlers.submit import Submissions
 

@@ -20,9 +20,9 @@ from candlelog.events.progress import (
 from candlelog.log.outcome import Done, Outcome, Skip
 from candlelog.log.types import Received
 from candlelog.market.states import Action
+from candlelog.stores.transactions import Transaction, Transactions
 from coordinator.adapters import chunk_rows, feature_rows, job_rows, task_rows
 from coordinator.adapters.task_rows import TaskKey
-from coordinator.adapters.transaction import Transaction, Transactions
 from coordinator.domain import announcing
 from coordinator.domain.delays import retry_delay
 from coordinator.domain.folding import (

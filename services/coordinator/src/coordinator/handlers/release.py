@@ -10,9 +10,9 @@ from uuid import UUID
 from candlelog.clock import Clock
 from candlelog.market.profile import ExchangeProfile
 from candlelog.market.states import TERMINAL, Action, Status
+from candlelog.stores.transactions import Transaction, Transactions
 from coordinator.adapters import chunk_rows, job_rows, task_rows
 from coordinator.adapters.task_rows import TaskKey
-from coordinator.adapters.transaction import Transaction, Transactions
 from coordinator.domain import announcing
 from coordinator.domain.fairness import DeficitRoundRobin, take_turns
 from coordinator.domain.jobs import Job, moved

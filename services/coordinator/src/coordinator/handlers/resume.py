@@ -4,8 +4,8 @@ from datetime import timedelta
 from typing import Final
 
 from candlelog.clock import Clock
+from candlelog.stores.transactions import Transactions
 from coordinator.adapters import chunk_rows, job_rows
-from coordinator.adapters.transaction import Transactions
 from coordinator.domain import announcing
 
 _CATCH_UP: Final = timedelta(seconds=15)

@@ -14,9 +14,9 @@ from candlelog.market.profile import ExchangeProfile
 from candlelog.market.ranges import TimeRange
 from candlelog.market.states import Action, Status
 from candlelog.stores.postgres import Connection
+from candlelog.stores.transactions import Transaction, Transactions
 from coordinator.adapters import feature_rows, job_rows, task_rows
 from coordinator.adapters.job_rows import NewJob
-from coordinator.adapters.transaction import Transaction, Transactions
 from coordinator.domain import announcing
 from coordinator.domain.jobs import Job, moved
 from coordinator.domain.planning import Known, TaskPlan, plan_job
