@@ -43,7 +43,7 @@ class Gaps:
         symbols: Sequence[str] | None = None,
         timeframes: Sequence[str] | None = None,
     ) -> tuple[Job, ...]:
-        """Have every gap asked for that matches and is detected or failed; the jobs that do it.
+        """Have every open gap asked for that matches and no job is filling; the jobs that do it.
 
         Raises `Conflict` when there is none.
         """

@@ -141,8 +141,7 @@ async def test_a_gap_that_is_over_or_unknown_cannot_be_filled(api: Any, symbol: 
 async def test_all_gaps_that_match_are_filled_by_one_job_a_thousand(api: Any, symbol: str):
     gaps = [opened(symbol, 10 * number) for number in range(1003)]
     hourly = opened(symbol, 0, timeframe="1h", gap_id=uuid4())
-    refused = opened(symbol, 20_000, state="unfillable")
-    await say(api, *gaps, hourly, refused)
+    await say(api, *gaps, hourly)
     body = {"exchange": "binance", "symbols": [symbol], "timeframes": ["1m"]}
     answer = await api.http.post("/gaps/fill", json=body)
     assert answer.status_code == 202
@@ -156,11 +155,13 @@ async def test_all_gaps_that_match_are_filled_by_one_job_a_thousand(api: Any, sy
     assert [gap["timeframe"] for gap in left] == ["1h"]
 
 
-async def test_an_unfillable_gap_is_filled_when_it_is_named(api: Any, symbol: str):
-    gap = opened(symbol, 0, state="unfillable")
+@pytest.mark.parametrize("state", ["failed", "unfillable"])
+async def test_a_gap_that_a_repair_has_left_can_be_filled_again(api: Any, symbol: str, state: str):
+    gap = opened(symbol, 0, state=state)
     await say(api, gap)
-    assert (await api.http.post("/gaps/fill", json={"symbols": [symbol]})).status_code == 409
-    assert (await api.http.post(f"/gaps/{gap.gap_id}/fill")).status_code == 202
+    answer = await api.http.post("/gaps/fill", json={"symbols": [symbol]})
+    assert answer.status_code == 202
+    assert [each["state"] for each in await listed(api, symbol=symbol)] == ["filling"]
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from candlelog.events.jobs import FillGapsV1, GapToFill
 from status_api.domain.problems import Problem
 from status_api.domain.rows import GapRow
 
-FILLABLE: Final = ("detected", "failed")
-"""States in which gaps are filled when many are; one that is unfillable is when it is named."""
+FILLABLE: Final = ("detected", "unfillable", "failed")
+"""States of a gap that is open and that no job is filling."""
 _MOST_GAPS: Final = 1000
 
 

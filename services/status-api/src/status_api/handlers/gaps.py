@@ -99,7 +99,7 @@ async def list_gaps(
 
 @router.post("/fill", status_code=202, responses={202: {"model": Repairs}}, response_model=None)
 async def fill_gaps(ctx: Ctx, who: Who, request: FillRequest | None = None) -> Response:
-    """Have every gap filled that matches and is detected or failed."""
+    """Have every open gap filled that matches and that no job is filling."""
     wanted = request or FillRequest()
     check_names(wanted.exchange, wanted.timeframes or ())
     found = await ctx.gaps.page(
@@ -108,7 +108,7 @@ async def fill_gaps(ctx: Ctx, who: Who, request: FillRequest | None = None) -> R
         limit=None,
     )
     if not found:
-        raise Problem(409, "nothing_to_fill", "no gap that matches is detected or failed")
+        raise Problem(409, "nothing_to_fill", "no open gap matches that no job is filling")
     job_ids = await _submitted(ctx, who.name, found)
     jobs = [await visible(ctx, job_id) for job_id in job_ids]
     return json_response(Repairs(jobs=[await view(ctx, job) for job in jobs]), status=202)
@@ -120,7 +120,7 @@ async def fill_gaps(ctx: Ctx, who: Who, request: FillRequest | None = None) -> R
 async def fill_gap(
     ctx: Ctx, who: Who, gap_id: Annotated[str, Path(description="id of a gap")]
 ) -> Response:
-    """Have one gap filled, also one that is unfillable."""
+    """Have one gap filled."""
     gap = await _gap(ctx, gap_id)
     check_fillable(gap)
     (job_id,) = await _submitted(ctx, who.name, [gap])
