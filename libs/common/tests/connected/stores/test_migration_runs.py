@@ -59,8 +59,8 @@ async def test_the_tables_of_clickhouse_are_made_by_two_runs_at_once(clickhouse_
     for store in stores:
         await store.close()
     assert [name for (name,) in tables] == [
-        "candle_revisions", "candles", "candles_latest", "coverage", "quarantine",
-        "schema_migrations",
+        "candle_revisions", "candles", "candles_latest", "coverage", "feature_builds", "features",
+        "features_latest", "quarantine", "schema_migrations",
     ]  # fmt: skip
     assert applied == [(len(list(directory.glob("*.sql"))),)]
 
