@@ -1,7 +1,6 @@
 """What both kinds of feature tables promise: the engine and the ones in memory."""
 
 from collections.abc import Sequence
-from uuid import UUID
 
 import pyarrow as pa
 import pytest
@@ -19,7 +18,6 @@ pytestmark = pytest.mark.connected
 
 START = 1_706_745_600_000
 BTC = Series("binance", "BTC/USDT", "1m")
-JOB = UUID("11111111-1111-4111-8111-111111111111")
 
 
 def batch(

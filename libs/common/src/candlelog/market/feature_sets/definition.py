@@ -15,14 +15,11 @@ from pydantic import (
 )
 
 from candlelog.events.feature_sets import FeatureSetRef
+from candlelog.events.features import KEY_COLUMNS, is_feature_name
 
 CandleColumn = Literal["open", "high", "low", "close", "volume"]
 
-_COLUMN: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _SET_NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,62}")
-_KEY_COLUMNS: Final = (
-    "exchange", "symbol", "timeframe", "open_time", "feature_set", "version", "build", "revision",
-)  # fmt: skip
 
 
 def _set_name(name: str) -> str:
@@ -34,12 +31,12 @@ def _set_name(name: str) -> str:
 
 
 def _column(name: str) -> str:
-    if not _COLUMN.fullmatch(name):
+    if name in KEY_COLUMNS:
+        raise ValueError(f"{name!r} is part of the key of a feature row; choose another name")
+    if not is_feature_name(name):
         raise ValueError(
             f"{name!r} is no column name; write 1 to 63 of a-z, 0-9 and _, a letter first"
         )
-    if name in _KEY_COLUMNS:
-        raise ValueError(f"{name!r} is part of the key of a feature row; choose another name")
     return name
 
 
