@@ -3,11 +3,9 @@
 from typing import ClassVar
 from uuid import UUID
 
-from pydantic import Field
-
 from candlelog.events.event import Event
 from candlelog.events.feature_sets import FeatureSetRef
-from candlelog.events.fields import Name, Ordinal, Time
+from candlelog.events.fields import Name, Ordinal, Positive, Time
 
 
 class ReplayRequestedV1(Event):
@@ -33,7 +31,7 @@ class ReplayRequestedV1(Event):
     feature_set: FeatureSetRef
     build: Ordinal = 0
     generation: Ordinal
-    release: Ordinal = Field(ge=1)
+    release: Positive
 
     @property
     def key(self) -> str:
