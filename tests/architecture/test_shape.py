@@ -137,7 +137,6 @@ def test_the_contracts_import_nothing_else_of_ours(path: Path):
     ("library", "only"),
     [
         ("faust", "services/featurizer/src/featurizer/adapters/faust_stream.py"),
-        ("talib", "services/featurizer/src/featurizer/domain"),
         ("aiokafka", "libs/common/src/candlelog/log/"),
         ("ccxt", "services/fetcher/src/fetcher/adapters/exchange.py"),
         ("chdb", "libs/embedded/src/candlelog_embedded/clickhouse_front/"),

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from random import Random
@@ -16,6 +17,9 @@ import ccxt.async_support as ccxt
 import pytest
 
 from candlelog.clock import SystemClock
+from candlelog_embedded.sandbox.answers import Answer
+from candlelog_embedded.sandbox.binance import KLINES as KLINES_PATH
+from candlelog_embedded.sandbox.binance import Binance, Query
 from candlelog_embedded.sandbox.control import Control
 from candlelog_embedded.sandbox.flags import parse
 from candlelog_embedded.sandbox.markets import Markets, generated
@@ -144,18 +148,34 @@ async def test_latency_and_stalls_take_their_time(sandbox: Sandbox) -> None:
 async def test_a_stalled_request_does_not_hold_up_others(sandbox: Sandbox) -> None:
     await sandbox.turn("faults", faults=[{"kind": "stall", "symbol": "SYNBUSDT"}])
     stalled = asyncio.create_task(sandbox.get(KLINES.replace("SYNA", "SYNB")))
-    await asyncio.sleep(0.05)
+    async with asyncio.timeout(30):
+        while not (await sandbox.get("/_sandbox/stats"))["requests"]:  # noqa: ASYNC110 -- the sandbox tells only who asks
+            await asyncio.sleep(0.01)
     assert len(await sandbox.get(KLINES)) == 1000
     stalled.cancel()
 
 
-async def test_years_of_days_come_within_seconds_and_hold_up_nobody(sandbox: Sandbox) -> None:
+async def test_years_of_days_hold_up_nobody(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, others_served = threading.Event(), threading.Event()
+    whole = Binance.answer
+
+    def answer(self: Binance, path: str, query: Query, now: int) -> Answer:
+        if path == KLINES_PATH:
+            begun.set()
+            assert others_served.wait(30)
+        return whole(self, path, query, now)
+
+    monkeypatch.setattr(Binance, "answer", answer)
     days = asyncio.create_task(
         sandbox.get("/api/v3/klines?symbol=SYNAUSDT&interval=1d&limit=1000&startTime=0")
     )
-    await asyncio.sleep(0.02)
+    async with asyncio.timeout(60):
+        while not begun.is_set():  # noqa: ASYNC110 -- a thread sets it
+            await asyncio.sleep(0.01)
     assert await sandbox.get("/api/v3/ping") == {}
-    assert not days.done()
+    others_served.set()
     assert len(await days) == 1000
 
 

@@ -22,7 +22,7 @@ def end(*_):
 
 signal.signal(signal.SIGTERM, end)
 """
-LIVES = "(folder / f'{name}.ready').touch()\nnote('ready')\ntime.sleep(60)\n"
+LIVES = "note('ready')\n(folder / f'{name}.ready').touch()\ntime.sleep(60)\n"
 Program = Callable[..., ProcessSpec]
 
 

@@ -7,7 +7,6 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import psutil
 import pytest
 
 from candlelog_embedded.process import ProcessSpec
@@ -18,6 +17,7 @@ from candlelog_embedded.supervisor.supervisor import Stage, Supervisor
 
 Program = Callable[..., ProcessSpec]
 Events = Callable[[], list[str]]
+Gone = Callable[[int], bool]
 LIVES = "(folder / f'{name}.ready').touch()\ntime.sleep(60)\n"
 
 
@@ -47,15 +47,14 @@ def processes(directory: DataDirectory) -> dict[str, ProcessReport]:
     return {process.service: process for process in report.processes}
 
 
+def pids(directory: DataDirectory) -> list[int]:
+    return [process.pid for process in processes(directory).values() if process.pid is not None]
+
+
 async def eventually(holds: Callable[[], bool]) -> None:
     async with asyncio.timeout(20):
         while not holds():  # noqa: ASYNC110 -- other processes have no event to wait for
             await asyncio.sleep(0.02)
-
-
-def gone(pid: int | None) -> bool:
-    assert pid is not None
-    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
 async def test_a_stage_starts_when_the_one_before_is_ready(
@@ -71,13 +70,14 @@ async def test_a_stage_starts_when_the_one_before_is_ready(
 
 
 async def test_the_stop_goes_in_reverse_and_leaves_no_process(
-    directory: DataDirectory, program: Program, events: Events
+    directory: DataDirectory, program: Program, events: Events, gone: Gone
 ):
     stages = Stage((program("store"),), 5), Stage((program("service"),), 5)
     async with supervised(directory, *stages):
-        pids = [process.pid for process in processes(directory).values()]
+        started = pids(directory)
+        assert len(started) == 2
     assert events()[-2:] == ["service ended", "store ended"]
-    assert all(gone(pid) for pid in pids)
+    assert all(gone(pid) for pid in started)
     assert {process.state for process in processes(directory).values()} == {State.STOPPED}
 
 
@@ -116,7 +116,7 @@ async def test_the_others_go_on_while_one_is_restarted(directory: DataDirectory,
 
 
 async def test_a_process_that_does_not_end_is_killed_with_its_children(
-    directory: DataDirectory, program: Program
+    directory: DataDirectory, program: Program, gone: Gone
 ):
     deaf = """
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -126,9 +126,10 @@ child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
 time.sleep(60)
 """
     async with supervised(directory, Stage((program("deaf", deaf),), 0.3)):
-        pids = [processes(directory)["deaf"].pid, int((directory.root / "child").read_text())]
+        started = [*pids(directory), int((directory.root / "child").read_text())]
+        assert len(started) == 2
     # The supervisor has seen its child end; that of the child is init's to bury.
-    await eventually(lambda: all(gone(pid) for pid in pids))
+    await eventually(lambda: all(gone(pid) for pid in started))
 
 
 async def test_a_process_that_never_starts_ends_the_start_and_says_why(
@@ -144,7 +145,7 @@ async def test_a_process_that_never_starts_ends_the_start_and_says_why(
 
 
 async def test_a_stop_in_the_middle_of_a_start_leaves_no_process(
-    directory: DataDirectory, program: Program
+    directory: DataDirectory, program: Program, gone: Gone
 ):
     slow = program("slow", "(folder / f'{os.getpid()}.pid').touch()\ntime.sleep(60)")
     supervisor = Supervisor(directory, [Stage((slow,), 5)], lambda _: None)

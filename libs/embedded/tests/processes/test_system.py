@@ -4,7 +4,7 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import psutil
@@ -22,6 +22,7 @@ from candlelog_embedded.supervisor.state import (
 )
 from candlelog_embedded.system import AlreadyRunningError, down, held, ps
 
+Gone = Callable[[int], bool]
 SYSTEM = """
 import asyncio, sys
 from pathlib import Path
@@ -59,13 +60,9 @@ def wait_for(holds) -> None:
         time.sleep(0.02)
 
 
-def gone(process: psutil.Process) -> bool:
-    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
-
-
-def child_of(process: subprocess.Popen[bytes]) -> psutil.Process:
+def child_of(process: subprocess.Popen[bytes]) -> int:
     (child,) = psutil.Process(process.pid).children()
-    return child
+    return child.pid
 
 
 def test_the_environment_is_written_for_the_owner_alone_and_goes_away(
@@ -95,11 +92,11 @@ def test_the_processes_are_listed_with_their_own_pids(
 ):
     (process,) = ps(tmp_path)
     assert (process.service, process.replica, process.restarts) == ("sleeper", 0, 0)
-    assert process.pid == child_of(system).pid
+    assert process.pid == child_of(system)
     assert process.state == "ready"
 
 
-def test_down_ends_everything(system: subprocess.Popen[bytes], tmp_path: Path):
+def test_down_ends_everything(system: subprocess.Popen[bytes], tmp_path: Path, gone: Gone):
     child = child_of(system)
     assert down(tmp_path) is True
     assert gone(child)
@@ -112,7 +109,7 @@ def test_down_where_nothing_runs_says_so(tmp_path: Path):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs the parent-death signal of Linux")
 def test_the_processes_die_with_a_killed_supervisor(
-    system: subprocess.Popen[bytes], tmp_path: Path
+    system: subprocess.Popen[bytes], tmp_path: Path, gone: Gone
 ):
     child = child_of(system)
     system.kill()

@@ -3,12 +3,12 @@
 import asyncio
 import os
 import signal
-import socket
 import sys
 from asyncio.subprocess import Process
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from random import Random
 from uuid import uuid4
 
 import asyncpg
@@ -23,6 +23,7 @@ from candlelog.events.replay import ReplayRequestedV1
 from candlelog.log.kafka.log import KafkaLog
 from candlelog.log.publish import Publisher
 from candlelog.log.receive import receive
+from candlelog_embedded.process import free_ports
 
 pytestmark = pytest.mark.connected
 
@@ -38,22 +39,20 @@ class World:
         self.requests: list[FetchRequestedV1] = []
         self.replays: list[ReplayRequestedV1] = []
         self.said: list[object] = []
+        self.processes: list[Process] = []
 
-    async def start_process(self) -> Process:
+    async def start_process(self) -> None:
         """Start a coordinator; it is at work when its port answers."""
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+        (port,) = free_ports(1, Random())
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "coordinator",
             env=self._environment | {"COORDINATOR_HTTP_PORT": str(port)},
         )  # fmt: skip
-        while process.returncode is None:
-            with suppress(OSError):
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-                writer.close()
-                break
-            await asyncio.sleep(0.05)
-        return process
+        self.processes.append(process)
+        async with asyncio.timeout(60):
+            while not await _answers(port):
+                assert process.returncode is None, "a coordinator ended while it started"
+                await asyncio.sleep(0.05)
 
     async def fetch(self, publisher: Publisher, answers, features) -> None:
         """Play fetcher, sink and featurizer, one chunk after the other."""
@@ -92,7 +91,7 @@ class World:
 
 
 @pytest.fixture
-def world(kafka_bootstrap, topics, postgres_dsn, clickhouse_url) -> World:
+async def world(kafka_bootstrap, topics, postgres_dsn, clickhouse_url) -> AsyncGenerator[World]:
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("CANDLELOG_")
     } | {
@@ -101,7 +100,20 @@ def world(kafka_bootstrap, topics, postgres_dsn, clickhouse_url) -> World:
         "CANDLELOG_CLICKHOUSE_URL": clickhouse_url,
         "CANDLELOG_TOPIC_PREFIX": topics,
     }
-    return World(KafkaLog(kafka_bootstrap), topics, environment)
+    made = World(KafkaLog(kafka_bootstrap), topics, environment)
+    yield made
+    for process in made.processes:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
+async def _answers(port: int) -> bool:
+    with suppress(OSError):
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.close()
+        return True
+    return False
 
 
 async def until(met: Callable[[], bool]) -> None:
@@ -118,7 +130,8 @@ async def test_two_coordinators_killed_in_turn_finish_a_job_as_one_that_lives(
         timeframes=("1m",), start=START, end=START + timedelta(minutes=CHUNKS * PAGE),
         features=True, feature_sets=(DEFAULT,), submitted_by="t", submitted_at=START,
     )  # fmt: skip
-    processes = [await world.start_process(), await world.start_process()]
+    for _ in range(2):
+        await world.start_process()
     async with world.log.producer() as producer:
         publisher = Publisher(producer, source="t", clock=SystemClock(), topic_prefix=world.prefix)
         working = asyncio.gather(
@@ -130,20 +143,16 @@ async def test_two_coordinators_killed_in_turn_finish_a_job_as_one_that_lives(
             await publisher.publish(job)
             for number, share in enumerate((10, 30)):
                 await until(lambda share=share: len(world.requests) >= share)
-                processes[number].kill()
-                processes.append(await world.start_process())
+                world.processes[number].kill()
+                await world.start_process()
             await until(lambda: (3, "completed") in world.states())
-            for process in processes[2:]:
+            for process in world.processes[2:]:
                 process.send_signal(signal.SIGTERM)
-            assert [await process.wait() for process in processes[2:]] == [0, 0]
+            assert [await process.wait() for process in world.processes[2:]] == [0, 0]
         finally:
             working.cancel()
             with suppress(asyncio.CancelledError):
                 await working
-            for process in processes:
-                with suppress(ProcessLookupError):
-                    process.kill()
-                await process.wait()
     assert list(dict.fromkeys(world.states())) == [(1, "queued"), (2, "running"), (3, "completed")]
     ended = {e.task_id: e.state for e in world.said if isinstance(e, TaskStateChangedV1)}
     assert sorted(ended.values()) == ["completed"] * 3

@@ -22,6 +22,7 @@ from candlelog.events.progress import ChunkDeferredV1, ChunkFailedV1, ChunkFetch
 from candlelog.log.kafka import KafkaLog
 from candlelog.log.publish import Publisher
 from candlelog.log.receive import receive
+from candlelog.log.types import Partition
 
 START = datetime(2021, 1, 1, tzinfo=UTC)
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -53,13 +54,15 @@ class Fetcher:
     process: subprocess.Popen[bytes]
     log_file: Path
 
-    def said(self, event: str) -> int:
-        lines = self.log_file.read_text().splitlines()
-        return sum(f'"event": "{event}"' in line for line in lines)
-
     @property
-    def is_allocator(self) -> bool:
-        return self.said("allocator_started") > self.said("allocator_fenced")
+    def reign(self) -> UUID | None:
+        """As which allocator this process grants, as it says itself; None when it says it ended."""
+        lines = self.log_file.read_text().splitlines(keepends=True)
+        said = [json.loads(line) for line in lines if line.startswith("{") and line.endswith("\n")]
+        turns = [each for each in said if each["event"].startswith("allocator_")]
+        if not turns or turns[-1]["event"] != "allocator_started":
+            return None
+        return UUID(turns[-1]["allocator"])
 
 
 @dataclass
@@ -96,10 +99,11 @@ class Bench:
         ]
 
     async def read(self, topic: str, until: Callable[[Sequence[Message]], bool]) -> list[Message]:
-        """Everything on a topic, as soon as it is what the test waits for."""
+        """Everything that stands on a topic now, and more until it is what the test waits for."""
         found: list[Message] = []
         async with self.log.tail([self.prefix + topic], start="beginning") as tail:
-            while not until(found):
+            end = await tail.end()
+            while not (until(found) and _reached(await tail.positions(), end)):
                 records = await tail.poll(max_records=5000, timeout=0.2)
                 found += [receive(record).event for record in records]
         return found
@@ -117,12 +121,30 @@ class Bench:
                     assert not isinstance(event, ChunkFailedV1), event
                     if isinstance(event, ChunkFetchedV1):
                         waiting.pop(event.chunk_id, None)
-                    elif isinstance(event, ChunkDeferredV1):
+                    # What was in the hands of a process that was killed comes again, and may be
+                    # deferred after it was fetched.
+                    elif isinstance(event, ChunkDeferredV1) and event.chunk_id in waiting:
                         again = waiting[event.chunk_id]
                         await self.publisher.publish(
                             again.model_copy(update={"release": event.release + 1})
                         )
         return found
+
+    async def answered(self, chunks: Sequence[FetchRequestedV1]) -> list[Message]:
+        """Release the chunks once: what was said about each."""
+        said: dict[UUID, Message] = {}
+        async with self.log.tail([self.prefix + "progress"], start="end") as tail:
+            await self.publisher.publish(*chunks)
+            while said.keys() != {chunk.chunk_id for chunk in chunks}:
+                for record in await tail.poll(max_records=1000, timeout=0.2):
+                    event = receive(record).event
+                    assert isinstance(event, ChunkFetchedV1 | ChunkDeferredV1), event
+                    said.setdefault(event.chunk_id, event)
+        return list(said.values())
+
+
+def _reached(positions: Mapping[Partition, int], end: Mapping[Partition, int]) -> bool:
+    return all(positions[partition] >= end[partition] for partition in end)
 
 
 @pytest.fixture

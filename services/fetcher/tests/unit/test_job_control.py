@@ -2,15 +2,17 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import suppress
+from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import pytest
 
-from candlelog.clock import SystemClock
+from candlelog.clock import ManualClock, SystemClock
 from candlelog.events.jobs import JobControlV1
 from candlelog.log.memory import MemoryLog
 from candlelog.log.publish import Publisher
-from fetcher.control import Control
+from fetcher.control import FRESH_SECONDS, Control
 
 TOPIC = "candlelog.jobs.control"
 
@@ -20,7 +22,8 @@ class Desk:
 
     def __init__(self, log: MemoryLog, publisher: Publisher) -> None:
         self.log = log
-        self.control = Control(log, TOPIC, clock=SystemClock())
+        self.clock = ManualClock(datetime(2024, 1, 1, tzinfo=UTC))
+        self.control = Control(log, TOPIC, clock=self.clock)
         self._publisher = publisher
 
     async def write(self, job_id: UUID, generation: int, state: str) -> None:
@@ -29,22 +32,26 @@ class Desk:
                 {"job_id": job_id, "generation": generation, "state": state}
             )
         )
-        await asyncio.sleep(0.3)
+        self.let_readings_age()
+
+    def let_readings_age(self) -> None:
+        """What was read up to now is not relied on any more."""
+        self.clock.advance(FRESH_SECONDS + 0.1)
 
 
 @pytest.fixture
 async def desk() -> AsyncGenerator[Desk]:
-    log, stopping = MemoryLog(), asyncio.Event()
+    log = MemoryLog()
     async with log.producer() as producer:
         publisher = Publisher(
             producer, source="test", clock=SystemClock(), topic_prefix="candlelog."
         )
         made = Desk(log, publisher)
-        running = asyncio.create_task(made.control.run(stopping))
+        running = asyncio.create_task(made.control.run(asyncio.Event()))
         yield made
-        log.away = False
-        stopping.set()
-        await running
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
 
 
 async def test_a_job_nobody_spoke_of_runs(desk: Desk):
@@ -80,11 +87,11 @@ async def test_the_highest_generation_wins_whatever_came_last(desk: Desk):
 async def test_nothing_is_certain_while_the_log_is_away(desk: Desk):
     await desk.control.fresh()
     desk.log.away = True
-    await asyncio.sleep(0.8)
+    desk.let_readings_age()
     assert not desk.control.is_fresh
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.3):
             await desk.control.fresh()
     desk.log.away = False
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(30):
         await desk.control.fresh()

@@ -53,6 +53,8 @@ async def working(log, publisher, **options):
         loop = ConsumeLoop(
             consumer, worker.handle, letters, clock=SystemClock(), random=Random(1), **options
         )
+        # What is dropped is handled twice: nothing is, in as long as a rebalance waits for.
+        loop.grace_seconds = 15.0
         task = asyncio.create_task(loop.run(stopping))
         try:
             yield worker

@@ -48,7 +48,7 @@ class Bench:
         )
 
     @asynccontextmanager
-    async def running(self, handle, *, topics=None, grace=0.2, **options):
+    async def running(self, handle, *, topics=None, grace=30.0, **options):
         """A loop that runs until the block is left; its failure is raised there."""
         stopping = asyncio.Event()
         async with self.log.consumer(topics or [self.topic], self.group) as consumer:
@@ -118,7 +118,7 @@ def handler():
     return Handler
 
 
-async def _eventually(condition, seconds=5.0):
+async def _eventually(condition, seconds=30.0):
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 -- what is waited for is a plain value
             await asyncio.sleep(0.01)
@@ -126,7 +126,7 @@ async def _eventually(condition, seconds=5.0):
 
 @pytest.fixture
 def eventually():
-    """Wait until a condition holds; fails after five seconds."""
+    """Wait until a condition holds; fails after thirty seconds."""
     return _eventually
 
 

@@ -274,7 +274,7 @@ async def test_with_concurrency_only_the_prefix_without_a_hole_is_committed(benc
         return [Done()]
 
     await bench.publisher.send([same_key(bench) for _ in range(6)])
-    async with bench.running(handle, batch=1, concurrency=8):
+    async with bench.running(handle, batch=1, concurrency=8, grace=0.1):
         await eventually(lambda: len(done) == 5)
 
     assert sorted(done) == [0, 1, 3, 4, 5]

@@ -54,11 +54,9 @@ async def test_a_shutdown_does_not_wait_for_a_store_that_is_away(bench, handler,
 
     await bench.commands(1)
     handle = handler(answer)
-    began = asyncio.get_running_loop().time()
-    async with bench.running(handle, grace=30.0):
+    async with asyncio.timeout(30), bench.running(handle, grace=3600.0):
         await eventually(lambda: handle.calls)
 
-    assert asyncio.get_running_loop().time() - began < 3.0
     assert await bench.uncommitted() == 1
 
 
@@ -113,25 +111,23 @@ async def test_a_rebalance_drops_what_does_not_end_in_time(bench, handler, event
 
 
 async def test_a_rebalance_is_not_held_up_by_a_store_that_is_away(bench, handler, eventually):
-    away = True
+    away, done = True, []
 
     def answer(event):
         if away:
             raise Unavailable("away")
+        done.append(event.key)
         return Done()
 
     first, second = handler(answer), handler(answer)
     await bench.commands(12)
-    began = asyncio.get_running_loop().time()
-    async with bench.running(first, grace=30.0):
+    async with asyncio.timeout(60), bench.running(first, grace=3600.0):
         await eventually(lambda: first.calls)
-        async with bench.running(second, grace=30.0):
+        async with bench.running(second, grace=3600.0):
             await eventually(lambda: second.calls)
             away = False
-            await eventually(lambda: len(set(first.seen) | set(second.seen)) == 12)
-            await asyncio.sleep(1.0)
+            await eventually(lambda: len(set(done)) == 12)
 
-    assert asyncio.get_running_loop().time() - began < 10.0
     assert await bench.uncommitted() == 0
 
 
