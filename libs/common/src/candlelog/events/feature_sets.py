@@ -21,3 +21,12 @@ class FeatureSetRef(BaseModel):
 
 DEFAULT = FeatureSetRef(name="default", version=1)
 """What `features: true` of a job asks for."""
+
+
+class FeatureBuildRef(BaseModel):
+    """A version of a feature set, computed once: the number of the build counts how often."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: Ordinal = Field(ge=1)
+    build: Ordinal
