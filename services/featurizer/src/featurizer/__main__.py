@@ -12,7 +12,7 @@ from featurizer.wiring import serve
 async def main(runtime: Runtime, settings: Settings) -> None:
     """Compute features until told to stop."""
     feature_sets = load_feature_sets(settings.feature_sets)
-    for feature_set in feature_sets.values():
+    for feature_set in feature_sets.versions.values():
         check(feature_set)
     clickhouse = ClickHouse(settings.clickhouse_url)
     runtime.health.check("clickhouse", clickhouse.ping)

@@ -1,7 +1,7 @@
 """From a group of events to the features of all candles they may have changed."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -24,7 +24,7 @@ from candlelog.log.partitioner import partition_of
 from candlelog.log.publish import Publisher
 from candlelog.log.types import Received
 from candlelog.market.candles import Columns
-from candlelog.market.feature_sets import FeatureSet
+from candlelog.market.feature_sets import FeatureSets
 from candlelog.market.ranges import TimeRange
 from candlelog.market.series import Series
 from candlelog.market.timeframe import TIMEFRAMES, Timeframe, from_milliseconds, milliseconds
@@ -62,14 +62,14 @@ class Featurize:
         stored: Stored,
         barrier: Barrier,
         publisher: Publisher,
-        feature_sets: Mapping[str, FeatureSet],
+        feature_sets: FeatureSets,
         *,
         limits: Limits,
     ) -> None:
         self._stored = stored
         self._barrier = barrier
         self._publisher = publisher
-        self._sets: Final = {each.ref: each for each in feature_sets.values()}
+        self._sets: Final = feature_sets.versions
         self._limits: Final = limits
         self._room = asyncio.Semaphore(_AT_ONCE)
 

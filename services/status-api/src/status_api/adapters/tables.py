@@ -34,7 +34,7 @@ _TYPES: Final[dict[object, str]] = {
 """Types of columns by those of fields; everything else is text."""
 _ARRAYS: Final = frozenset({"symbols", "timeframes", "feature_sets"})
 """Columns that are arrays themselves travel as JSON: `unnest` would flatten them."""
-_DOCUMENTS: Final = frozenset({"missing"})
+_DOCUMENTS: Final = frozenset({"missing", "replay"})
 """So do those that hold JSON."""
 
 
@@ -101,7 +101,9 @@ def _value(column: str) -> str:
 
 
 def _plain(column: str, value: Any) -> Any:
-    return orjson.dumps(value).decode() if column in _ARRAYS | _DOCUMENTS else value
+    if value is None or column not in _ARRAYS | _DOCUMENTS:
+        return value
+    return orjson.dumps(value).decode()
 
 
 SUBMISSIONS: Final = Table("submissions", Submission, "job_id", replaces=False)

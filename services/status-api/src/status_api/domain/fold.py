@@ -10,8 +10,9 @@ from typing import Any, Final
 from uuid import UUID, uuid5
 
 from candlelog.events.codec import Message
+from candlelog.events.fields import EARLIEST, LATEST
 from candlelog.events.gaps import GapChangedV1, GapClosedV1, GapOpenedV1
-from candlelog.events.jobs import FillGapsV1, SubmitJobV1
+from candlelog.events.jobs import FillGapsV1, ReplayFeaturesV1, SubmitJobV1
 from candlelog.events.progress import (
     BatchStoredV1,
     ChunkDeferredV1,
@@ -22,6 +23,8 @@ from candlelog.events.progress import (
     FeaturesStoredV1,
     JobAcceptedV1,
     JobStateChangedV1,
+    ReplayAnsweredV1,
+    ReplayPlannedV1,
     TaskAuditedV1,
     TaskPlannedV1,
     TaskStateChangedV1,
@@ -33,6 +36,7 @@ from status_api.domain.rows import (
     GapRow,
     JobRow,
     Keys,
+    Replay,
     Rows,
     Submission,
     TaskRow,
@@ -45,7 +49,9 @@ _CHUNK_EVENTS: Final = frozenset(
         FeaturesStoredV1,
     }
 )  # fmt: skip
-_TASK_EVENTS: Final = _CHUNK_EVENTS | {TaskPlannedV1, TaskStateChangedV1, TaskAuditedV1}
+_TASK_EVENTS: Final = _CHUNK_EVENTS | {
+    TaskPlannedV1, ReplayPlannedV1, TaskStateChangedV1, TaskAuditedV1,
+}  # fmt: skip
 _JOB_EVENTS: Final = _TASK_EVENTS | {JobAcceptedV1, JobStateChangedV1}
 _GAP_EVENTS: Final = frozenset({GapOpenedV1, GapChangedV1, GapClosedV1})
 # By type, not isinstance: that costs pydantic's classes microseconds, and this is the hot path.
@@ -178,6 +184,33 @@ def _repair_submitted(batch: _Batch, event: FillGapsV1) -> None:
         )
 
 
+def _replay_submitted(batch: _Batch, event: ReplayFeaturesV1) -> None:
+    """A replay without a range is shown as one over all of time."""
+    if event.job_id in batch.changed.submissions:
+        return
+    batch.changed.submissions[event.job_id] = Submission(
+        job_id=event.job_id,
+        command_partition=batch.at.partition,
+        command_offset=batch.at.offset,
+        kind="replay",
+        exchange=event.exchange,
+        symbols=event.symbols,
+        timeframes=event.timeframes,
+        range_start=event.start or EARLIEST,
+        range_end=event.end or LATEST,
+        source="auto",
+        features=True,
+        feature_sets=(event.feature_set.text,),
+        incremental=False,
+        priority=event.priority,
+        max_attempts=1,
+        label=event.label,
+        submitted_by=event.submitted_by,
+        submitted_at=event.submitted_at,
+        request_digest=event.request_digest,
+    )
+
+
 def _accepted(batch: _Batch, event: JobAcceptedV1) -> None:
     job = batch.job(event.job_id)
     job.accepted_at = job.accepted_at or event.accepted_at
@@ -204,6 +237,32 @@ def _planned(batch: _Batch, event: TaskPlannedV1) -> None:
     task.chunks_total = event.chunks_total
     task.slots_expected = event.slots_expected
     task.slots_covered = event.slots_covered
+    task.planned_at = event.planned_at
+    chunks.count_done(task, job)
+
+
+def _replay_planned(batch: _Batch, event: ReplayPlannedV1) -> None:
+    job = batch.job(event.job_id)
+    task = batch.task(event.task_id, event.job_id)
+    if task.planned_offset is not None:
+        return
+    task.planned_offset = batch.at.offset
+    task.exchange = event.exchange
+    task.symbol = event.symbol
+    task.timeframe = event.timeframe
+    task.range_start = event.start
+    task.range_end = event.end
+    task.features = True
+    task.route = "features"
+    task.route_reason = "features are computed of what is stored"
+    task.replay = Replay(
+        feature_set=event.feature_set,
+        version=event.new.version,
+        build=event.new.build,
+        old_version=event.old.version,
+        old_build=event.old.build,
+    )
+    task.chunks_total = event.chunks_total
     task.planned_at = event.planned_at
     chunks.count_done(task, job)
 
@@ -280,15 +339,33 @@ def _answered(batch: _Batch, event: CommandAnsweredV1) -> None:
     )
 
 
+def _replay_answered(batch: _Batch, event: ReplayAnsweredV1) -> None:
+    batch.changed.answers.setdefault(
+        event.correlation_id,
+        Answer(
+            correlation_id=event.correlation_id,
+            job_id=event.job_id,
+            command=event.action,
+            accepted=event.accepted,
+            code=event.code,
+            reason=event.reason,
+            answered_at=event.answered_at,
+        ),
+    )
+
+
 _STEPS: Final[dict[type[object], Callable[[_Batch, Any], None]]] = {
     SubmitJobV1: _submitted,
     FillGapsV1: _repair_submitted,
+    ReplayFeaturesV1: _replay_submitted,
     JobAcceptedV1: _accepted,
     TaskPlannedV1: _planned,
+    ReplayPlannedV1: _replay_planned,
     JobStateChangedV1: _job_state,
     TaskStateChangedV1: _task_state,
     TaskAuditedV1: _task_audited,
     CommandAnsweredV1: _answered,
+    ReplayAnsweredV1: _replay_answered,
     **dict.fromkeys(_CHUNK_EVENTS, _chunk),
     **dict.fromkeys(_GAP_EVENTS, _gap),
 }

@@ -2,12 +2,23 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypedDict
 from uuid import UUID
 
 from candlelog.events.progress import JobStatus
 
 Periods = list[dict[str, str]]
 """Half-open ranges of time in ISO 8601, each with `start` and `end`."""
+
+
+class Replay(TypedDict):
+    """Which build of a feature set a task computes, and the one that it is compared with."""
+
+    feature_set: str
+    version: int
+    build: int
+    old_version: int
+    old_build: int
 
 
 @dataclass(slots=True, kw_only=True)
@@ -99,6 +110,7 @@ class TaskRow(Figures):
     planned_at: datetime | None = None
     current_open_time: datetime | None = None
     missing: Periods = field(default_factory=Periods)
+    replay: Replay | None = None
 
 
 @dataclass(slots=True, kw_only=True)

@@ -1,9 +1,9 @@
 """Commands on their way out, and jobs on their way back: what every route that makes jobs does."""
 
-from typing import Final
+from typing import Annotated, Final
 from uuid import UUID
 
-from fastapi import Response
+from fastapi import Header, Response
 
 from candlelog.errors import Unavailable
 from candlelog.events.codec import Message
@@ -11,11 +11,47 @@ from status_api.adapters.changes import FIRST_TASKS
 from status_api.adapters.jobs import Job
 from status_api.domain.figures import job_view
 from status_api.domain.problems import Problem
+from status_api.domain.submission import Author, idempotent_job_id
+from status_api.domain.tokens import Token
 from status_api.domain.views import JobView
 from status_api.handlers.answers import json_response
 from status_api.handlers.context import Context
 
 _WAIT_SECONDS: Final = 5.0
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        pattern=r"^[\x20-\x7e]{1,200}$",
+        description="the same key and body again are the same job",
+    ),
+]
+
+
+async def author_of(
+    ctx: Context, who: Token, key: str | None, digest: str
+) -> tuple[Author, Job | None]:
+    """Whose job this will be, and the job itself where the key has made it before.
+
+    A job that was asked for in other words is a problem.
+    """
+    if key is None:
+        return Author(who.name, ctx.new_id()), None
+    author = Author(who.name, idempotent_job_id(who.name, key))
+    known = await ctx.jobs.job(author.job_id)
+    return author, known and same(known, digest)
+
+
+def same(job: Job, digest: str) -> Job:
+    """The job, when it was asked for in the same words."""
+    if job.submission.request_digest != digest:
+        raise Problem(
+            409,
+            "idempotency_conflict",
+            f"the key belongs to job {job.submission.job_id}, which was asked for differently",
+        )
+    return job
 
 
 async def publish(ctx: Context, *events: Message) -> None:
@@ -46,8 +82,8 @@ async def view(ctx: Context, job: Job) -> JobView:
     return job_view(job.submission, job.progress, now, missing=job.missing, tasks=tasks)
 
 
-async def accepted(ctx: Context, job: Job) -> Response:
+async def accepted(ctx: Context, job: Job, place: str = "jobs") -> Response:
     """202 with the job and where it is."""
     response = json_response(await view(ctx, job), status=202)
-    response.headers["Location"] = f"/api/v1/jobs/{job.submission.job_id}"
+    response.headers["Location"] = f"/api/v1/{place}/{job.submission.job_id}"
     return response
