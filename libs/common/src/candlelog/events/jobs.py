@@ -107,6 +107,25 @@ class ReplayFeaturesV1(Event):
         return str(self.job_id)
 
 
+class ReplayCandlesV1(Event):
+    """Build the tables of candles anew from the topic, in a shadow: a job of kind `replay`."""
+
+    ce_type: ClassVar[str] = "candlelog.jobs.replay_candles.v1"
+    topic: ClassVar[str] = "jobs.commands"
+
+    job_id: UUID
+    label: Annotated[Text, Field(max_length=200)] | None = None
+    submitted_by: Text
+    submitted_at: Time
+    request_digest: Annotated[Text, Field(max_length=64)] | None = None
+    """SHA-256 of the request as its author wrote it."""
+
+    @property
+    def key(self) -> str:
+        """The job id."""
+        return str(self.job_id)
+
+
 SwitchAction = Literal["switch", "switch_back", "close"]
 
 
