@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from candlelog.events.event import Event
 from candlelog.events.feature_sets import FeatureSetRef
-from candlelog.events.fields import Name, Ordinal, Time
+from candlelog.events.fields import Name, Ordinal, Positive, Time
 
 
 class ReplayRequestedV1(Event):
@@ -33,7 +33,7 @@ class ReplayRequestedV1(Event):
     feature_set: FeatureSetRef
     build: Ordinal = 0
     generation: Ordinal
-    release: Ordinal = Field(ge=1)
+    release: Positive
 
     @property
     def key(self) -> str:
@@ -46,7 +46,7 @@ class BuildState(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    version: Ordinal = Field(ge=1)
+    version: Positive
     build: Ordinal
     state: Literal["serving", "beside", "closed"]
     """`serving`: readers see it; `beside`: it is kept up, unseen; `closed`: nobody works on it."""
