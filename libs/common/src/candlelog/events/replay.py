@@ -41,6 +41,9 @@ class ReplayRequestedV1(Event):
         return f"{self.exchange}|{self.symbol}|{self.timeframe}"
 
 
+BuildStateName = Literal["serving", "beside", "closed"]
+
+
 class BuildState(BaseModel):
     """What becomes of one build of a feature set."""
 
@@ -48,7 +51,7 @@ class BuildState(BaseModel):
 
     version: Positive
     build: Ordinal
-    state: Literal["serving", "beside", "closed"]
+    state: BuildStateName
     """`serving`: readers see it; `beside`: it is kept up, unseen; `closed`: nobody works on it."""
 
 
