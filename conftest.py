@@ -33,12 +33,19 @@ _numbers = itertools.count(1)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Say which stores the connected tests stand on."""
+    """Say what the connected tests stand on."""
     parser.addoption(
         "--stack",
         choices=("embedded", "containers"),
         default="embedded",
         help="stores of the connected tests: embedded, or containers (needs Docker)",
+    )
+    parser.addoption(
+        "--replicas",
+        action="append",
+        default=[],
+        metavar="SERVICE=N",
+        help="how many of a service the systems have that tests start: as in `candlelog up`",
     )
 
 

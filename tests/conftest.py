@@ -63,5 +63,13 @@ def data_dir() -> Generator[Path]:
 
 
 @pytest.fixture
-def launch() -> Launch:
-    return launched
+def launch(request: pytest.FixtureRequest) -> Launch:
+    """Starts a system, with as many of each service as the option `--replicas` says."""
+    replicas = [
+        flag for value in request.config.getoption("replicas") for flag in ("--replicas", value)
+    ]
+
+    def launch(data_dir: Path, *flags: str) -> AbstractAsyncContextManager[Candlelog]:
+        return launched(data_dir, *replicas, *flags)
+
+    return launch

@@ -74,6 +74,10 @@ SELECT
 """
 
 
+Replica = tuple[str, int]
+"""A service and the number of one of its processes."""
+
+
 @dataclass(frozen=True)
 class Stored:
     """What a run left in ClickHouse."""
@@ -93,13 +97,14 @@ class Running:
         self._state = data_dir
         self._environment = read_environment_file(data_dir / "candlelog.env")
 
-    async def processes(self) -> dict[str, int]:
+    async def processes(self) -> dict[Replica, int]:
         command = await asyncio.create_subprocess_exec(
             CANDLELOG, "ps", "--json", "--data-dir", str(self._state),
             stdout=asyncio.subprocess.PIPE,
         )  # fmt: skip
         output, _ = await command.communicate()
-        return {row["service"]: row["pid"] for row in json.loads(output) if row["pid"]}
+        rows = json.loads(output)
+        return {(row["service"], row["replica"]): row["pid"] for row in rows if row["pid"]}
 
     async def latency(self, milliseconds: float) -> None:
         url = self._environment["CANDLELOG_EXCHANGE_URLS"].removeprefix("binance=")
@@ -153,21 +158,21 @@ async def repeated(call: Callable[[], Awaitable[object]], seconds: float = 30) -
                 await asyncio.sleep(0.2)
 
 
-async def kill_each_once(running: Running, random: Random) -> list[str]:
+async def kill_each_once(running: Running, random: Random) -> list[Replica]:
     victims = sorted(await running.processes())
     random.shuffle(victims)
-    for service in victims:
+    for victim in victims:
         await asyncio.sleep(random.uniform(0.2, 3.0))
-        pid = (await running.processes()).get(service)
-        assert pid is not None, f"{service} is not running"
+        pid = (await running.processes()).get(victim)
+        assert pid is not None, f"{victim} is not running"
         psutil.Process(pid).kill()
-        if service == "sandbox":  # its switches are forgotten with it
+        if victim == ("sandbox", 0):  # its switches are forgotten with it
             await repeated(lambda: running.latency(SLOW_MS))
     return victims
 
 
 async def take_away(running: Running, service: str, seconds: float) -> None:
-    root = psutil.Process((await running.processes())[service])
+    root = psutil.Process((await running.processes())[service, 0])
     family = [root, *root.children(recursive=True)]
     for process in family:
         with suppress(psutil.NoSuchProcess):
@@ -223,7 +228,7 @@ async def test_a_job_survives_the_death_of_every_process_and_the_absence_of_ever
         job = await running.finished(job.id)
         actual = await running.stored()
 
-    assert set(killed) >= {*STORES, *SERVICES}
+    assert {service for service, _ in killed} >= {*STORES, *SERVICES}
     assert not halfway.finished, "the job ended before the last disturbance: nothing was shown"
     assert job.status == "completed"
     assert actual.candles.equals(expected.candles)

@@ -145,15 +145,16 @@ async def test_a_process_that_never_starts_ends_the_start_and_says_why(
 async def test_a_stop_in_the_middle_of_a_start_leaves_no_process(
     directory: DataDirectory, program: Program
 ):
-    slow = program("slow", "(folder / 'pid').write_text(str(os.getpid()))\ntime.sleep(60)")
+    slow = program("slow", "(folder / f'{os.getpid()}.pid').touch()\ntime.sleep(60)")
     supervisor = Supervisor(directory, [Stage((slow,), 5)], lambda _: None)
     life = asyncio.create_task(supervisor.run(lambda: pytest.fail("it cannot be ready")))
     try:
-        await eventually((directory.root / "pid").exists)
+        await eventually(lambda: len(list(directory.root.glob("*.pid"))) == 1)
     finally:
         supervisor.stopping.set()
         await life
-    assert gone(int((directory.root / "pid").read_text()))
+    (started,) = directory.root.glob("*.pid")
+    assert gone(int(started.stem))
 
 
 async def test_each_process_has_a_log_of_its_own(directory: DataDirectory, program: Program):

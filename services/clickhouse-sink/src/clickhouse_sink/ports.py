@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from candlelog.market.series import Series
 from clickhouse_sink.domain.batches import Window
-from clickhouse_sink.domain.builds import Build, State
+from clickhouse_sink.domain.builds import Build, Note, State
 from clickhouse_sink.domain.restatement import Asked
 from clickhouse_sink.domain.retelling import Untold
 from clickhouse_sink.domain.tables import TableName
@@ -82,8 +82,10 @@ class FeatureTables(Protocol):
         """What stands in `feature_builds` of these series."""
         ...
 
-    async def note(self, builds: Mapping[Build, State]) -> None:
-        """Write these states; a reader sees all of them or none."""
+    async def note(self, notes: Mapping[Build, Note]) -> None:
+        """Write these states; a reader sees all of them or none. Of two notes of a build the one
+        with the higher number stays, and of equal ones the later.
+        """
         ...
 
     async def append_features(self, rows: pa.Table) -> None:

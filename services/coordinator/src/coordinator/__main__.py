@@ -10,6 +10,7 @@ from candlelog.stores.outbox import Relay
 from candlelog.stores.postgres import connect
 from candlelog.stores.transactions import Transactions
 from coordinator.adapters.coverage import ClickHouseCoverage
+from coordinator.adapters.stock import ClickHouseStock
 from coordinator.settings import Settings
 from coordinator.wiring import Coordinator
 
@@ -24,8 +25,9 @@ async def main(runtime: Runtime, settings: Settings) -> None:
         coordinator = Coordinator(
             Transactions(pool, runtime.publisher),
             ClickHouseCoverage(clickhouse),
-            Relay(pool, runtime.publisher),
-            [profile(name) for name in EXCHANGES],
+            ClickHouseStock(clickhouse),
+            relay=Relay(pool, runtime.publisher),
+            venues=[profile(name) for name in EXCHANGES],
             tick_seconds=settings.tick_seconds,
             random=Random(),
         )

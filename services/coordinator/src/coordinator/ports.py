@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Protocol
 
+from candlelog.events.feature_sets import FeatureBuildRef
 from candlelog.market.ranges import TimeRange
 from candlelog.market.series import Series
 from coordinator.domain.planning import Covered
@@ -35,4 +36,28 @@ class Coverage(Protocol):
 
         Raises `Unavailable`.
         """
+        ...
+
+
+class Stock(Protocol):
+    """Knows what is stored. Series are of one exchange; every method may raise `Unavailable`."""
+
+    async def candles(
+        self, series: Sequence[Series], window: TimeRange
+    ) -> Mapping[Series, TimeRange]:
+        """For each of these series the slots from its first candle in the window to its last."""
+        ...
+
+    async def served(
+        self, series: Sequence[Series], feature_set: str
+    ) -> Mapping[Series, FeatureBuildRef]:
+        """The build of the set that is served of each series; none where none is."""
+        ...
+
+    async def lost(
+        self,
+        feature_set: str,
+        exchanged: Mapping[Series, tuple[FeatureBuildRef, FeatureBuildRef]],
+    ) -> int:
+        """How many candles have features in the first of the two builds, and not in the second."""
         ...

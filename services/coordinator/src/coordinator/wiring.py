@@ -17,9 +17,10 @@ from candlelog.woken import Step, WokenLoop
 from coordinator.handlers.commands import Commands
 from coordinator.handlers.progress import ChunkProgress
 from coordinator.handlers.release import Releases
+from coordinator.handlers.replays import Replays
 from coordinator.handlers.resume import resume
 from coordinator.handlers.submit import Submissions
-from coordinator.ports import Coverage
+from coordinator.ports import Coverage, Stock
 
 _PROGRESS_BATCH: Final = 1000
 _COMMANDS_BATCH: Final = 50
@@ -36,14 +37,16 @@ class Coordinator:
         self,
         transactions: Transactions,
         coverage: Coverage,
+        stock: Stock,
+        *,
         relay: Relay,
         venues: list[ExchangeProfile],
-        *,
         tick_seconds: float,
         random: Random,
     ) -> None:
         self._transactions = transactions
         self._coverage = coverage
+        self._stock = stock
         self._relay = relay
         self._venues = venues
         self._tick_seconds = tick_seconds
@@ -57,6 +60,7 @@ class Coordinator:
         commands = Commands(
             transactions,
             Submissions(transactions, self._coverage, clock),
+            Replays(transactions, self._stock, clock),
             releasable=releasable,
             clock=clock,
         )

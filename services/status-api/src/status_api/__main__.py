@@ -9,7 +9,6 @@ from status_api.adapters.gaps import GapReader
 from status_api.adapters.history import History
 from status_api.adapters.jobs import JobReader
 from status_api.adapters.projection_store import PostgresProjectionStore
-from status_api.adapters.replays import ReplayReader
 from status_api.domain.tokens import parse_tokens
 from status_api.handlers.app import application
 from status_api.settings import Settings
@@ -29,7 +28,6 @@ async def main(runtime: Runtime, settings: Settings) -> None:
             gaps=GapReader(pool),
             changes=ChangeReader(pool, runtime.topic_prefix),
             history=History(clickhouse),
-            replays=ReplayReader(clickhouse),
             settings=settings,
         )
         runtime.http.mount("/", application(replica.context, tokens, VERSION))

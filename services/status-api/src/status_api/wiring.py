@@ -26,7 +26,6 @@ from status_api.adapters.gaps import GapReader
 from status_api.adapters.history import History
 from status_api.adapters.jobs import JobReader
 from status_api.adapters.projection_store import PostgresProjectionStore
-from status_api.adapters.replays import ReplayReader
 from status_api.domain.budgets import Ledger
 from status_api.domain.components import Reports
 from status_api.handlers.context import Context
@@ -56,7 +55,6 @@ class Replica:
         gaps: GapReader,
         changes: ChangeReader,
         history: History,
-        replays: ReplayReader,
         settings: Settings,
     ) -> None:
         self._runtime = runtime
@@ -69,7 +67,6 @@ class Replica:
             jobs=jobs,
             gaps=gaps,
             history=history,
-            replays=replays,
             feed=Feed(changes, landings, runtime.clock, most_clients=settings.streams),
             landings=landings,
             markets=Markets(runtime.publisher, runtime.clock),

@@ -31,7 +31,6 @@ from status_api.adapters.gaps import GapReader
 from status_api.adapters.history import History
 from status_api.adapters.jobs import JobReader
 from status_api.adapters.projection_store import PostgresProjectionStore
-from status_api.adapters.replays import ReplayReader
 from status_api.domain.tokens import parse_tokens
 from status_api.handlers.app import application
 from status_api.handlers.markets import Markets
@@ -117,7 +116,6 @@ async def replica(bootstrap: str, prefix: str, dsn: str, url: str) -> AsyncGener
             gaps=GapReader(pool),
             changes=ChangeReader(pool, prefix),
             history=History(clickhouse),
-            replays=ReplayReader(clickhouse),
             settings=settings,
         )
         runtime.http.mount("/", application(made.context, parse_tokens(TOKENS), "test"))

@@ -5,11 +5,11 @@ from typing import ClassVar, Literal
 from uuid import UUID
 
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from candlelog.events.event import Event
 from candlelog.events.feature_sets import FeatureSetRef
-from candlelog.events.fields import Count, Name, Ordinal, Text, Time
+from candlelog.events.fields import Count, Name, Ordinal, Positive, Text, Time
 
 CANDLE_SCHEMA = pa.schema(
     [
@@ -49,7 +49,7 @@ class CandleBatchHeaderV1(Event):
     task_id: UUID
     chunk_id: UUID
     generation: Ordinal
-    release: Ordinal = Field(ge=1)
+    release: Positive
     exchange: Name
     symbol: Name
     timeframe: Name

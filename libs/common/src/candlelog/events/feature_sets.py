@@ -1,8 +1,8 @@
 """Which feature set is meant."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
-from candlelog.events.fields import Name, Ordinal
+from candlelog.events.fields import Name, Ordinal, Positive
 
 
 class FeatureSetRef(BaseModel):
@@ -11,7 +11,7 @@ class FeatureSetRef(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Name
-    version: Ordinal = Field(ge=1)
+    version: Positive
 
     @property
     def text(self) -> str:
@@ -28,5 +28,5 @@ class FeatureBuildRef(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    version: Ordinal = Field(ge=1)
+    version: Positive
     build: Ordinal

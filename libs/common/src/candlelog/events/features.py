@@ -7,11 +7,11 @@ from typing import ClassVar, Final
 from uuid import UUID
 
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from candlelog.events.event import Event
 from candlelog.events.feature_sets import FeatureSetRef
-from candlelog.events.fields import Count, Name, Ordinal
+from candlelog.events.fields import Count, Name, Ordinal, Positive
 
 OPEN_TIME = pa.field("open_time", pa.timestamp("ms", tz="UTC"), nullable=False)
 """The first column of a batch; every other one is a nullable `float64`, named as the feature."""
@@ -38,7 +38,7 @@ class ChunkFeatures(BaseModel):
     task_id: UUID
     chunk_id: UUID
     generation: Ordinal
-    release: Ordinal = Field(ge=1)
+    release: Positive
     features: Count
 
 

@@ -3,11 +3,9 @@
 from typing import ClassVar, Literal
 from uuid import UUID
 
-from pydantic import Field
-
 from candlelog.events.event import Event
 from candlelog.events.feature_sets import FeatureSetRef
-from candlelog.events.fields import Count, Name, Ordinal, Time
+from candlelog.events.fields import Name, Ordinal, Positive, PositiveCount, Time
 
 
 class FetchRequestedV1(Event):
@@ -28,13 +26,13 @@ class FetchRequestedV1(Event):
     timeframe: Name
     start: Time
     end: Time
-    slots: Count = Field(ge=1)
+    slots: PositiveCount
     route: Literal["rest"] = "rest"
     pass_number: Ordinal = 0
     generation: Ordinal
-    release: Ordinal = Field(ge=1)
-    attempt: Ordinal = Field(ge=1)
-    max_attempts: Ordinal = Field(ge=1)
+    release: Positive
+    attempt: Positive
+    max_attempts: Positive
     feature_sets: tuple[FeatureSetRef, ...] = ()
     """What must be computed of the candles before the chunk is through."""
 

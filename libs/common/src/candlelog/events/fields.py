@@ -13,10 +13,16 @@ Time = Annotated[AwareDatetime, Field(ge=EARLIEST, lt=LATEST)]
 """An aware time that a DateTime64 column holds, with room to step on from it."""
 
 Ordinal = Annotated[int, Field(ge=0, lt=2**31)]
-"""A number that counts on by one: a generation, an attempt, a part."""
+"""A number that counts on by one from 0: a generation, a part, a build."""
+
+Positive = Annotated[int, Field(ge=1, lt=2**31)]
+"""A number that counts on by one from 1: a release, an attempt, a version."""
 
 Count = Annotated[int, Field(ge=0, lt=2**53)]
 """How many of something, or an offset: JSON carries it exactly, and 64 bits hold sums of it."""
+
+PositiveCount = Annotated[int, Field(ge=1, lt=2**53)]
+"""How many of something of which there is one at least."""
 
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 """A share of a budget, in the venue's unit."""

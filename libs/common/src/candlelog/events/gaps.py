@@ -3,10 +3,8 @@
 from typing import ClassVar, Literal
 from uuid import UUID
 
-from pydantic import Field
-
 from candlelog.events.event import Event
-from candlelog.events.fields import Count, Name, Time
+from candlelog.events.fields import Name, PositiveCount, Time
 
 OpenGapState = Literal["detected", "filling", "unfillable", "failed"]
 """`unfillable`: a repair asked for all of it, and every row it got was refused; `failed`: a repair
@@ -22,13 +20,13 @@ class _GapEvent(Event):
 
     gap_id: UUID
     """Follows from series and start, so a gap that begins elsewhere is another gap."""
-    version: Count = Field(ge=1)
+    version: PositiveCount
     exchange: Name
     symbol: Name
     timeframe: Name
     start: Time
     end: Time
-    slots: Count = Field(ge=1)
+    slots: PositiveCount
     job_id: UUID | None = None
     """The repair that was last to ask for it."""
     detected_at: Time

@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import Field
 
 from candlelog.events.event import Event
-from candlelog.events.fields import Count, Text, Time, Weight
+from candlelog.events.fields import Count, PositiveCount, Text, Time, Weight
 
 
 class _BudgetEvent(Event):
@@ -127,7 +127,7 @@ class BudgetGrantedV1(_BudgetEvent):
     allocator: UUID
     window_id: Count
     incarnation: UUID
-    sequence: Count = Field(ge=1)
+    sequence: PositiveCount
     weight: Weight = Field(gt=0)
     not_before: Time
     expires_at: Time

@@ -7,7 +7,16 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from candlelog.events.event import Event
 from candlelog.events.feature_sets import FeatureBuildRef
-from candlelog.events.fields import Count, Name, Ordinal, Text, Time, Weight
+from candlelog.events.fields import (
+    Count,
+    Name,
+    Ordinal,
+    Positive,
+    PositiveCount,
+    Text,
+    Time,
+    Weight,
+)
 from candlelog.events.jobs import SwitchAction
 
 JobStatus = Literal[
@@ -33,7 +42,7 @@ class _ChunkEvent(_JobEvent):
     task_id: UUID
     chunk_id: UUID
     generation: Ordinal
-    release: Ordinal = Field(ge=1)
+    release: Positive
 
 
 class JobAcceptedV1(_JobEvent):
@@ -41,7 +50,7 @@ class JobAcceptedV1(_JobEvent):
 
     ce_type: ClassVar[str] = "candlelog.progress.job_accepted.v1"
 
-    tasks_total: Ordinal = Field(ge=1)
+    tasks_total: Positive
     chunks_total: Count
     slots_expected: Count
     slots_covered: Count
@@ -99,8 +108,8 @@ class ChunkReleasedV1(_ChunkEvent):
     end: Time
     route: Literal["rest", "features"] = "rest"
     """Of `features`: nothing is fetched, and the chunk is through when its features are stored."""
-    slots: Count = Field(ge=1)
-    attempt: Ordinal = Field(ge=1)
+    slots: PositiveCount
+    attempt: Positive
     released_at: Time
 
 
@@ -111,7 +120,7 @@ class ChunkFetchedV1(_ChunkEvent):
 
     candles: Count
     quarantined: Count
-    parts: Ordinal = Field(ge=1)
+    parts: Positive
     weight: Weight
     """Budget spent, in the venue's unit."""
     fetched_by: Text
@@ -136,8 +145,8 @@ class ChunkFailedV1(_ChunkEvent):
     code: Text
     message: Text
     transient: bool
-    attempt: Ordinal = Field(ge=1)
-    max_attempts: Ordinal = Field(ge=1)
+    attempt: Positive
+    max_attempts: Positive
     failed_at: Time
 
     @property
@@ -177,7 +186,7 @@ class TaskStateChangedV1(_JobEvent):
     ce_type: ClassVar[str] = "candlelog.progress.task_state_changed.v1"
 
     task_id: UUID
-    version: Ordinal = Field(ge=1)
+    version: Positive
     state: JobStatus
     reason: Text | None = None
     changed_at: Time
@@ -211,7 +220,7 @@ class JobStateChangedV1(_JobEvent):
 
     ce_type: ClassVar[str] = "candlelog.progress.job_state_changed.v1"
 
-    version: Ordinal = Field(ge=1)
+    version: Positive
     generation: Ordinal
     state: JobStatus
     reason: Text | None = None

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from candlelog.events.event import Event
 from candlelog.events.feature_sets import FeatureSetRef
-from candlelog.events.fields import Name, Ordinal, Time
+from candlelog.events.fields import Name, Ordinal, Positive, Time
 
 
 class ReplayRequestedV1(Event):
@@ -33,7 +33,7 @@ class ReplayRequestedV1(Event):
     feature_set: FeatureSetRef
     build: Ordinal = 0
     generation: Ordinal
-    release: Ordinal = Field(ge=1)
+    release: Positive
 
     @property
     def key(self) -> str:
@@ -41,14 +41,17 @@ class ReplayRequestedV1(Event):
         return f"{self.exchange}|{self.symbol}|{self.timeframe}"
 
 
+BuildStateName = Literal["serving", "beside", "closed"]
+
+
 class BuildState(BaseModel):
     """What becomes of one build of a feature set."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    version: Ordinal = Field(ge=1)
+    version: Positive
     build: Ordinal
-    state: Literal["serving", "beside", "closed"]
+    state: BuildStateName
     """`serving`: readers see it; `beside`: it is kept up, unseen; `closed`: nobody works on it."""
 
 

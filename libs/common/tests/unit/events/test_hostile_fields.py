@@ -51,6 +51,25 @@ def test_a_number_that_64_bits_do_not_hold_is_refused(ce_type: str, name: str):
         decode(ce_type, value)
 
 
+COUNTED_FROM_ONE = {
+    "release",
+    "attempt",
+    "max_attempts",
+    "parts",
+    "slots",
+    "tasks_total",
+    "sequence",
+}
+
+
+@pytest.mark.parametrize(
+    ("ce_type", "name"), [pair for pair in fields(int) if pair[1] in COUNTED_FROM_ONE]
+)
+def test_what_is_counted_from_one_is_never_zero(ce_type: str, name: str):
+    with pytest.raises(UndecodableError, match=name):
+        read(ce_type, **{name: 0})
+
+
 @pytest.mark.parametrize(("ce_type", "name"), fields(float))
 def test_a_weight_without_bound_is_refused(ce_type: str, name: str):
     value = orjson.dumps({**EXAMPLES[ce_type], name: 0.0}).replace(

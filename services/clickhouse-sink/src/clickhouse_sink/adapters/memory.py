@@ -12,7 +12,7 @@ from candlelog.log.partitioner import partition_of
 from candlelog.market.series import Series
 from candlelog.market.timeframe import milliseconds
 from clickhouse_sink.domain.batches import Window
-from clickhouse_sink.domain.builds import Build, State
+from clickhouse_sink.domain.builds import Build, Note, State
 from clickhouse_sink.domain.restatement import Asked
 from clickhouse_sink.domain.retelling import Answered, Untold
 from clickhouse_sink.domain.tables import CANDLE_ROWS, TableName
@@ -87,16 +87,19 @@ class MemoryFeatureTables:
     _KEY: Final = (*_SLOT, "feature_set", "version", "build")
 
     def __init__(self) -> None:
-        self._builds: dict[Build, State] = {}
+        self._notes: dict[Build, Note] = {}
         self._rows: dict[tuple[object, ...], Row] = {}
 
     async def builds(self, series: Collection[Series]) -> dict[Build, State]:
         """What was noted of these series."""
-        return {build: state for build, state in self._builds.items() if build.series in series}
+        notes = self._notes.items()
+        return {build: note.state for build, note in notes if build.series in series}
 
-    async def note(self, builds: Mapping[Build, State]) -> None:
+    async def note(self, notes: Mapping[Build, Note]) -> None:
         """Write these states."""
-        self._builds.update(builds)
+        for build, note in notes.items():
+            if build not in self._notes or self._notes[build].number <= note.number:
+                self._notes[build] = note
 
     async def append_features(self, rows: pa.Table) -> None:
         """Add rows; of equal keys the one with the higher revision stays, or the last written."""

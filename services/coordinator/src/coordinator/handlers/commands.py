@@ -6,12 +6,20 @@ from collections.abc import Sequence
 from candlelog.clock import Clock
 from candlelog.errors import Invalid
 from candlelog.events.fetch import MarketsRequestedV1
-from candlelog.events.jobs import CancelJobV1, FillGapsV1, ListMarketsV1, SubmitJobV1
+from candlelog.events.jobs import (
+    CancelJobV1,
+    FillGapsV1,
+    ListMarketsV1,
+    ReplayFeaturesV1,
+    SubmitJobV1,
+    SwitchReplayV1,
+)
 from candlelog.log.outcome import Done, Outcome, Reject, Skip
 from candlelog.log.types import Received
 from candlelog.market.profile import profile
 from candlelog.stores.transactions import Transactions
 from coordinator.handlers.cancel import cancel_job
+from coordinator.handlers.replays import Replays
 from coordinator.handlers.submit import Submissions
 
 _OLD = Skip("consumed before")
@@ -24,12 +32,14 @@ class Commands:
         self,
         transactions: Transactions,
         submissions: Submissions,
+        replays: Replays,
         *,
         releasable: asyncio.Event,
         clock: Clock,
     ) -> None:
         self._transactions = transactions
         self._submissions = submissions
+        self._replays = replays
         self._releasable = releasable
         self._clock = clock
 
@@ -45,6 +55,10 @@ class Commands:
         match received.event:
             case SubmitJobV1() | FillGapsV1() as command:
                 return await self._submissions.submit(received, command)
+            case ReplayFeaturesV1() as command:
+                return await self._replays.submit(received, command)
+            case SwitchReplayV1() as command:
+                return await self._replays.switch(received, command)
             case CancelJobV1() as command:
                 return await self._cancel(received, command)
             case ListMarketsV1() as command:

@@ -16,6 +16,7 @@ from candlelog.market.slots import SlotRun
 from candlelog.market.timeframe import Timeframe, milliseconds
 from candlelog.stores.clickhouse import ClickHouse
 from candlelog.stores.slots import slot_runs
+from status_api.adapters.replays import ReplayReader
 from status_api.adapters.series_tables import SeriesTable
 from status_api.domain.runs import Asked
 from status_api.domain.windows import Bounds, overlap, pieces
@@ -144,6 +145,7 @@ class History:
 
     def __init__(self, clickhouse: ClickHouse) -> None:
         self._clickhouse = clickhouse
+        self.replays: Final = ReplayReader(clickhouse)
 
     async def rows(
         self, table: SeriesTable, series: Series, window: Window, limit: int

@@ -14,7 +14,6 @@ from candlelog.market.feature_sets import FeatureSets
 from status_api.adapters.gaps import GapReader
 from status_api.adapters.history import History
 from status_api.adapters.jobs import JobReader
-from status_api.adapters.replays import ReplayReader
 from status_api.domain.budgets import Ledger
 from status_api.domain.components import Reports
 from status_api.domain.tokens import Token
@@ -32,7 +31,6 @@ class Context:
     jobs: JobReader
     gaps: GapReader
     history: History
-    replays: ReplayReader
     feed: Feed
     landings: Landings
     markets: Markets

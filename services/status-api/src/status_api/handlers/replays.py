@@ -33,8 +33,8 @@ async def submit_replay(
     refuse_empty(
         request,
         ctx.markets.known(request.exchange),
-        candles=await ctx.replays.candles(request.series, bounds),
-        served=await ctx.replays.served(request.series, wanted.name),
+        candles=await ctx.history.replays.candles(request.series, bounds),
+        served=await ctx.history.replays.served(request.series, wanted.name),
     )
     command = replay_command(request, author, (start, end), wanted, now=ctx.clock.now())
     await publish(ctx, command)
