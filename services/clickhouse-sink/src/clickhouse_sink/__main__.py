@@ -3,13 +3,11 @@
 from candlelog.lifecycle import Runtime, run
 from candlelog.stores.clickhouse import ClickHouse
 from candlelog.stores.migrations import migrate_clickhouse, migrations_directory
+from candlelog.stores.shadow import SHADOW
 from clickhouse_sink.adapters.features import ClickHouseFeatureTables
 from clickhouse_sink.adapters.sets import ClickHouseSets
 from clickhouse_sink.settings import Settings
 from clickhouse_sink.wiring import Sink
-
-SHADOW = "_shadow"
-"""What is added to the name of the database where a shadow of its tables lies."""
 
 
 async def main(runtime: Runtime, settings: Settings) -> None:

@@ -9,6 +9,7 @@ from candlelog.stores.migrations import migrate_postgres, migrations_directory
 from candlelog.stores.outbox import Relay
 from candlelog.stores.postgres import connect
 from candlelog.stores.transactions import Transactions
+from coordinator.adapters.changes import ClickHouseChanges
 from coordinator.adapters.coverage import ClickHouseCoverage
 from coordinator.adapters.stock import ClickHouseStock
 from coordinator.settings import Settings
@@ -26,6 +27,7 @@ async def main(runtime: Runtime, settings: Settings) -> None:
             Transactions(pool, runtime.publisher),
             ClickHouseCoverage(clickhouse),
             ClickHouseStock(clickhouse),
+            ClickHouseChanges(clickhouse),
             relay=Relay(pool, runtime.publisher),
             venues=[profile(name) for name in EXCHANGES],
             tick_seconds=settings.tick_seconds,

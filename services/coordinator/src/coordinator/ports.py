@@ -8,6 +8,7 @@ from candlelog.events.feature_sets import FeatureBuildRef
 from candlelog.market.ranges import TimeRange
 from candlelog.market.series import Series
 from coordinator.domain.planning import Covered
+from coordinator.domain.shadows import Span
 
 
 class Coverage(Protocol):
@@ -60,4 +61,15 @@ class Stock(Protocol):
         exchanged: Mapping[Series, tuple[FeatureBuildRef, FeatureBuildRef]],
     ) -> int:
         """How many candles have features in the first of the two builds, and not in the second."""
+        ...
+
+
+class Changes(Protocol):
+    """Knows where a shadow of the candles differs from what is served."""
+
+    async def spans(self) -> Sequence[Span]:
+        """Of each series that has features and differs: from where to where.
+
+        Raises `Unavailable`.
+        """
         ...

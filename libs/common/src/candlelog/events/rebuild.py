@@ -27,6 +27,7 @@ class ShadowRequestedV1(Event):
     number: Count
     """Of the shadow: each has a higher one than those before it."""
     step: ShadowStep
+    correlation_id: UUID
 
     @property
     def key(self) -> str:
@@ -75,11 +76,12 @@ class _ShadowEvent(Event):
 
 
 class ShadowChangedV1(_ShadowEvent):
-    """The step is done."""
+    """The step with this correlation id is done."""
 
     ce_type: ClassVar[str] = "candlelog.progress.shadow_changed.v1"
 
     step: ShadowStep
+    correlation_id: UUID
     changed_at: Time
 
 

@@ -25,8 +25,12 @@ class ChangeShadows:
                 await self._shadows.serve(event.number, rebuilt=event.step == "switch")
             case "close":
                 await self._shadows.close(event.number)
-        now = self._publisher.clock.now()
         await self._publisher.publish(
-            ShadowChangedV1(job_id=event.job_id, step=event.step, changed_at=now)
+            ShadowChangedV1(
+                job_id=event.job_id,
+                step=event.step,
+                correlation_id=event.correlation_id,
+                changed_at=self._publisher.clock.now(),
+            )
         )
         return Done()

@@ -10,6 +10,7 @@ from candlelog.market.series import Series
 from candlelog.market.timeframe import Timeframe
 from coordinator.domain.planning import Covered
 from coordinator.domain.replays import slots_between
+from coordinator.domain.shadows import Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,3 +109,14 @@ class MemoryStock:
 
     def _times(self, series: Series, feature_set: str, build: FeatureBuildRef) -> set[datetime]:
         return self.features.get((series, feature_set, build.version, build.build), set())
+
+
+class MemoryChanges:
+    """Answers what it was given."""
+
+    def __init__(self) -> None:
+        self.found: list[Span] = []
+
+    async def spans(self) -> Sequence[Span]:
+        """See `coordinator.ports.Changes`."""
+        return self.found

@@ -10,6 +10,7 @@ from candlelog.events.jobs import (
     CancelJobV1,
     FillGapsV1,
     ListMarketsV1,
+    ReplayCandlesV1,
     ReplayFeaturesV1,
     SubmitJobV1,
     SwitchReplayV1,
@@ -20,6 +21,7 @@ from candlelog.market.profile import profile
 from candlelog.stores.transactions import Transactions
 from coordinator.handlers.cancel import cancel_job
 from coordinator.handlers.replays import Replays
+from coordinator.handlers.shadows import CandleReplays
 from coordinator.handlers.submit import Submissions
 
 _OLD = Skip("consumed before")
@@ -33,6 +35,7 @@ class Commands:
         transactions: Transactions,
         submissions: Submissions,
         replays: Replays,
+        candles: CandleReplays,
         *,
         releasable: asyncio.Event,
         clock: Clock,
@@ -40,6 +43,7 @@ class Commands:
         self._transactions = transactions
         self._submissions = submissions
         self._replays = replays
+        self._candles = candles
         self._releasable = releasable
         self._clock = clock
 
@@ -55,16 +59,26 @@ class Commands:
         match received.event:
             case SubmitJobV1() | FillGapsV1() as command:
                 return await self._submissions.submit(received, command)
-            case ReplayFeaturesV1() as command:
-                return await self._replays.submit(received, command)
-            case SwitchReplayV1() as command:
-                return await self._replays.switch(received, command)
+            case ReplayFeaturesV1() | ReplayCandlesV1() | SwitchReplayV1() as command:
+                return await self._replay(received, command)
             case CancelJobV1() as command:
                 return await self._cancel(received, command)
             case ListMarketsV1() as command:
                 return await self._list_markets(received, command)
             case _:
                 return Reject(f"{received.envelope.type} is no command of this topic")
+
+    async def _replay(
+        self, received: Received, command: ReplayFeaturesV1 | ReplayCandlesV1 | SwitchReplayV1
+    ) -> Outcome:
+        match command:
+            case ReplayFeaturesV1():
+                return await self._replays.submit(received, command)
+            case ReplayCandlesV1():
+                return await self._candles.submit(received, command)
+            case SwitchReplayV1():
+                outcome = await self._candles.switch(received, command)
+                return outcome or await self._replays.switch(received, command)
 
     async def _cancel(self, received: Received, command: CancelJobV1) -> Outcome:
         async with self._transactions.begin() as transaction:
