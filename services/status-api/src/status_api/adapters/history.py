@@ -16,7 +16,8 @@ from candlelog.market.slots import SlotRun
 from candlelog.market.timeframe import Timeframe, milliseconds
 from candlelog.stores.clickhouse import ClickHouse
 from candlelog.stores.slots import slot_runs
-from status_api.adapters.replays import ReplayReader
+from status_api.adapters.builds import Builds
+from status_api.adapters.differences import Differences
 from status_api.adapters.series_tables import SeriesTable
 from status_api.domain.runs import Asked
 from status_api.domain.windows import Bounds, overlap, pieces
@@ -145,7 +146,8 @@ class History:
 
     def __init__(self, clickhouse: ClickHouse) -> None:
         self._clickhouse = clickhouse
-        self.replays: Final = ReplayReader(clickhouse)
+        self.builds: Final = Builds(clickhouse)
+        self.differences: Final = Differences(clickhouse)
 
     async def rows(
         self, table: SeriesTable, series: Series, window: Window, limit: int

@@ -1,6 +1,6 @@
 """`/jobs`: submit, list, read, cancel."""
 
-from typing import Annotated, Final
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
@@ -12,7 +12,7 @@ from status_api.adapters.jobs import Job, JobFilter
 from status_api.domain.cursors import JobKey, decode_numbers, encode_numbers
 from status_api.domain.figures import job_view, task_view
 from status_api.domain.moments import parse_time
-from status_api.domain.problems import Problem, invalid
+from status_api.domain.problems import invalid
 from status_api.domain.submission import JobRequest, check, check_symbols, command
 from status_api.domain.views import JobPage, JobView, TaskPage
 from status_api.handlers.answers import json_response
@@ -30,13 +30,13 @@ from status_api.handlers.submitting import (
     IdempotencyKey,
     accepted,
     author_of,
+    decided,
     publish,
     same,
     view,
     visible,
 )
 
-_WAIT_SECONDS: Final = 5.0
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
 
@@ -135,24 +135,8 @@ async def cancel_job(
         requested_by=who.name,
         requested_at=ctx.clock.now(),
     )
-    await _decided(ctx, wanted)
+    await decided(ctx, wanted)
     return await accepted(ctx, await _job(ctx, wanted.job_id))
-
-
-async def _decided(ctx: Context, wanted: CancelJobV1) -> None:
-    """Publish the command and wait for the coordinator's consent; its refusal is a problem."""
-    await publish(ctx, wanted)
-    correlation_id = wanted.correlation_id
-    decision = await ctx.landings.until(
-        correlation_id, lambda: ctx.jobs.decision(correlation_id), _WAIT_SECONDS
-    )
-    if decision is None:
-        raise Problem(
-            503, "not_answered", "the coordinator has not answered yet; it may still carry it out"
-        )
-    if not decision.accepted:
-        status = 404 if decision.code == "unknown_job" else 409
-        raise Problem(status, decision.code, decision.reason)
 
 
 async def _job(ctx: Context, job_id: UUID) -> Job:

@@ -7,6 +7,7 @@ from fastapi import Header, Response
 
 from candlelog.errors import Unavailable
 from candlelog.events.codec import Message
+from candlelog.events.jobs import CancelJobV1, SwitchReplayV1
 from status_api.adapters.changes import FIRST_TASKS
 from status_api.adapters.jobs import Job
 from status_api.domain.figures import job_view
@@ -60,6 +61,24 @@ async def publish(ctx: Context, *events: Message) -> None:
         await ctx.publisher.publish(*events)
     except Unavailable as error:
         raise Problem(503, "log_unavailable", str(error)) from error
+
+
+async def decided(
+    ctx: Context, command: CancelJobV1 | SwitchReplayV1, seconds: float = _WAIT_SECONDS
+) -> None:
+    """Publish the command and wait for the coordinator's consent; its refusal is a problem."""
+    await publish(ctx, command)
+    correlation_id = command.correlation_id
+    decision = await ctx.landings.until(
+        correlation_id, lambda: ctx.jobs.decision(correlation_id), seconds
+    )
+    if decision is None:
+        raise Problem(
+            503, "not_answered", "the coordinator has not answered yet; it may still carry it out"
+        )
+    if not decision.accepted:
+        status = 404 if decision.code in {"unknown_job", "unknown_replay"} else 409
+        raise Problem(status, decision.code, decision.reason)
 
 
 async def visible(ctx: Context, job_id: UUID) -> Job:
