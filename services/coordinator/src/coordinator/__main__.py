@@ -15,14 +15,12 @@ from coordinator.adapters.stock import ClickHouseStock
 from coordinator.settings import Settings
 from coordinator.wiring import Coordinator
 
-SCHEMA = "coordinator"
-
 
 async def main(runtime: Runtime, settings: Settings) -> None:
     """Coordinate until told to stop."""
     clickhouse = ClickHouse(settings.clickhouse_url)
-    async with connect(settings.postgres_dsn, schema=SCHEMA, max_size=8) as pool:
-        await migrate_postgres(pool, SCHEMA, migrations_directory("coordinator"))
+    async with connect(settings.postgres_dsn, schema=runtime.service, max_size=8) as pool:
+        await migrate_postgres(pool, runtime.service, migrations_directory(runtime.service))
         coordinator = Coordinator(
             Transactions(pool, runtime.publisher),
             ClickHouseCoverage(clickhouse),

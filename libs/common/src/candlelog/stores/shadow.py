@@ -1,10 +1,8 @@
 """The shadow of the tables of candles, which the sink keeps, beside the live tables."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
+from candlelog.market.comparison import Comparison, Difference
 from candlelog.market.series import Series
 from candlelog.stores.clickhouse import ClickHouse
 
@@ -46,37 +44,6 @@ GROUP BY exchange, symbol, timeframe
 """
 _OF_EXCHANGE: Final = "{exchange:String} IN ('', exchange)"
 _OF_SERIES: Final = "(exchange, symbol, timeframe) IN {series:Array(Tuple(String, String, String))}"
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """A series that is not the same in both: slots that are equal, have other values, or are held
-    by one alone; the first and the last that differ; and, relative to the larger value, the
-    largest change of each column.
-    """
-
-    series: Series
-    equal: int
-    changed: int
-    only_live: int
-    only_shadow: int
-    first: datetime
-    last: datetime
-    largest: Mapping[str, float]
-
-    @property
-    def slots(self) -> int:
-        """How many slots differ."""
-        return self.changed + self.only_live + self.only_shadow
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """What both hold alike, and each series that differs, that with most differences first."""
-
-    series: int
-    equal: int
-    differences: Sequence[Difference]
 
 
 async def compare(clickhouse: ClickHouse, exchange: str = "") -> Comparison:

@@ -15,11 +15,12 @@ from status_api.domain.rows import (
     GapFill,
     GapRow,
     JobRow,
+    ShadowRow,
     Submission,
     TaskRow,
 )
 
-R = TypeVar("R", Submission, JobRow, TaskRow, ChunkRow, Answer, GapRow, GapFill)
+R = TypeVar("R", Submission, JobRow, TaskRow, ChunkRow, Answer, GapRow, GapFill, ShadowRow)
 
 _TYPES: Final[dict[object, str]] = {
     bool: "boolean",
@@ -34,7 +35,7 @@ _TYPES: Final[dict[object, str]] = {
 """Types of columns by those of fields; everything else is text."""
 _ARRAYS: Final = frozenset({"symbols", "timeframes", "feature_sets"})
 """Columns that are arrays themselves travel as JSON: `unnest` would flatten them."""
-_DOCUMENTS: Final = frozenset({"missing", "replay"})
+_DOCUMENTS: Final = frozenset({"missing", "replay", "parts"})
 """So do those that hold JSON."""
 
 
@@ -113,3 +114,4 @@ CHUNKS: Final = Table("chunks", ChunkRow, "chunk_id", replaces=True)
 ANSWERS: Final = Table("answers", Answer, "correlation_id", replaces=False)
 GAPS: Final = Table("gaps", GapRow, "gap_id", replaces=True)
 FILLS: Final = Table("gap_fills", GapFill, "fill_id", replaces=False)
+SHADOWS: Final = Table("shadows", ShadowRow, "job_id", replaces=True)

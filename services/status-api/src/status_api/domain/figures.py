@@ -22,7 +22,7 @@ def job_view(
 ) -> JobView:
     """The job as of `now`; `missing` are its missing periods, `tasks` the page of them to show."""
     replay = submission.kind == "replay"
-    steps = _replay_steps(job) if replay else _steps(job, features=submission.features)
+    steps = (_replay_steps if replay else _steps)(job, features=submission.features)
     return JobView(
         id=submission.job_id,
         kind=submission.kind,
@@ -165,12 +165,15 @@ def _steps(job: JobRow, *, features: bool) -> tuple[Step, ...]:
     return (*steps, Step(name="features", status=_step(job, begun=computing, done=done)))
 
 
-def _replay_steps(job: JobRow) -> tuple[Step, ...]:
-    """Nothing is fetched or stored but features."""
+def _replay_steps(job: JobRow, *, features: bool) -> tuple[Step, ...]:
+    """Nothing is fetched: features are stored, or candles are stored again."""
     done = job.chunks_done + job.chunks_failed >= job.chunks_total
     return (
         Step(name="plan", status=_step(job, begun=True, done=True)),
-        Step(name="features", status=_step(job, begun=job.accepted_at is not None, done=done)),
+        Step(
+            name="features" if features else "store",
+            status=_step(job, begun=job.accepted_at is not None, done=done),
+        ),
     )
 
 

@@ -12,7 +12,7 @@ from uuid import UUID, uuid5
 from candlelog.events.codec import Message
 from candlelog.events.fields import EARLIEST, LATEST
 from candlelog.events.gaps import GapChangedV1, GapClosedV1, GapOpenedV1
-from candlelog.events.jobs import FillGapsV1, ReplayFeaturesV1, SubmitJobV1
+from candlelog.events.jobs import FillGapsV1, ReplayCandlesV1, ReplayFeaturesV1, SubmitJobV1
 from candlelog.events.progress import (
     BatchStoredV1,
     ChunkDeferredV1,
@@ -29,7 +29,8 @@ from candlelog.events.progress import (
     TaskPlannedV1,
     TaskStateChangedV1,
 )
-from status_api.domain import chunks
+from candlelog.events.rebuild import PartRebuiltV1, ShadowChangedV1
+from status_api.domain import chunks, shadows
 from status_api.domain.rows import (
     Answer,
     GapFill,
@@ -38,6 +39,7 @@ from status_api.domain.rows import (
     Keys,
     Replay,
     Rows,
+    ShadowRow,
     Submission,
     TaskRow,
 )
@@ -52,7 +54,8 @@ _CHUNK_EVENTS: Final = frozenset(
 _TASK_EVENTS: Final = _CHUNK_EVENTS | {
     TaskPlannedV1, ReplayPlannedV1, TaskStateChangedV1, TaskAuditedV1,
 }  # fmt: skip
-_JOB_EVENTS: Final = _TASK_EVENTS | {JobAcceptedV1, JobStateChangedV1}
+_SHADOW_EVENTS: Final = frozenset({ShadowChangedV1, PartRebuiltV1})
+_JOB_EVENTS: Final = _TASK_EVENTS | _SHADOW_EVENTS | {JobAcceptedV1, JobStateChangedV1}
 _GAP_EVENTS: Final = frozenset({GapOpenedV1, GapChangedV1, GapClosedV1})
 # By type, not isinstance: that costs pydantic's classes microseconds, and this is the hot path.
 
@@ -72,6 +75,7 @@ def keys(landed: Iterable[Landed]) -> Keys:
     tasks: set[UUID] = set()
     chunk_ids: set[UUID] = set()
     gaps: set[UUID] = set()
+    shadow_ids: set[UUID] = set()
     for each in landed:
         event: Any = each.event
         kind = type(event)
@@ -83,7 +87,10 @@ def keys(landed: Iterable[Landed]) -> Keys:
             chunk_ids.add(event.chunk_id)
         if kind in _GAP_EVENTS:
             gaps.add(event.gap_id)
-    return Keys(frozenset(jobs), frozenset(tasks), frozenset(chunk_ids), frozenset(gaps))
+        if kind in _SHADOW_EVENTS:
+            shadow_ids.add(event.job_id)
+    found = (jobs, tasks, chunk_ids, gaps, shadow_ids)
+    return Keys(*(frozenset(each) for each in found))
 
 
 def fold(known: Rows, landed: Sequence[Landed]) -> Rows:
@@ -122,6 +129,11 @@ class _Batch:
             self.known.tasks[task_id] = row
         self.changed.tasks[task_id] = row
         row.progress_offset = self.at.offset
+        return row
+
+    def shadow(self, job_id: UUID) -> ShadowRow:
+        row = self.known.shadows.setdefault(job_id, ShadowRow(job_id=job_id))
+        self.changed.shadows[job_id] = row
         return row
 
 
@@ -209,6 +221,21 @@ def _replay_submitted(batch: _Batch, event: ReplayFeaturesV1) -> None:
         submitted_at=event.submitted_at,
         request_digest=event.request_digest,
     )
+
+
+def _candles_submitted(batch: _Batch, event: ReplayCandlesV1) -> None:
+    at = batch.at
+    batch.changed.submissions.setdefault(
+        event.job_id, shadows.submission(event, at.partition, at.offset)
+    )
+
+
+def _shadow_changed(batch: _Batch, event: ShadowChangedV1) -> None:
+    shadows.changed(batch.shadow(event.job_id), batch.job(event.job_id), event)
+
+
+def _part_rebuilt(batch: _Batch, event: PartRebuiltV1) -> None:
+    shadows.rebuilt(batch.shadow(event.job_id), batch.job(event.job_id), event)
 
 
 def _accepted(batch: _Batch, event: JobAcceptedV1) -> None:
@@ -324,28 +351,13 @@ def _chunk(batch: _Batch, event: chunks.ChunkEvent) -> None:
         batch.known.chunks[chunk.chunk_id] = batch.changed.chunks[chunk.chunk_id] = chunk
 
 
-def _answered(batch: _Batch, event: CommandAnsweredV1) -> None:
+def _answered(batch: _Batch, event: CommandAnsweredV1 | ReplayAnsweredV1) -> None:
     batch.changed.answers.setdefault(
         event.correlation_id,
         Answer(
             correlation_id=event.correlation_id,
             job_id=event.job_id,
-            command=event.command,
-            accepted=event.accepted,
-            code=event.code,
-            reason=event.reason,
-            answered_at=event.answered_at,
-        ),
-    )
-
-
-def _replay_answered(batch: _Batch, event: ReplayAnsweredV1) -> None:
-    batch.changed.answers.setdefault(
-        event.correlation_id,
-        Answer(
-            correlation_id=event.correlation_id,
-            job_id=event.job_id,
-            command=event.action,
+            command=event.command if isinstance(event, CommandAnsweredV1) else event.action,
             accepted=event.accepted,
             code=event.code,
             reason=event.reason,
@@ -358,6 +370,9 @@ _STEPS: Final[dict[type[object], Callable[[_Batch, Any], None]]] = {
     SubmitJobV1: _submitted,
     FillGapsV1: _repair_submitted,
     ReplayFeaturesV1: _replay_submitted,
+    ReplayCandlesV1: _candles_submitted,
+    ShadowChangedV1: _shadow_changed,
+    PartRebuiltV1: _part_rebuilt,
     JobAcceptedV1: _accepted,
     TaskPlannedV1: _planned,
     ReplayPlannedV1: _replay_planned,
@@ -365,7 +380,7 @@ _STEPS: Final[dict[type[object], Callable[[_Batch, Any], None]]] = {
     TaskStateChangedV1: _task_state,
     TaskAuditedV1: _task_audited,
     CommandAnsweredV1: _answered,
-    ReplayAnsweredV1: _replay_answered,
+    ReplayAnsweredV1: _answered,
     **dict.fromkeys(_CHUNK_EVENTS, _chunk),
     **dict.fromkeys(_GAP_EVENTS, _gap),
 }

@@ -9,7 +9,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from candlelog.events.feature_sets import DEFAULT, FeatureSetRef
-from candlelog.events.jobs import ReplayFeaturesV1
+from candlelog.events.jobs import ReplayCandlesV1, ReplayFeaturesV1
 from candlelog.market.feature_sets import FeatureSets
 from candlelog.market.profile import EXCHANGES, profile
 from candlelog.market.series import Series
@@ -77,6 +77,35 @@ class FeatureReplay(BaseModel):
                 body[field] = parse_time(field, body[field]).isoformat()
         body["symbols"], body["timeframes"] = once(self.symbols), once(self.timeframes)
         return hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+class CandleReplay(BaseModel):
+    """All candles, built anew from the topic in a shadow of what is served."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        json_schema_extra={"examples": [{"kind": "candles"}]},
+    )
+
+    kind: Literal["candles"]
+    label: Annotated[str, Field(max_length=200), PRESENTABLE] | None = None
+
+    def digest(self) -> str:
+        """The same for requests that say the same: SHA-256 over the canonical body."""
+        body = self.model_dump(mode="json")
+        return hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+    def command(self, author: Author, now: datetime) -> ReplayCandlesV1:
+        """The command to publish."""
+        return ReplayCandlesV1(
+            job_id=author.job_id,
+            label=self.label,
+            submitted_by=author.name,
+            submitted_at=now,
+            request_digest=self.digest(),
+        )
 
 
 def check_replay(request: FeatureReplay, feature_sets: FeatureSets) -> Period:

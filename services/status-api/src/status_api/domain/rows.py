@@ -151,6 +151,16 @@ class Answer:
 
 
 @dataclass(slots=True, kw_only=True)
+class ShadowRow:
+    """A replay of candles. `parts` are how much of each is done, and how much there is."""
+
+    job_id: UUID
+    parts: dict[str, list[int]] = field(default_factory=dict[str, list[int]])
+    switched: bool = False
+    closed: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
 class GapRow:
     """A gap as it was last told of."""
 
@@ -185,6 +195,7 @@ class Keys:
     tasks: frozenset[UUID] = frozenset()
     chunks: frozenset[UUID] = frozenset()
     gaps: frozenset[UUID] = frozenset()
+    shadows: frozenset[UUID] = frozenset()
 
 
 @dataclass(slots=True)
@@ -201,3 +212,4 @@ class Rows:
     answers: dict[UUID, Answer] = field(default_factory=dict[UUID, Answer])
     gaps: dict[UUID, GapRow] = field(default_factory=dict[UUID, GapRow])
     fills: dict[UUID, GapFill] = field(default_factory=dict[UUID, GapFill])
+    shadows: dict[UUID, ShadowRow] = field(default_factory=dict[UUID, ShadowRow])

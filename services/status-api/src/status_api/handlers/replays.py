@@ -5,12 +5,14 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Response
+from pydantic import Field
 
 from candlelog.events.feature_sets import FeatureBuildRef
 from candlelog.events.jobs import SwitchAction, SwitchReplayV1
 from candlelog.market.series import Series
 from status_api.adapters.history import EARLIEST, LATEST, Window
 from status_api.adapters.jobs import NOT_YET, Job
+from status_api.domain.candle_replay_views import CandleReplayView
 from status_api.domain.cursors import decode_numbers, encode_numbers
 from status_api.domain.problems import Problem
 from status_api.domain.replay_views import (
@@ -21,9 +23,16 @@ from status_api.domain.replay_views import (
     difference_view,
     replayed_series,
 )
-from status_api.domain.replays import FeatureReplay, check_replay, refuse_empty, replay_command
+from status_api.domain.replays import (
+    CandleReplay,
+    FeatureReplay,
+    check_replay,
+    refuse_empty,
+    replay_command,
+)
 from status_api.domain.rows import TaskRow
 from status_api.domain.views import JobView
+from status_api.handlers import candle_replays
 from status_api.handlers.answers import json_response
 from status_api.handlers.context import Context, Ctx, Who
 from status_api.handlers.parameters import Cursor, JobId, job_id_of
@@ -44,18 +53,25 @@ _READABLE_SECONDS: Final = 5.0
 _LOOK_AGAIN_SECONDS: Final = 0.03
 _PAGE: Final = 1000
 
+ReplayRequest = Annotated[FeatureReplay | CandleReplay, Field(discriminator="kind")]
+_View = ReplayView | CandleReplayView
+
 router = APIRouter(prefix="/replays", tags=["replays"])
 
 
 @router.post("", status_code=202, responses={202: {"model": JobView}}, response_model=None)
 async def submit_replay(
-    ctx: Ctx, who: Who, request: FeatureReplay, idempotency_key: IdempotencyKey = None
+    ctx: Ctx, who: Who, request: ReplayRequest, idempotency_key: IdempotencyKey = None
 ) -> Response:
-    """Compute features anew, beside those that are served; a job of kind `replay`."""
+    """Compute features anew, or build the candles anew, beside what is served; a job of kind
+    `replay`."""
     digest = request.digest()
     author, known = await author_of(ctx, who, idempotency_key, digest)
     if known is not None:
         return await accepted(ctx, known, "replays")
+    if isinstance(request, CandleReplay):
+        job = await candle_replays.submitted(ctx, request, author)
+        return await accepted(ctx, same(job, digest), "replays")
     start, end = check_replay(request, ctx.feature_sets)
     wanted = ctx.feature_sets[request.feature_set].ref
     bounds = Window(start or EARLIEST, end or LATEST).bounds
@@ -71,16 +87,19 @@ async def submit_replay(
     return await accepted(ctx, same(job, digest), "replays")
 
 
-@router.get("/{job_id}", responses={200: {"model": ReplayView}}, response_model=None)
+@router.get("/{job_id}", responses={200: {"model": _View}}, response_model=None)
 async def get_replay(
     ctx: Ctx,
     job_id: JobId,
     *,
     cursor: Cursor = None,
     limit: Annotated[int, Query(ge=1, le=100, description="series of a page")] = 20,
+    exchange: Annotated[str, Query(description="of candles: compare those of one exchange")] = "",
 ) -> Response:
-    """A replay, and what its features differ in from those it is compared with."""
+    """A replay, and what it differs in from what it is compared with, as both are now."""
     job = await _replay(ctx, job_id)
+    if not job.submission.features:
+        return json_response(await candle_replays.replay_view(ctx, job, exchange))
     after = NOT_YET if cursor is None else decode_numbers(cursor, 1)[0]
     found = await ctx.jobs.tasks(job.submission.job_id, after=after, limit=limit + 1)
     tasks = found[:limit]
@@ -92,7 +111,7 @@ async def get_replay(
 
 
 @router.post(
-    "/{job_id}/switch", status_code=202, responses={202: {"model": ReplayView}}, response_model=None
+    "/{job_id}/switch", status_code=202, responses={202: {"model": _View}}, response_model=None
 )
 async def switch(ctx: Ctx, who: Who, job_id: JobId) -> Response:
     """Serve what the replay has computed. Answers once readers see it."""
@@ -102,7 +121,7 @@ async def switch(ctx: Ctx, who: Who, job_id: JobId) -> Response:
 @router.post(
     "/{job_id}/switch-back",
     status_code=202,
-    responses={202: {"model": ReplayView}},
+    responses={202: {"model": _View}},
     response_model=None,
 )
 async def switch_back(ctx: Ctx, who: Who, job_id: JobId) -> Response:
@@ -111,7 +130,7 @@ async def switch_back(ctx: Ctx, who: Who, job_id: JobId) -> Response:
 
 
 @router.post(
-    "/{job_id}/close", status_code=202, responses={202: {"model": ReplayView}}, response_model=None
+    "/{job_id}/close", status_code=202, responses={202: {"model": _View}}, response_model=None
 )
 async def close(ctx: Ctx, who: Who, job_id: JobId) -> Response:
     """Give up the build that is not served: it is kept up no more, and there is no way back."""
@@ -120,6 +139,9 @@ async def close(ctx: Ctx, who: Who, job_id: JobId) -> Response:
 
 async def _switched(ctx: Context, name: str, text: str, action: SwitchAction) -> Response:
     job = await _replay(ctx, text)
+    if not job.submission.features:
+        page = await candle_replays.switched(ctx, name, job, action)
+        return json_response(page, status=202)
     command = SwitchReplayV1(
         job_id=job.submission.job_id,
         correlation_id=ctx.new_id(),
