@@ -157,11 +157,13 @@ def _carried_out(series: ReplayedSeries, action: SwitchAction) -> bool:
 
 
 async def _tasks(ctx: Context, job: Job) -> AsyncIterator[TaskRow]:
-    after = NOT_YET
-    while found := await ctx.jobs.tasks(job.submission.job_id, after=after, limit=_PAGE):
+    """Every task of the job that is planned."""
+    after: int | None = NOT_YET
+    while after is not None:
+        found = await ctx.jobs.tasks(job.submission.job_id, after=after, limit=_PAGE)
         for task in found:
             yield task
-        after = found[-1].planned_offset or NOT_YET
+        after = found[-1].planned_offset if len(found) == _PAGE else None
 
 
 async def _series(
