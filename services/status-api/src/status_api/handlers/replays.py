@@ -38,7 +38,7 @@ from status_api.handlers.submitting import (
     visible,
 )
 
-_DECIDED_SECONDS: Final = 30.0
+_DECIDED_SECONDS: Final = 20.0
 """Before it decides, the coordinator looks for every candle that would lose its features."""
 _READABLE_SECONDS: Final = 5.0
 _LOOK_AGAIN_SECONDS: Final = 0.03
