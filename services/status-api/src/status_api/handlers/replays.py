@@ -47,7 +47,7 @@ from status_api.handlers.submitting import (
     visible,
 )
 
-_DECIDED_SECONDS: Final = 30.0
+_DECIDED_SECONDS: Final = 20.0
 """Before it decides, the coordinator looks for every candle that would lose its features."""
 _READABLE_SECONDS: Final = 5.0
 _LOOK_AGAIN_SECONDS: Final = 0.03
@@ -179,11 +179,13 @@ def _carried_out(series: ReplayedSeries, action: SwitchAction) -> bool:
 
 
 async def _tasks(ctx: Context, job: Job) -> AsyncIterator[TaskRow]:
-    after = NOT_YET
-    while found := await ctx.jobs.tasks(job.submission.job_id, after=after, limit=_PAGE):
+    """Every task of the job that is planned."""
+    after: int | None = NOT_YET
+    while after is not None:
+        found = await ctx.jobs.tasks(job.submission.job_id, after=after, limit=_PAGE)
         for task in found:
             yield task
-        after = found[-1].planned_offset or NOT_YET
+        after = found[-1].planned_offset if len(found) == _PAGE else None
 
 
 async def _series(
