@@ -5,9 +5,12 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
+from candlelog_client.candle_replays import CandleReplay
 from candlelog_client.http import Http, path_part
 from candlelog_client.results import Job, Replay
 from candlelog_client.times import as_text
+
+AnyReplay = Replay | CandleReplay
 
 
 class Replays:
@@ -44,10 +47,25 @@ class Replays:
         answer = await self._http.post("/replays", body, idempotency_key=str(uuid4()))
         return Job.model_validate(answer)
 
-    async def get(self, job_id: str) -> Replay:
-        """A replay with the differences of all its series, as of now. Raises `NotFound`."""
+    async def candles(self, *, label: str | None = None) -> Job:
+        """Build all candles anew from the log, in a shadow of what is served; the job that does it.
+
+        Raises `Conflict` while an earlier replay of candles is not closed.
+        """
+        body = {"kind": "candles"} if label is None else {"kind": "candles", "label": label}
+        answer = await self._http.post("/replays", body, idempotency_key=str(uuid4()))
+        return Job.model_validate(answer)
+
+    async def get(self, job_id: str, *, exchange: str | None = None) -> AnyReplay:
+        """A replay with what it differs in, as of now; of candles, of one exchange where given.
+
+        Raises `NotFound`.
+        """
         path = f"/replays/{path_part(job_id)}"
-        found = page = Replay.model_validate(await self._http.get(path))
+        first = _replay(await self._http.get(path, {"exchange": exchange} if exchange else None))
+        if isinstance(first, CandleReplay):
+            return first
+        found = page = first
         while page.next is not None:
             page = Replay.model_validate(await self._http.get(path, {"cursor": page.next}))
             found = page.model_copy(
@@ -58,21 +76,25 @@ class Replays:
             )
         return found
 
-    async def switch(self, job_id: str) -> Replay:
-        """Serve what the replay has computed; readers see it when this returns.
+    async def switch(self, job_id: str) -> AnyReplay:
+        """Serve what the replay has written; readers see it when this returns.
 
         Raises `NotFound`, or `Conflict` with the reason, and then nothing has changed.
         """
         return await self._told(job_id, "switch")
 
-    async def switch_back(self, job_id: str) -> Replay:
+    async def switch_back(self, job_id: str) -> AnyReplay:
         """Serve again what was served before. Raises as `switch` does."""
         return await self._told(job_id, "switch-back")
 
-    async def close(self, job_id: str) -> Replay:
-        """Give up the build that is not served, for good. Raises as `switch` does."""
+    async def close(self, job_id: str) -> AnyReplay:
+        """Give up what is not served, for good. Raises as `switch` does."""
         return await self._told(job_id, "close")
 
-    async def _told(self, job_id: str, what: str) -> Replay:
-        answer = await self._http.post(f"/replays/{path_part(job_id)}/{what}", {})
-        return Replay.model_validate(answer)
+    async def _told(self, job_id: str, what: str) -> AnyReplay:
+        return _replay(await self._http.post(f"/replays/{path_part(job_id)}/{what}", {}))
+
+
+def _replay(answer: Any) -> AnyReplay:
+    kind = CandleReplay if answer["kind"] == "candles" else Replay
+    return kind.model_validate(answer)

@@ -1,7 +1,7 @@
 """What the server answers, typed and frozen. Fields the client does not know are ignored."""
 
 from datetime import datetime
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
@@ -237,7 +237,7 @@ class Replay(Result):
     """A replay of features: its job, and what differs of each series that is planned."""
 
     job: Job
-    kind: str = "features"
+    kind: Literal["features"] = "features"
     feature_set: str = ""
     switched: bool = False
     series: tuple[ReplayedSeries, ...] = ()

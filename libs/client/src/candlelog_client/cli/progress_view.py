@@ -61,8 +61,8 @@ class ProgressView:
 
 def candles(row: "Job | Task") -> str:
     """How many candles are stored, where any are asked for, with room behind it."""
-    if not row.candles_expected and row.features:
-        return ""
+    if not row.candles_expected:  # of a replay: it is not known how many there are
+        return f"{count(row.candles_stored)} candles  " if row.candles_stored else ""
     return f"{count(row.candles_stored)} of {count(row.candles_expected)}  "
 
 
