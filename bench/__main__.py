@@ -1,7 +1,7 @@
 """`python -m bench [SECTION]...`: all figures from one run, one sandbox, no limit, no latency."""
 
+import argparse
 import asyncio
-import sys
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -21,9 +21,10 @@ _MEASURES = {
 }
 
 
-async def measure(sections: Sequence[str], console: Console) -> None:
+async def measure(sections: Sequence[str], replicas: Sequence[str], console: Console) -> None:
     """Run the sections in order; each report is printed as soon as it is there."""
-    async with running_system(generated=500) as system:
+    up_flags = [flag for value in replicas for flag in ("--replicas", value)]
+    async with running_system(generated=500, up_flags=up_flags) as system:
         await end_to_end.warm_up()
         full_speed = 0.0
         for section in sections:
@@ -41,13 +42,18 @@ async def _run(section: str, system: System, full_speed: float) -> list[Report]:
     return await _MEASURES[section](system)
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Refuse sections that do not exist, then measure."""
-    unknown = [name for name in arguments if name not in SECTIONS]
-    if unknown:
-        sys.exit(f"unknown: {', '.join(unknown)}; sections are {', '.join(SECTIONS)}")
-    asyncio.run(measure(arguments or SECTIONS, Console()))
+def main() -> None:
+    """Read the command line, then measure."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
+    parser.add_argument(
+        "--replicas", action="append", default=[], metavar="SERVICE=N", help="as in `candlelog up`"
+    )
+    options = parser.parse_args()
+    if unknown := set(options.sections) - set(SECTIONS):
+        parser.error(f"no section {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
+    asyncio.run(measure(options.sections or SECTIONS, options.replicas, Console()))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

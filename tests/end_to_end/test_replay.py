@@ -48,28 +48,45 @@ async def read(client, feature_set: str = "mine") -> pa.Table:
     return await client.features(*SERIES, feature_set=feature_set, **DAY).to_arrow()
 
 
-@asynccontextmanager
-async def watched(client) -> AsyncGenerator[list[int]]:
-    """Poll the features for as long as the block lasts, by two readers: versions as they come.
+class Readers:
+    """Two who read the features again and again, and the version that was read last.
 
-    Every answer holds all rows, those of one version, and equal to what that version is.
+    Every answer holds all rows of one version, as they are known to be (`whole`).
     """
-    whole = {version: (await read(client, f"mine/{version}")) for version in (1, 2)}
-    seen: list[int] = []
-    enough = asyncio.Event()
 
-    async def poll() -> None:
-        while not enough.is_set():
-            found = await read(client)
+    def __init__(self, client, whole: dict[int, pa.Table]) -> None:
+        self._client = client
+        self._whole = whole
+        self._enough = False
+        self._version = 0
+        self._read = asyncio.Event()
+
+    @classmethod
+    @asynccontextmanager
+    async def at_work(cls, client) -> AsyncGenerator["Readers"]:
+        """They read for as long as the block lasts."""
+        readers = cls(
+            client, {version: await read(client, f"mine/{version}") for version in (1, 2)}
+        )
+        async with asyncio.TaskGroup() as group:
+            for _ in range(2):
+                group.create_task(readers._poll())
+            yield readers
+            readers._enough = True
+
+    async def see(self, version: int) -> None:
+        """Return once one of them has read this version."""
+        while self._version != version:
+            self._read.clear()
+            await self._read.wait()
+
+    async def _poll(self) -> None:
+        while not self._enough:
+            found = await read(self._client)
             version = found["version"][0].as_py()
-            assert found.equals(whole[version]), "a mixture, or a hole"
-            seen.append(version)
-
-    async with asyncio.TaskGroup() as group:
-        for _ in range(2):
-            group.create_task(poll())
-        yield seen
-        enough.set()
+            assert found.equals(self._whole[version]), "a mixture, or a hole"
+            self._version = version
+            self._read.set()
 
 
 async def test_a_changed_parameter_is_named_and_switched_to_and_back_at_once(launch, data_dir):
@@ -103,15 +120,18 @@ async def test_a_changed_parameter_is_named_and_switched_to_and_back_at_once(lau
         assert found.rows_changed == found.columns_changed[0].rows_changed == unlike(old, new)
         assert 0 < found.columns_changed[0].largest_relative_change < 1
 
-        async with watched(client) as seen:
+        async with Readers.at_work(client) as readers:
+            await readers.see(1)
             assert (await client.replays.switch(replay.id)).switched
-            assert {row["version"] for row in (await read(client)).to_pylist()} == {2}
+            assert set((await read(client))["version"].to_pylist()) == {2}
+            await readers.see(2)
             with pytest.raises(Conflict, match="served already"):
                 await client.replays.switch(replay.id)
             assert not (await client.replays.switch_back(replay.id)).switched
-            assert {row["version"] for row in (await read(client)).to_pylist()} == {1}
+            assert set((await read(client))["version"].to_pylist()) == {1}
+            await readers.see(1)
             await client.replays.switch(replay.id)
-        assert set(seen) == {1, 2}
+            await readers.see(2)
 
         job = await client.jobs.submit(
             exchange="binance", symbols=[market.SAMPLE], timeframes=["1m"], features=False,
@@ -129,7 +149,7 @@ async def test_a_changed_parameter_is_named_and_switched_to_and_back_at_once(lau
         assert (await ended(client, part.id)).status == "completed"
         with pytest.raises(Conflict, match="2880 candles would lose their features"):
             await client.replays.switch(part.id)
-        assert {row["version"] for row in (await read(client)).to_pylist()} == {2}
+        assert set((await read(client))["version"].to_pylist()) == {2}
         await client.replays.close(part.id)
         await client.replays.close(replay.id)
         with pytest.raises(Conflict, match="closed"):

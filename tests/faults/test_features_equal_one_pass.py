@@ -9,10 +9,12 @@ import csv
 import os
 import sys
 import zipfile
+from bisect import bisect_right
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from operator import itemgetter
 from pathlib import Path
 from random import Random
 from uuid import UUID, uuid4
@@ -190,9 +192,9 @@ async def pipeline(
         yield made
 
 
-def walk(random: Random, slots: Sequence[int]) -> list[Row]:
-    """Prices on a random walk at these slots; stretches without a movement among them."""
-    price, rows = random.uniform(0.01, 50_000), []
+def walk(random: Random, slots: Sequence[int], price: float) -> list[Row]:
+    """Prices on a random walk from `price`; stretches without a movement among them."""
+    rows: list[Row] = []
     for slot in slots:
         moved = 1.0 if slot // 300 % 4 else random.uniform(0.98, 1.02)
         opens, price = price, price * moved
@@ -204,16 +206,29 @@ def walk(random: Random, slots: Sequence[int]) -> list[Row]:
     return rows
 
 
+def price_at(rows: Sequence[Row], slot: int) -> float:
+    """The close at the slot, or the last one before it."""
+    place = bisect_right(rows, START_MS + slot * 60_000, key=itemgetter(0))
+    return rows[max(0, place - 1)][4]
+
+
 def history(series: Series, random: Random) -> list[CandleBatchV1]:
-    """Batches that cover some days: with holes, filled and restated, in any order, some twice."""
+    """Batches that cover some days: with holes, filled and restated, in any order, some twice.
+
+    A restatement begins near the price that stands there, as a venue's correction does. From an
+    unrelated one the price could fall to less than a thirtieth within W rows, where EMA 200 over
+    the last W rows, which is what is asked for, is not that of one pass within the tolerance.
+    """
     total = random.randint(2_500, 6_000)
     dense = random.random() < 0.5
     slots = [slot for slot in range(total) if dense or random.random() < 0.8]
-    rows = walk(random, slots)
+    rows = walk(random, slots, random.uniform(0.01, 50_000))
     found = list(pages(series, rows, random.choice([250, 500, 1000])))
     for _ in range(random.randint(1, 4)):  # restated, also by answers that come late
         first = random.randrange(total)
-        again = walk(random, range(first, min(total, first + random.randint(1, 400))))
+        until = min(total, first + random.randint(1, 400))
+        near = price_at(rows, first) * random.uniform(0.95, 1.05)
+        again = walk(random, range(first, until), near)
         end = again[-1][0] + 60_000
         found.append(batch(series, again, again[0][0], end, observed=random.choice([-5, 5, 9])))
     random.shuffle(found)

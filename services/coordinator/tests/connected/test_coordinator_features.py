@@ -246,6 +246,31 @@ async def test_candles_that_are_stored_without_their_features_are_no_failed_job(
     assert desk.states(job.job_id)[-1] == "completed_with_errors"
 
 
+@pytest.mark.parametrize(("failed", "status"), [(1, "completed_with_errors"), (2, "running")])
+async def test_the_release_that_brought_the_candles_is_the_one_whose_features_count(
+    desk, with_features, failed: int, status: str
+):
+    """The lease of release 1 lapses; its candles come all the same, after release 2 is out."""
+    desk.answer = lambda request: []
+    desk.compute = lambda request: (
+        desk.computed(request) if isinstance(request, ReplayRequestedV1) else []
+    )
+    await desk.say(with_features())
+    await desk.finish()
+    desk.clock.advance(61)
+    await desk.finish()
+    first, second = (
+        [each for each in desk.said(FetchRequestedV1) if each.release == release]
+        for release in (1, 2)
+    )
+    await desk.say(*(event for each in first for event in desk.stored(each)))
+    await desk.finish()
+    await desk.say(*map(failure, (first, second)[failed - 1]))
+    await desk.finish()
+    (job_id,) = {each.job_id for each in first}
+    assert desk.states(job_id)[-1] == status
+
+
 async def test_a_feature_chunk_that_is_not_heard_of_is_asked_again_after_its_lease(
     desk, with_features
 ):

@@ -7,6 +7,7 @@ from random import Random
 import numpy as np
 import pyarrow as pa
 import pytest
+import talib
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -167,6 +168,17 @@ def test_a_value_is_that_of_its_last_w_rows(
     last = rows_of(candles, slice(max(0, end - W), end))
     alone = compute(default_set, MINUTE, last)
     assert wrong(alone.slice(alone.num_rows - 1), whole.slice(end - 1, 1), last.close[-1:]) == {}
+
+
+@pytest.mark.parametrize("period", [7, 21, 50, 200])
+def test_an_ema_in_a_crash_is_that_of_talib_over_its_last_w_rows(
+    default_set: FeatureSet, period: int
+):
+    candles = market(9000, 1, events=HOSTILE["a crash in an hour"])
+    values = compute(default_set, MINUTE, candles)[f"ema_{period}"].to_pylist()
+    for end in range(W, 9001, 29):
+        last = talib.EMA(candles.close[end - W : end], period)[-1]
+        assert values[end - 1] == pytest.approx(last, rel=1e-9), end
 
 
 @pytest.mark.parametrize("events", HOSTILE.values(), ids=HOSTILE)

@@ -20,7 +20,8 @@ T = TypeVar("T")
 
 _THREADS: Final = 8
 _CONNECT_SECONDS: Final = 5
-_ANSWER_SECONDS: Final = 30
+ANSWER_SECONDS: Final = 30
+"""How long one waits for an answer, or for more of it."""
 
 _OUTAGES: Final = frozenset(
     {
@@ -151,7 +152,7 @@ class _Address:
             autogenerate_session_id=False,
             compress=False,
             connect_timeout=_CONNECT_SECONDS,
-            send_receive_timeout=_ANSWER_SECONDS,
+            send_receive_timeout=ANSWER_SECONDS,
             tz_mode="aware",
             settings={"async_insert": 0},
             dedicated_pool=True,

@@ -37,9 +37,13 @@ def outages() -> Generator[None]:
 
 @asynccontextmanager
 async def connect(
-    dsn: str, *, schema: str, min_size: int = 1, max_size: int = 4
+    dsn: str, *, schema: str, min_size: int = 1, max_size: int = 4, idle_seconds: int = 15
 ) -> AsyncGenerator[Pool]:
-    """A pool whose connections look names up in `schema`; JSON columns hold Python values."""
+    """A pool whose connections look names up in `schema`; JSON columns hold Python values.
+
+    A transaction in which nothing is asked for `idle_seconds` is ended by the server: a process
+    stopped inside one must not hold its locks for ever.
+    """
     with outages():
         pool = await asyncpg.create_pool(
             dsn,
@@ -50,8 +54,7 @@ async def connect(
             server_settings={
                 "search_path": schema,
                 "timezone": "UTC",
-                # A process stopped inside a transaction must not hold its locks for ever.
-                "idle_in_transaction_session_timeout": "15s",
+                "idle_in_transaction_session_timeout": f"{idle_seconds}s",
             },
         )
     try:

@@ -1,5 +1,6 @@
 """The state of every slot of some series, computed where the candles are."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -139,10 +140,14 @@ async def slot_runs(
         settle_seconds=venue.settle_delay_seconds,
         absent=SlotState.NO_TRADE if venue.sparse else SlotState.OUTAGE,
     )
-    return {
-        Series(venue.name, symbol, timeframe): _runs(list(of_symbol), frame, start, slots)
-        for symbol, of_symbol in groupby(rows, key=itemgetter(0))
-    }
+
+    def runs() -> dict[Series, list[SlotRun]]:
+        return {
+            Series(venue.name, symbol, timeframe): _runs(list(of_symbol), frame, start, slots)
+            for symbol, of_symbol in groupby(rows, key=itemgetter(0))
+        }
+
+    return await asyncio.to_thread(runs)
 
 
 def _runs(

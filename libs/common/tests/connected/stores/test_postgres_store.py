@@ -1,5 +1,7 @@
 """What of Postgres is an outage, and what is a bug."""
 
+import asyncio
+
 import pytest
 
 from candlelog.errors import Unavailable
@@ -23,6 +25,18 @@ async def test_a_server_that_does_not_answer_is_an_outage():
 async def test_a_connection_that_is_cut_is_an_outage(pool):
     with pytest.raises(Unavailable), outages():
         await pool.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+
+async def test_a_transaction_that_asks_for_nothing_is_ended_after_a_while(postgres_dsn):
+    ended = asyncio.Event()
+    async with connect(postgres_dsn, schema="public", idle_seconds=1) as pool:
+        with pytest.raises(Unavailable), outages():
+            async with pool.acquire() as connection:
+                connection.add_termination_listener(lambda _: ended.set())
+                await connection.execute("BEGIN")
+                async with asyncio.timeout(60):
+                    await ended.wait()
+                await connection.execute("COMMIT")
 
 
 @pytest.mark.parametrize(

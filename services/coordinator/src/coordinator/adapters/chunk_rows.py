@@ -137,6 +137,8 @@ async def change(connection: Connection, chunks: Sequence[Chunk]) -> None:
         [chunk.key.task_id for chunk in chunks],
         [chunk.key.chunk_id for chunk in chunks],
         [chunk.state for chunk in chunks],
+        [chunk.generation for chunk in chunks],
+        [chunk.release for chunk in chunks],
         [chunk.attempt for chunk in chunks],
         [chunk.due_at for chunk in chunks],
         [chunk.awaits_candles for chunk in chunks],

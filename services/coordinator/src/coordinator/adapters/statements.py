@@ -165,12 +165,14 @@ WHERE chunks.task_id = again.task_id AND chunks.chunk_id = again.chunk_id
 """
 
 CHANGE_CHUNKS: Final = """
-UPDATE chunks SET state = changed.state, attempt = changed.attempt, due_at = changed.due_at,
+UPDATE chunks SET state = changed.state, generation = changed.generation,
+                  release = changed.release, attempt = changed.attempt, due_at = changed.due_at,
                   awaits_candles = changed.awaits_candles,
                   awaits_features = changed.awaits_features
-FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::int[], $5::timestamptz[], $6::bool[],
-            $7::bool[])
-     AS changed (task_id, chunk_id, state, attempt, due_at, awaits_candles, awaits_features)
+FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::int[], $5::int[], $6::int[],
+            $7::timestamptz[], $8::bool[], $9::bool[])
+     AS changed (task_id, chunk_id, state, generation, release, attempt, due_at, awaits_candles,
+                 awaits_features)
 WHERE chunks.task_id = changed.task_id AND chunks.chunk_id = changed.chunk_id
 """
 
