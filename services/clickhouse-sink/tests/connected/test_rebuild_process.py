@@ -8,6 +8,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from uuid import uuid4
 
 import pytest
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.records_to_delete import RecordsToDelete
 
 from candlelog.clock import SystemClock
 from candlelog.events.progress import BatchStoredV1
@@ -122,6 +125,24 @@ class World:
             async with self.through(origin):
                 await self.ask(origin)
 
+    async def forget(self, bootstrap: str) -> None:
+        """Have the broker delete the first records of each partition, as retention would."""
+        topic = f"{self.prefix}candles"
+        async with self.log.tail([topic], start="end") as tail:
+            ends = await tail.end()
+        admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+        await admin.start()
+        try:
+            await admin.delete_records(
+                {
+                    TopicPartition(*partition): RecordsToDelete(before_offset=end // 2)
+                    for partition, end in ends.items()
+                    if end > 1
+                }
+            )
+        finally:
+            await admin.close()
+
     async def rows(self, database: str):
         """What a reader sees of each table of a database."""
         return {
@@ -205,6 +226,20 @@ async def test_what_the_topic_no_longer_holds_is_taken_from_the_live_tables(worl
         rows = await world.rows(world.shadow)
         assert rows["coverage"] == (await world.rows(world.store.database))["coverage"]
     assert {row[10] for row in rows["candles"]} == {1}
+
+
+async def test_a_topic_that_has_lost_its_beginning_is_made_up_for_by_the_live_tables(
+    world, batch_of, kafka_bootstrap
+):
+    async with world.sink():
+        await world.keep(*history(batch_of))
+        await world.forget(kafka_bootstrap)
+        await world.rebuild()
+        await world.keep(batch_of([8.0], symbol="S0/USDT", observed=9))
+    compared = await compare(world.store)
+    assert (compared.series, compared.equal, compared.differences) == (9, 9 * 23, [])
+    live, shadow = await world.rows(world.store.database), await world.rows(world.shadow)
+    assert shadow["coverage"] == live["coverage"]
 
 
 async def test_a_batch_that_comes_while_candles_are_rebuilt_is_in_both(world, batch_of):

@@ -143,6 +143,14 @@ async def test_while_one_is_open_another_is_refused(api: Any):
     await closed(api, await submitted(api))
 
 
+async def test_it_is_given_up_by_closing_it(api: Any):
+    job_id = await submitted(api)
+    answer = await api.http.post(f"/jobs/{job_id}/cancel")
+    assert (answer.status_code, answer.json()["code"]) == (409, "to_be_closed")
+    assert f"/replays/{job_id}/close" in answer.json()["detail"]
+    await closed(api, job_id)
+
+
 async def test_what_differs_is_counted_and_named(api: Any, shadow: str):
     store = api.clickhouse
     await store.insert_arrow("candles", candles([1.0, 2.0, 3.0], "A/USDT"))

@@ -108,6 +108,8 @@ class Rebuild:
         await self._publisher.publish(rebuilt, *(() if rebuilt.through else (reached,)))
 
     async def _read(self, partition: Partition, position: int | None, end: int) -> "_Part":
+        if not end:
+            return _Part(0, 0, [])
         start = {} if position is None else {partition: position}
         batches: list[Batch] = []
         async with self._log.tail([partition.topic], start=start, only=partition) as tail:

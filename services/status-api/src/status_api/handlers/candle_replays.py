@@ -13,6 +13,11 @@ _STEP_SECONDS = 30.0
 """Before a switch, candles are compared; then the sink exchanges the tables."""
 
 
+def is_candle_replay(job: Job) -> bool:
+    """Whether a job is one: the other replays are of features."""
+    return job.submission.kind == "replay" and not job.submission.features
+
+
 async def submitted(ctx: Context, request: CandleReplay, author: Author) -> Job:
     """The job, unless a replay of candles is open: then a problem."""
     other = await ctx.jobs.open_shadow()

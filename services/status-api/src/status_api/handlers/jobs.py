@@ -12,10 +12,11 @@ from status_api.adapters.jobs import Job, JobFilter
 from status_api.domain.cursors import JobKey, decode_numbers, encode_numbers
 from status_api.domain.figures import job_view, task_view
 from status_api.domain.moments import parse_time
-from status_api.domain.problems import invalid
+from status_api.domain.problems import Problem, invalid
 from status_api.domain.submission import JobRequest, check, check_symbols, command
 from status_api.domain.views import JobPage, JobView, TaskPage
 from status_api.handlers.answers import json_response
+from status_api.handlers.candle_replays import is_candle_replay
 from status_api.handlers.context import Context, Ctx, Who
 from status_api.handlers.parameters import (
     Cursor,
@@ -129,6 +130,9 @@ async def cancel_job(
     if request is not None and (request.symbols is not None or request.tasks is not None):
         raise invalid("symbols", "not_available", "only whole jobs can be cancelled yet")
     job = await _job(ctx, job_id_of(job_id))
+    if is_candle_replay(job):
+        path = f"/replays/{job.submission.job_id}/close"
+        raise Problem(409, "to_be_closed", f"a replay of candles is given up by POST {path}")
     wanted = CancelJobV1(
         job_id=job.submission.job_id,
         correlation_id=ctx.new_id(),

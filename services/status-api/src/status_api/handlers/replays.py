@@ -98,7 +98,7 @@ async def get_replay(
 ) -> Response:
     """A replay, and what it differs in from what it is compared with, as both are now."""
     job = await _replay(ctx, job_id)
-    if not job.submission.features:
+    if candle_replays.is_candle_replay(job):
         return json_response(await candle_replays.replay_view(ctx, job, exchange))
     after = NOT_YET if cursor is None else decode_numbers(cursor, 1)[0]
     found = await ctx.jobs.tasks(job.submission.job_id, after=after, limit=limit + 1)
@@ -139,7 +139,7 @@ async def close(ctx: Ctx, who: Who, job_id: JobId) -> Response:
 
 async def _switched(ctx: Context, name: str, text: str, action: SwitchAction) -> Response:
     job = await _replay(ctx, text)
-    if not job.submission.features:
+    if candle_replays.is_candle_replay(job):
         page = await candle_replays.switched(ctx, name, job, action)
         return json_response(page, status=202)
     command = SwitchReplayV1(
