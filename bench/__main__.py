@@ -6,11 +6,19 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from bench import big_job, end_to_end, features, latency, memory, profile
+from bench import big_job, end_to_end, features, latency, memory, profile, replay
 from bench.report import Report
 from bench.system import System, running_system
 
-SECTIONS = ("end_to_end", "features", "latency", "memory", "profile", "big_job")
+SECTIONS = ("end_to_end", "features", "replay", "latency", "memory", "profile", "big_job")
+_MEASURES = {
+    "end_to_end": end_to_end.measure,
+    "features": features.measure,
+    "replay": replay.measure,
+    "memory": memory.measure,
+    "profile": profile.measure,
+    "big_job": big_job.measure,
+}
 
 
 async def measure(sections: Sequence[str], replicas: Sequence[str], console: Console) -> None:
@@ -29,19 +37,9 @@ async def measure(sections: Sequence[str], replicas: Sequence[str], console: Con
 
 
 async def _run(section: str, system: System, full_speed: float) -> list[Report]:
-    match section:
-        case "end_to_end":
-            return await end_to_end.measure(system)
-        case "features":
-            return await features.measure(system)
-        case "latency":
-            return await latency.measure(system, full_speed or latency.ASSUMED_SPEED)
-        case "memory":
-            return await memory.measure(system)
-        case "profile":
-            return await profile.measure(system)
-        case _:
-            return await big_job.measure(system)
+    if section == "latency":
+        return await latency.measure(system, full_speed or latency.ASSUMED_SPEED)
+    return await _MEASURES[section](system)
 
 
 def main() -> None:

@@ -301,6 +301,24 @@ async def test_a_tail_knows_when_it_has_read_to_the_end(log, many):
 
 
 @broker("positions")
+async def test_a_tail_of_one_partition_sees_nothing_of_the_others(log, one, many):
+    await append(log, numbered(one, 5) + numbered(many, 30))
+    (number, *_) = {r.partition.number for r in await _all(log, many)}
+    only = Partition(many, number)
+    async with log.tail([many], start={only: 1}, only=only) as tail:
+        records = await read_to_end(tail)
+        assert set(await tail.positions()) == {only}
+
+    assert {record.partition for record in records} == {only}
+    assert [record.offset for record in records] == list(range(1, len(records) + 1))
+
+
+async def _all(log, topic):
+    async with log.tail([topic], start="beginning") as tail:
+        return await read_to_end(tail)
+
+
+@broker("positions")
 async def test_tails_do_not_share(log, one):
     await append(log, numbered(one, 3))
     async with (

@@ -22,6 +22,7 @@ from candlelog.log.types import Partition, Received, Record
 from candlelog.stores.clickhouse import ClickHouse
 from candlelog.stores.migrations import migrate_clickhouse, migrations_directory
 from clickhouse_sink.adapters.clickhouse import ClickHouseTables
+from clickhouse_sink.adapters.sets import ClickHouseSets
 from clickhouse_sink.handlers.batches import StoreBatches
 from clickhouse_sink.handlers.watermarks import Watermarks
 from clickhouse_sink.ports import Tables
@@ -70,12 +71,23 @@ def make_batch(
     return CandleBatchV1(header, pa.RecordBatch.from_pylist(rows, schema=CANDLE_SCHEMA))
 
 
+class OneSet:
+    """No more than one set of tables."""
+
+    def __init__(self, tables: Tables) -> None:
+        self.tables = tables
+
+    async def current(self) -> Sequence[Tables]:
+        """These tables."""
+        return [self.tables]
+
+
 class Bench:
     """A handler over some tables, with the log in memory."""
 
     def __init__(self, tables: Tables, *, max_rows: int = 200_000) -> None:
         self.log = MemoryLog()
-        self.tables = tables
+        self.sets = OneSet(tables)
         self.max_rows = max_rows
 
     async def store(self, *events: CandleBatchV1, first_offset: int = 0):
@@ -86,7 +98,7 @@ class Bench:
                 producer, source="clickhouse-sink", clock=clock, topic_prefix="candlelog."
             )
             handler = StoreBatches(
-                self.tables, publisher, Watermarks(CANDLES), clock=clock, max_rows=self.max_rows
+                self.sets, publisher, Watermarks(CANDLES), clock=clock, max_rows=self.max_rows
             )
             return await handler(received(publisher, events, first_offset))
 
@@ -138,3 +150,14 @@ async def clickhouse(clickhouse_url: str) -> AsyncGenerator[ClickHouse]:
 def clickhouse_tables(clickhouse: ClickHouse) -> ClickHouseTables:
     """The tables of that database."""
     return ClickHouseTables(clickhouse)
+
+
+@pytest.fixture
+async def clickhouse_sets(
+    clickhouse: ClickHouse, clickhouse_url: str
+) -> AsyncGenerator[ClickHouseSets]:
+    """The sets of that database."""
+    beside = ClickHouse(clickhouse_url + "_shadow")
+    yield ClickHouseSets(clickhouse, beside)
+    await clickhouse.command(f"DROP DATABASE IF EXISTS {beside.database} SYNC")
+    await beside.close()

@@ -13,6 +13,7 @@ from candlelog_client.jobs import Jobs
 from candlelog_client.listing import Listing
 from candlelog_client.paging import items
 from candlelog_client.ranges import RangeQuery, SeriesRange
+from candlelog_client.replays import Replays
 from candlelog_client.results import (
     CoverageRun,
     Health,
@@ -46,6 +47,7 @@ class Candlelog:
         self._http = Http(connection, transport=transport, retry=retry)
         self.jobs = Jobs(self._http, feed or WebSocketFeed(connection))
         self.gaps = Gaps(self._http)
+        self.replays = Replays(self._http)
 
     async def __aenter__(self) -> Self:
         """Open the connection pool."""

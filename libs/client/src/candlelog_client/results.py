@@ -1,7 +1,7 @@
 """What the server answers, typed and frozen. Fields the client does not know are ignored."""
 
 from datetime import datetime
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
@@ -181,6 +181,67 @@ class Gap(Result):
     job_id: str | None = None
     detected_at: datetime | None = None
     changed_at: datetime | None = None
+
+
+class Build(Result):
+    """One build of a feature set: a version, and which of its computations this is.
+
+    `state` is serving (readers see it), beside (it is kept up), closed, or None before it is begun.
+    """
+
+    version: int
+    build: int
+    state: str | None = None
+
+
+class ColumnDifference(Result):
+    """In how many rows a column differs, and by what at most: the distance of the two values over
+    the larger one, 0 to 2; None where no two numbers differ.
+    """
+
+    column: str
+    rows_changed: int
+    largest_relative_change: float | None = None
+
+
+class Difference(Result):
+    """Rows of two builds, compared as they are stored now."""
+
+    rows_compared: int
+    rows_equal: int
+    rows_changed: int
+    rows_only_old: int
+    rows_only_new: int
+    columns: tuple[ColumnDifference, ...] = ()
+    columns_only_old: tuple[str, ...] = ()
+    columns_only_new: tuple[str, ...] = ()
+
+    @property
+    def columns_changed(self) -> tuple[ColumnDifference, ...]:
+        """Those in which any row differs."""
+        return tuple(each for each in self.columns if each.rows_changed)
+
+
+class ReplayedSeries(Result):
+    """A series of a replay: what is computed (`new`), and what it takes the place of (`old`)."""
+
+    exchange: str
+    symbol: str
+    timeframe: str
+    old: Build
+    new: Build
+    difference: Difference | None = None
+
+
+class Replay(Result):
+    """A replay of features: its job, and what differs of each series that is planned."""
+
+    job: Job
+    kind: Literal["features"] = "features"
+    feature_set: str = ""
+    switched: bool = False
+    series: tuple[ReplayedSeries, ...] = ()
+    next: str | None = None
 
 
 class LimitWindow(Result):

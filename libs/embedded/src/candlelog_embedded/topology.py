@@ -13,6 +13,7 @@ from candlelog.events.topics import TOPICS
 from candlelog.grace import PROCESS_SECONDS
 from candlelog_embedded.broker import broker
 from candlelog_embedded.clickhouse import clickhouse, clickhouse_url
+from candlelog_embedded.feature_sets import check_feature_sets
 from candlelog_embedded.postgres import postgres, postgres_dsn
 from candlelog_embedded.process import ProcessSpec, http_answers
 from candlelog_embedded.supervisor.identity import Identity
@@ -34,7 +35,7 @@ class Options:
     """What `candlelog up` was asked for.
 
     `exchange_urls` and `archives` map the name of an exchange to where it is; `replicas` the name
-    of a service to a number, 1 where it is missing.
+    of a service to a number, 1 where it is missing; `feature_sets` is a folder of them.
     """
 
     data_dir: Path
@@ -43,13 +44,16 @@ class Options:
     exchange_urls: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     archives: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     replicas: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    feature_sets: str | None = None
 
     def __post_init__(self) -> None:
         """Raises Misconfigured for what cannot work: an exchange or a service that is not there,
-        an address or a folder that is none, a number of replicas that a service cannot have.
+        an address or a folder that is none, a number of replicas that a service cannot have, a
+        feature set that is wrong.
         """
         check_exchange_urls(self.exchange_urls)
         check_archives(self.archives)
+        check_feature_sets(self.feature_sets)
         for service, number in self.replicas.items():
             if service not in SERVICES:
                 raise Misconfigured(f"no service {service}: there are {', '.join(SERVICES)}")
@@ -108,6 +112,7 @@ def shared_environment(options: Options, ports: Ports, identity: Identity) -> di
         "CANDLELOG_EXCHANGE_URLS": _pairs(exchange_urls),
         "CANDLELOG_ARCHIVES": _pairs(options.archives),
         "CANDLELOG_EGRESS": "default",
+        "CANDLELOG_FEATURE_SETS": _absolute(options.feature_sets),
     }
     return {name: value for name, value in variables.items() if value}
 
@@ -171,6 +176,10 @@ def _past_the_proxy() -> dict[str, str]:
     known = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
     direct = known if known == "*" else ",".join(filter(None, (known, "127.0.0.1,localhost")))
     return {"no_proxy": direct, "NO_PROXY": direct}
+
+
+def _absolute(folder: str | None) -> str:
+    return "" if folder is None else str(Path(folder).resolve())
 
 
 def _pairs(mapping: Mapping[str, str]) -> str:

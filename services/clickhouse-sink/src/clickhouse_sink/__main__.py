@@ -3,8 +3,9 @@
 from candlelog.lifecycle import Runtime, run
 from candlelog.stores.clickhouse import ClickHouse
 from candlelog.stores.migrations import migrate_clickhouse, migrations_directory
-from clickhouse_sink.adapters.clickhouse import ClickHouseTables
+from candlelog.stores.shadow import SHADOW
 from clickhouse_sink.adapters.features import ClickHouseFeatureTables
+from clickhouse_sink.adapters.sets import ClickHouseSets
 from clickhouse_sink.settings import Settings
 from clickhouse_sink.wiring import Sink
 
@@ -14,8 +15,10 @@ async def main(runtime: Runtime, settings: Settings) -> None:
     clickhouse = ClickHouse(settings.clickhouse_url)
     await migrate_clickhouse(clickhouse, migrations_directory("clickhouse-sink"))
     runtime.health.check("clickhouse", clickhouse.ping)
-    tables = ClickHouseTables(clickhouse)
-    await Sink(runtime, settings, tables, ClickHouseFeatureTables(clickhouse, runtime.clock)).run()
+    shadow = ClickHouse(settings.clickhouse_url.rstrip("/") + SHADOW)
+    sets = ClickHouseSets(clickhouse, shadow)
+    await Sink(runtime, settings, sets, ClickHouseFeatureTables(clickhouse, runtime.clock)).run()
+    await shadow.close()
     await clickhouse.close()
 
 

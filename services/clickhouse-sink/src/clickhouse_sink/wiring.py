@@ -4,16 +4,24 @@ import asyncio
 from contextlib import AsyncExitStack
 from typing import Final
 
+from candlelog.events.rebuild import RebuildRequestedV1, ShadowRequestedV1
 from candlelog.events.topics import CANDLES, FEATURES, REPLAY_REQUESTED, Topic
 from candlelog.lifecycle import VERSION, Runtime
 from candlelog.log.consume import ConsumeLoop
 from candlelog.log.dead_letters import DeadLetters
 from candlelog.log.handling import Handle
+from clickhouse_sink.adapters.sets import ClickHouseSets
+from clickhouse_sink.handlers.apart import Apart
 from clickhouse_sink.handlers.batches import StoreBatches
 from clickhouse_sink.handlers.features import NoteBuilds, StoreFeatures
+from clickhouse_sink.handlers.rebuild import Rebuild, StepSize
+from clickhouse_sink.handlers.shadows import ChangeShadows
 from clickhouse_sink.handlers.watermarks import Watermarks, repeat
-from clickhouse_sink.ports import FeatureTables, Tables
+from clickhouse_sink.ports import FeatureTables
 from clickhouse_sink.settings import Settings
+
+_STEP: Final = StepSize(records=100, rows=100_000)
+"""A rebuild's share of a flush, of each partition: some tenths of a second."""
 
 
 class Sink:
@@ -23,7 +31,7 @@ class Sink:
     """
 
     def __init__(
-        self, runtime: Runtime, settings: Settings, tables: Tables, features: FeatureTables
+        self, runtime: Runtime, settings: Settings, sets: ClickHouseSets, features: FeatureTables
     ) -> None:
         self._runtime = runtime
         self._settings = settings
@@ -32,15 +40,23 @@ class Sink:
             topic: Watermarks(topic) for topic in (CANDLES, REPLAY_REQUESTED)
         }
         self._handlers: Final[dict[Topic, Handle]] = {
-            CANDLES: StoreBatches(
-                tables,
-                publisher,
-                self._watermarks[CANDLES],
-                clock=clock,
-                max_rows=settings.flush_rows,
+            CANDLES: Apart(
+                StoreBatches(
+                    sets,
+                    publisher,
+                    self._watermarks[CANDLES],
+                    clock=clock,
+                    max_rows=settings.flush_rows,
+                ),
+                RebuildRequestedV1,
+                Rebuild(sets, runtime.log, publisher, _STEP),
             ),
             FEATURES: StoreFeatures(features, publisher, clock),
-            REPLAY_REQUESTED: NoteBuilds(features, publisher, self._watermarks[REPLAY_REQUESTED]),
+            REPLAY_REQUESTED: Apart(
+                NoteBuilds(features, publisher, self._watermarks[REPLAY_REQUESTED]),
+                ShadowRequestedV1,
+                ChangeShadows(sets, publisher),
+            ),
         }
 
     async def run(self) -> None:

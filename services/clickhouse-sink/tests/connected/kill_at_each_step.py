@@ -55,12 +55,22 @@ class Mortal:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
+class OneSet:
+    def __init__(self, tables: object) -> None:
+        self._tables = tables
+
+    async def current(self) -> Sequence[object]:
+        return [self._tables]
+
+
 async def store(values: Sequence[bytes], url: str, fatal: int) -> None:
     clickhouse, clock = ClickHouse(url), ManualClock(NOW)
     async with MemoryLog().producer() as producer:
         publisher = Publisher(producer, source="sink", clock=clock, topic_prefix="candlelog.")
         mortal = Mortal(ClickHouseTables(clickhouse), fatal)
-        handler = StoreBatches(mortal, publisher, Watermarks(CANDLES), clock=clock, max_rows=1000)
+        handler = StoreBatches(
+            OneSet(mortal), publisher, Watermarks(CANDLES), clock=clock, max_rows=1000
+        )
         events = [decode(CandleBatchV1.ce_type, value) for value in values]
         outgoing = [publisher.outgoing(event) for event in events]
         await handler(

@@ -11,7 +11,7 @@ from candlelog.events.features import FeatureBatchHeaderV1, FeatureBatchV1, feat
 from candlelog.market.series import Series
 from clickhouse_sink.adapters.features import ClickHouseFeatureTables
 from clickhouse_sink.adapters.memory import MemoryFeatureTables
-from clickhouse_sink.domain.builds import Build
+from clickhouse_sink.domain.builds import Build, Note
 from clickhouse_sink.domain.features import feature_tables
 
 pytestmark = pytest.mark.connected
@@ -73,15 +73,22 @@ async def test_a_feature_that_is_new_becomes_a_column(tables):
 
 async def test_builds_are_found_as_they_were_noted(tables):
     first, second = Build(BTC, "default", 1, 0), Build(BTC, "default", 2, 0)
-    await tables.note({first: "serving", second: "beside"})
+    await tables.note({first: Note("serving"), second: Note("beside")})
     assert await tables.builds({BTC}) == {first: "serving", second: "beside"}
     assert await tables.builds({Series("binance", "ETH/USDT", "1m")}) == {}
+
+
+async def test_of_two_notes_of_a_build_the_higher_number_stays_whatever_comes_last(tables):
+    build = Build(BTC, "default", 1, 0)
+    for state, number in (("serving", 0), ("closed", 3), ("beside", 2), ("serving", 0)):
+        await tables.note({build: Note(state, number)})
+    assert await tables.builds({BTC}) == {build: "closed"}
 
 
 async def test_the_view_shows_what_is_served_with_columns_of_every_set(clickhouse, now):
     tables = ClickHouseFeatureTables(clickhouse, ManualClock(now))
     await tables.note(
-        {Build(BTC, "default", 1, 0): "serving", Build(BTC, "default", 1, 1): "beside"}
+        {Build(BTC, "default", 1, 0): Note("serving"), Build(BTC, "default", 1, 1): Note("beside")}
     )
     await append(
         tables, batch([1.0]), batch([2.0], build=1), batch([3.0], name="my_trend", build=0)

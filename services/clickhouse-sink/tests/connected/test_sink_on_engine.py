@@ -28,7 +28,7 @@ COLUMNS = {
 
 @pytest.mark.parametrize("table", COLUMNS)
 async def test_the_columns_others_rely_on_have_their_names_and_types(clickhouse, table):
-    described = await clickhouse.query(f"DESCRIBE TABLE {table}")
+    described = await clickhouse.query(f"DESCRIBE (SELECT * FROM {table})")
     assert {row[0]: row[1] for row in described} == COLUMNS[table]
 
 

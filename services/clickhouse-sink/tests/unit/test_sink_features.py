@@ -15,7 +15,7 @@ from candlelog.events.features import (
     feature_schema,
 )
 from candlelog.events.progress import FeaturesStoredV1
-from candlelog.events.replay import ReplayRequestedV1
+from candlelog.events.replay import BuildsChangedV1, BuildState, ReplayRequestedV1
 from candlelog.events.sink import SinkWatermarkV1
 from candlelog.events.topics import REPLAY_REQUESTED
 from candlelog.log.memory import MemoryLog
@@ -25,7 +25,7 @@ from candlelog.log.receive import receive
 from candlelog.log.types import Partition, Received, Record
 from candlelog.market.series import Series
 from clickhouse_sink.adapters.memory import MemoryFeatureTables
-from clickhouse_sink.domain.builds import Build, to_note
+from clickhouse_sink.domain.builds import Build, Note, to_note
 from clickhouse_sink.handlers.features import NoteBuilds, StoreFeatures
 from clickhouse_sink.handlers.watermarks import Watermarks
 
@@ -138,12 +138,41 @@ async def test_a_request_is_noted_before_the_watermark_says_so(desk: Desk):
 
 def test_a_later_version_stands_beside_the_one_that_is_served():
     first, second = Build(BTC, "default", 1, 0), Build(BTC, "default", 2, 0)
-    assert to_note([second], {first: "serving"}) == {second: "beside"}
+    assert to_note([second], {first: "serving"}) == {second: Note("beside")}
 
 
 def test_what_was_noted_is_left_as_it_is():
     closed = Build(BTC, "default", 1, 0)
     assert to_note([closed], {closed: "closed"}) == {}
+
+
+def change(number: int, **states: str) -> BuildsChangedV1:
+    """The builds 0 of versions 1 and 2 of `default` get these states."""
+    return BuildsChangedV1(
+        exchange=BTC.exchange, symbol=BTC.symbol, timeframe=BTC.timeframe, feature_set="default",
+        number=number,
+        builds=[
+            BuildState(version=int(name[1:]), build=0, state=state)
+            for name, state in states.items()
+        ],
+    )  # fmt: skip
+
+
+async def test_builds_change_their_states_together(desk: Desk):
+    first, second = Build(BTC, "default", 1, 0), Build(BTC, "default", 2, 0)
+    await desk.tables.note({first: Note("serving"), second: Note("beside")})
+    await desk.note(desk.received(change(1, v1="beside", v2="serving")))
+    assert await desk.tables.builds({BTC}) == {first: "beside", second: "serving"}
+
+
+async def test_an_older_change_that_comes_again_changes_nothing(desk: Desk):
+    there, back = change(1, v1="beside", v2="serving"), change(2, v1="serving", v2="beside")
+    for events in ((there, back), (there,), (back, there), (request(),)):
+        await desk.note(desk.received(*events))
+        assert await desk.tables.builds({BTC}) == {
+            Build(BTC, "default", 1, 0): "serving",
+            Build(BTC, "default", 2, 0): "beside",
+        }
 
 
 builds = st.builds(
@@ -159,7 +188,7 @@ builds = st.builds(
 def test_one_build_of_each_set_of_a_series_is_served(asked: list[list[Build]]):
     noted = {}
     for each in asked:
-        noted |= to_note(each, noted)
+        noted |= {build: note.state for build, note in to_note(each, noted).items()}
     served = [
         (build.series, build.feature_set) for build, state in noted.items() if state == "serving"
     ]

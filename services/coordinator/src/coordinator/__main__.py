@@ -9,23 +9,25 @@ from candlelog.stores.migrations import migrate_postgres, migrations_directory
 from candlelog.stores.outbox import Relay
 from candlelog.stores.postgres import connect
 from candlelog.stores.transactions import Transactions
+from coordinator.adapters.changes import ClickHouseChanges
 from coordinator.adapters.coverage import ClickHouseCoverage
+from coordinator.adapters.stock import ClickHouseStock
 from coordinator.settings import Settings
 from coordinator.wiring import Coordinator
-
-SCHEMA = "coordinator"
 
 
 async def main(runtime: Runtime, settings: Settings) -> None:
     """Coordinate until told to stop."""
     clickhouse = ClickHouse(settings.clickhouse_url)
-    async with connect(settings.postgres_dsn, schema=SCHEMA, max_size=8) as pool:
-        await migrate_postgres(pool, SCHEMA, migrations_directory("coordinator"))
+    async with connect(settings.postgres_dsn, schema=runtime.service, max_size=8) as pool:
+        await migrate_postgres(pool, runtime.service, migrations_directory(runtime.service))
         coordinator = Coordinator(
             Transactions(pool, runtime.publisher),
             ClickHouseCoverage(clickhouse),
-            Relay(pool, runtime.publisher),
-            [profile(name) for name in EXCHANGES],
+            ClickHouseStock(clickhouse),
+            ClickHouseChanges(clickhouse),
+            relay=Relay(pool, runtime.publisher),
+            venues=[profile(name) for name in EXCHANGES],
             tick_seconds=settings.tick_seconds,
             random=Random(),
         )

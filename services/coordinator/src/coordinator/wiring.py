@@ -17,9 +17,11 @@ from candlelog.woken import Step, WokenLoop
 from coordinator.handlers.commands import Commands
 from coordinator.handlers.progress import ChunkProgress
 from coordinator.handlers.release import Releases
+from coordinator.handlers.replays import Replays
 from coordinator.handlers.resume import resume
+from coordinator.handlers.shadows import CandleReplays, ShadowProgress
 from coordinator.handlers.submit import Submissions
-from coordinator.ports import Coverage
+from coordinator.ports import Changes, Coverage, Stock
 
 _PROGRESS_BATCH: Final = 1000
 _COMMANDS_BATCH: Final = 50
@@ -36,14 +38,18 @@ class Coordinator:
         self,
         transactions: Transactions,
         coverage: Coverage,
+        stock: Stock,
+        changes: Changes,
+        *,
         relay: Relay,
         venues: list[ExchangeProfile],
-        *,
         tick_seconds: float,
         random: Random,
     ) -> None:
         self._transactions = transactions
         self._coverage = coverage
+        self._stock = stock
+        self._changes = changes
         self._relay = relay
         self._venues = venues
         self._tick_seconds = tick_seconds
@@ -57,12 +63,15 @@ class Coordinator:
         commands = Commands(
             transactions,
             Submissions(transactions, self._coverage, clock),
+            Replays(transactions, self._stock, clock),
+            CandleReplays(transactions, self._changes, clock),
             releasable=releasable,
             clock=clock,
         )
-        progress = ChunkProgress(
+        chunks = ChunkProgress(
             transactions, releasable=releasable, clock=clock, random=self._random
         )
+        progress = ShadowProgress(chunks, transactions, clock)
         releases = Releases(transactions, self._venues, clock)
         await resume(transactions, clock)
         async with (

@@ -31,15 +31,18 @@ from candlelog.stores.migrations import migrate_postgres, migrations_directory
 from candlelog.stores.outbox import Relay
 from candlelog.stores.postgres import Pool, connect
 from candlelog.stores.transactions import Transactions
-from coordinator.adapters.memory import MemoryCoverage
+from coordinator.adapters.memory import MemoryChanges, MemoryCoverage, MemoryStock
 from coordinator.handlers.commands import Commands
 from coordinator.handlers.progress import ChunkProgress
 from coordinator.handlers.release import Releases
+from coordinator.handlers.replays import Replays
 from coordinator.handlers.resume import resume
+from coordinator.handlers.shadows import CandleReplays, ShadowProgress
 from coordinator.handlers.submit import Submissions
 
 TABLES = (
-    "jobs", "tasks", "claims", "queues", "ranges", "chunks", "series_features", "outbox",
+    "jobs", "tasks", "claims", "queues", "ranges", "chunks", "series_features", "replays",
+    "served", "shadows", "shadow_parts", "outbox",
 )  # fmt: skip
 NOW = datetime(2024, 3, 1, 12, 0, 30, tzinfo=UTC)
 
@@ -81,6 +84,8 @@ class Desk:
     def __init__(self, pool: Pool, log: MemoryLog, clock: ManualClock, *, in_flight: int) -> None:
         self.pool, self.log, self.clock = pool, log, clock
         self.coverage = MemoryCoverage()
+        self.stock = MemoryStock()
+        self.changes = MemoryChanges()
         self.in_flight = in_flight
         self.answer: Answer = stored
         self.compute: Computed = computed
@@ -101,11 +106,14 @@ class Desk:
         self.commands = Commands(
             self.transactions,
             Submissions(self.transactions, self.coverage, self.clock),
+            Replays(self.transactions, self.stock, self.clock),
+            CandleReplays(self.transactions, self.changes, self.clock),
             releasable=woken, clock=self.clock,
         )  # fmt: skip
-        self.progress = ChunkProgress(
+        chunks = ChunkProgress(
             self.transactions, releasable=woken, clock=self.clock, random=Random(7)
         )
+        self.progress = ShadowProgress(chunks, self.transactions, self.clock)
         venue = profile("binance").model_copy(update={"in_flight_chunks": self.in_flight})
         self.releases = Releases(self.transactions, [venue], self.clock)
         self.relay = Relay(pool, self.publisher)

@@ -1,7 +1,7 @@
 """From a group of events to the features of all candles they may have changed."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -24,12 +24,12 @@ from candlelog.log.partitioner import partition_of
 from candlelog.log.publish import Publisher
 from candlelog.log.types import Received
 from candlelog.market.candles import Columns
-from candlelog.market.feature_sets import FeatureSet
+from candlelog.market.feature_sets import FeatureSets
 from candlelog.market.ranges import TimeRange
 from candlelog.market.series import Series
 from candlelog.market.timeframe import TIMEFRAMES, Timeframe, from_milliseconds, milliseconds
 from featurizer.domain.computation import compute
-from featurizer.domain.requests import Asked, Build, Request, Work, builds_asked, work_of
+from featurizer.domain.requests import Asked, Build, Request, Work, sets_asked, work_of
 from featurizer.domain.windows import W, windows
 from featurizer.ports import Barrier, Stored
 
@@ -62,14 +62,14 @@ class Featurize:
         stored: Stored,
         barrier: Barrier,
         publisher: Publisher,
-        feature_sets: Mapping[str, FeatureSet],
+        feature_sets: FeatureSets,
         *,
         limits: Limits,
     ) -> None:
         self._stored = stored
         self._barrier = barrier
         self._publisher = publisher
-        self._sets: Final = {each.ref: each for each in feature_sets.values()}
+        self._sets: Final = feature_sets.versions
         self._limits: Final = limits
         self._room = asyncio.Semaphore(_AT_ONCE)
 
@@ -96,14 +96,16 @@ class Featurize:
         timeframe = event.header.timeframe if isinstance(event, CandleBatchV1) else event.timeframe
         if timeframe not in TIMEFRAMES:
             return Reject(f"unknown timeframe {timeframe!r}")
-        unknown = [build for build in builds_asked(event) if build.feature_set not in self._sets]
+        unknown = [
+            feature_set for feature_set in sets_asked(event) if feature_set not in self._sets
+        ]
         if unknown:
             known = ", ".join(sorted(ref.text for ref in self._sets))
-            return Reject(f"no feature set {unknown[0].feature_set.text}; there are {known}")
+            return Reject(f"no feature set {unknown[0].text}; there are {known}")
         return Done()
 
     async def _series(self, series: Series, work: Work, kept: Sequence[Build]) -> None:
-        builds = sorted(work.builds | {build for build in kept if self._knows(series, build)})
+        builds = work.meant([build for build in kept if self._knows(series, build)])
         if not builds:
             return
         tally = _Tally(series, builds, work.asked)

@@ -1,13 +1,12 @@
 """The parts of a featurizer, put together."""
 
 import asyncio
-from collections.abc import Mapping
 
 from candlelog.events.topics import CANDLES, REPLAY_REQUESTED
 from candlelog.lifecycle import VERSION, Runtime
 from candlelog.log.dead_letters import DeadLetters
 from candlelog.log.handling import Handling
-from candlelog.market.feature_sets import FeatureSet
+from candlelog.market.feature_sets import FeatureSets
 from featurizer.adapters.faust_stream import FaustStream, Gathering
 from featurizer.adapters.watermarks import SinkWatermarks
 from featurizer.handlers import Featurize, Limits
@@ -19,7 +18,7 @@ async def serve(
     runtime: Runtime,
     settings: Settings,
     stored: Stored,
-    feature_sets: Mapping[str, FeatureSet],
+    feature_sets: FeatureSets,
 ) -> None:
     """Compute features until `runtime.stopping` is set."""
     watermarks = SinkWatermarks(runtime.log, runtime.topic_prefix, clock=runtime.clock)

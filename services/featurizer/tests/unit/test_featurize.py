@@ -29,7 +29,7 @@ from candlelog.log.publish import Publisher
 from candlelog.log.receive import receive
 from candlelog.log.types import Partition, Received, Record
 from candlelog.market.candles import Columns
-from candlelog.market.feature_sets import load_feature_sets
+from candlelog.market.feature_sets import FeatureSets, load_feature_sets
 from candlelog.market.series import Series
 from candlelog.market.timeframe import Timeframe
 from featurizer.adapters.memory import MemoryBarrier, MemoryStored
@@ -40,7 +40,9 @@ from featurizer.handlers import Featurize, Limits
 
 START = datetime(2024, 2, 1, tzinfo=UTC)
 BTC = Series("binance", "BTC/USDT", "1m")
-SETS = load_feature_sets(None)
+_DEFAULT = load_feature_sets(None)["default"]
+OTHER = _DEFAULT.model_copy(update={"name": "other", "version": 2})
+SETS = FeatureSets([_DEFAULT, OTHER])
 MINUTE = timedelta(minutes=1)
 # |a - b| <= 1e-9 * max(|b|, scale): the scale of prices here is about 100, that of oscillators 100
 TOLERANCE, SCALE = 1e-9, 100.0
@@ -170,6 +172,23 @@ def equal(actual: dict[int, Any], expected: dict[int, Any]) -> bool:
     return bool((same_nulls & (close | np.isnan(left))).all())
 
 
+async def test_a_series_may_have_several_sets_and_builds_of_them(desk: Desk):
+    batch = candles(range(30))
+    desk.store(batch, 0)
+    desk.stored.kept[BTC] = [Build(OTHER.ref, 1), Build(DEFAULT, 0), Build(DEFAULT, 2)]
+    await desk.handle((0, batch))
+    computed = [(each.header.feature_set.text, each.header.build) for each in desk.batches]
+    assert computed[:-1] == [("default/1", 0), ("default/1", 2), ("other/2", 1)]
+
+
+async def test_a_build_that_is_not_kept_up_is_left_alone_though_batches_carry_its_set(desk: Desk):
+    batch = candles(range(30))
+    desk.store(batch, 0)
+    desk.stored.kept[BTC] = [Build(DEFAULT, 3)]
+    await desk.handle((0, batch))
+    assert {each.header.build for each in desk.batches} == {3}
+
+
 async def test_every_stored_candle_of_a_batch_has_its_features(desk: Desk):
     batch = candles(range(300))
     desk.store(batch, 0)
@@ -242,7 +261,7 @@ async def test_an_unknown_feature_set_is_refused_with_those_there_are(event: Any
         desk.barrier.rise("replay.requested", desk.partition.number, 1)
         desk.barrier.rise("candles", desk.partition.number, 1)
         assert await desk.handle((0, event)) == [
-            Reject("no feature set mine/2; there are default/1")
+            Reject("no feature set mine/2; there are default/1, other/2")
         ]
 
 

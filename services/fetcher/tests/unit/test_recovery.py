@@ -47,11 +47,11 @@ class NotedLog(MemoryLog):
         self.begins: list[int] = []
 
     def tail(
-        self, topics: Sequence[str], *, start: Start
+        self, topics: Sequence[str], *, start: Start, only: Partition | None = None
     ) -> AbstractAsyncContextManager[MemoryTail]:
         if not isinstance(start, str):
             self.begins.append(start.get(Partition(LEDGER, 0), 0))
-        return super().tail(topics, start=start)
+        return super().tail(topics, start=start, only=only)
 
 
 @dataclass

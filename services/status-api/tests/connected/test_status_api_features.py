@@ -166,3 +166,59 @@ async def test_a_version_that_takes_over_is_shown_from_then_on(filled: Any):
         told.append([row["return"] for row in page["items"]])
     wanted = [features(build, **ether)["return"].to_pylist() for build in (0, 1)]
     assert told == wanted
+
+
+MINE = """
+name: mine
+version: {version}
+features:
+  - {{indicator: RSI, parameters: {{timeperiod: 5}}, columns: [{column}]}}
+"""
+
+
+@pytest.fixture(scope="module")
+async def with_mine(filled: Any, serve: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A replica that knows two versions of a set, of which no batch has ever been stored."""
+    folder = tmp_path_factory.mktemp("sets")
+    (folder / "old.yaml").write_text(MINE.format(version=1, column="never_seen"))
+    (folder / "new.yaml").write_text(MINE.format(version=2, column="not_seen_either"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CANDLELOG_FEATURE_SETS", str(folder))
+        return await serve()
+
+
+@pytest.mark.parametrize("name", ["mine", "mine/2"])
+async def test_a_set_whose_columns_no_batch_has_brought_yet_is_empty(with_mine: Any, name: str):
+    query = {**QUERY, "feature_set": name}
+    page = await with_mine.http.get("/features", params=query)
+    assert (page.status_code, page.json()) == (200, {"items": [], "next": None})
+    text = await with_mine.http.get("/features", params={**query, "format": "csv"})
+    assert text.text == ",".join([*KEY, "not_seen_either"]) + "\n"
+    stream = await with_mine.http.get("/features", params={**query, "format": "arrow"})
+    schema = pa.ipc.open_stream(stream.content).schema
+    assert str(schema.field("not_seen_either").type) == "double"
+
+
+async def test_a_version_is_read_by_its_name_while_another_one_is_served(with_mine: Any):
+    ripple = {"symbol": "XRP/USDT", "count": 1}
+    for build, version in ((0, 1), (3, 2), (4, 2)):
+        table = features(build, **ripple)
+        table = table.set_column(3, "feature_set", pa.array(["mine"]))
+        table = table.set_column(4, "version", pa.array([version], pa.uint32()))
+        await with_mine.clickhouse.insert_arrow("features", table.select([
+            "exchange", "symbol", "timeframe", "feature_set", "version", "build", "open_time",
+            "revision",
+        ]))  # fmt: skip
+        noted = builds("serving" if version == 1 else "beside", symbol="XRP/USDT")
+        noted = noted.set_column(3, "feature_set", pa.array(["mine"]))
+        noted = noted.set_column(4, "version", pa.array([version], pa.uint32()))
+        noted = noted.set_column(5, "build", pa.array([build], pa.uint32()))
+        await with_mine.clickhouse.insert_arrow("feature_builds", noted)
+    shown = []
+    for name in ("mine", "mine/1", "mine/2"):
+        query = {**QUERY, "symbol": "XRP/USDT", "start": "2024-02-01", "feature_set": name}
+        (row,) = (await with_mine.http.get("/features", params=query)).json()["items"]
+        shown.append((row["version"], list(row)[-1], row[list(row)[-1]]))
+    assert shown == [
+        (1, "never_seen", None), (1, "never_seen", None), (2, "not_seen_either", None),
+    ]  # fmt: skip

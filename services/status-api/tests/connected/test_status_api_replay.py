@@ -9,9 +9,9 @@ from uuid import UUID, uuid4, uuid5
 import pytest
 
 from candlelog.events.codec import Message
-from candlelog.events.feature_sets import DEFAULT
+from candlelog.events.feature_sets import DEFAULT, FeatureBuildRef
 from candlelog.events.gaps import GapChangedV1, GapClosedV1
-from candlelog.events.jobs import FillGapsV1, GapToFill, SubmitJobV1
+from candlelog.events.jobs import FillGapsV1, GapToFill, ReplayFeaturesV1, SubmitJobV1
 from candlelog.events.progress import (
     BatchStoredV1,
     ChunkFailedV1,
@@ -22,6 +22,8 @@ from candlelog.events.progress import (
     JobAcceptedV1,
     JobStateChangedV1,
     MissingPeriod,
+    ReplayAnsweredV1,
+    ReplayPlannedV1,
     TaskAuditedV1,
     TaskPlannedV1,
     TaskStateChangedV1,
@@ -67,6 +69,22 @@ def story(random: Random) -> list[Message]:
             code="invalid_transition", reason="no\0", answered_at=T0,
         )
     )  # fmt: skip
+    found += [
+        ReplayFeaturesV1(
+            job_id=uuid5(job, "replay"), exchange="binance", symbols=("BTC/USDT",),
+            timeframes=("1m",), feature_set=DEFAULT, submitted_by="t", submitted_at=T0,
+        ),
+        ReplayPlannedV1(
+            job_id=uuid5(job, "replay"), task_id=uuid5(job, "replayed"), exchange="binance",
+            symbol="BTC/USDT", timeframe="1m", start=T0, end=T0 + timedelta(days=1),
+            feature_set="default", new=FeatureBuildRef(version=1, build=1),
+            old=FeatureBuildRef(version=1, build=0), chunks_total=1, planned_at=T0,
+        ),
+        ReplayAnsweredV1(
+            job_id=uuid5(job, "replay"), correlation_id=uuid5(job, "r"), action="switch",
+            accepted=True, code="accepted", reason="", answered_at=T0,
+        ),
+    ]  # fmt: skip
     found += [_audited(random, job, random.choice(tasks)) for _ in range(6)]
     found += [_of_gap(random, job) for _ in range(12)]
     found += [

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from candlelog.events.codec import Message
 from candlelog.events.envelope import Envelope
-from candlelog.events.feature_sets import FeatureSetRef
-from candlelog.events.jobs import CancelJobV1, ListMarketsV1, SubmitJobV1
+from candlelog.events.feature_sets import FeatureBuildRef, FeatureSetRef
+from candlelog.events.jobs import CancelJobV1, ListMarketsV1, ReplayFeaturesV1, SubmitJobV1
 from candlelog.events.progress import (
     BatchStoredV1,
     ChunkDeferredV1,
@@ -22,6 +22,8 @@ from candlelog.events.progress import (
     FeaturesStoredV1,
     JobAcceptedV1,
     JobStateChangedV1,
+    ReplayAnsweredV1,
+    ReplayPlannedV1,
     TaskPlannedV1,
     TaskStateChangedV1,
 )
@@ -200,6 +202,41 @@ def test_a_chunk_for_features_alone_is_done_with_these():
     task = rows_of([*begun, featurized(7)]).tasks[TASK]
     assert (task.chunks_done, task.chunks_stored, task.features_stored) == (1, 0, 997)
     assert task.current_open_time is None
+
+
+def replay_planned() -> ReplayPlannedV1:
+    return ReplayPlannedV1(
+        job_id=JOB, task_id=TASK, exchange="binance", symbol="BTC/USDT", timeframe="1m", start=T0,
+        end=later(60_000), feature_set="mine", new=FeatureBuildRef(version=2, build=1),
+        old=FeatureBuildRef(version=1, build=0), chunks_total=2, planned_at=later(2),
+    )  # fmt: skip
+
+
+def test_a_replay_is_a_job_whose_tasks_say_what_they_compute_and_compare_with():
+    submitted = ReplayFeaturesV1(
+        job_id=JOB, exchange="binance", symbols=("BTC/USDT",), timeframes=("1m",),
+        feature_set=FeatureSetRef(name="mine", version=2), submitted_by="me",
+        submitted_at=later(1), request_digest="d",
+    )  # fmt: skip
+    begun = [submitted, submitted, replay_planned(), released(7, route="features")]
+    rows = rows_of([*begun, featurized(7), featurized(7), replay_planned()])
+    submission, task = rows.submissions[JOB], rows.tasks[TASK]
+    assert (submission.kind, submission.feature_sets) == ("replay", ("mine/2",))
+    assert task.replay == {
+        "feature_set": "mine", "version": 2, "build": 1, "old_version": 1, "old_build": 0,
+    }  # fmt: skip
+    assert (task.chunks_done, task.chunks_total, task.features_stored) == (1, 2, 997)
+
+
+def test_the_first_answer_about_a_replay_stays():
+    answers = [
+        ReplayAnsweredV1(
+            job_id=JOB, correlation_id=UUID(int=3), action="switch", accepted=accepted, code=code,
+            reason="", answered_at=T0,
+        )
+        for accepted, code in ((True, "accepted"), (False, "already_switched"))
+    ]  # fmt: skip
+    assert rows_of(answers).answers[UUID(int=3)].accepted
 
 
 def test_features_that_failed_are_shown_until_they_are_stored_after_all():

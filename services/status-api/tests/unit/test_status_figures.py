@@ -34,6 +34,8 @@ def job(**figures: Any) -> JobRow:
         ({"slots_expected": 200, "slots_explained": 200, "state": "completed"}, 100.0),
         ({"slots_expected": 0, "state": "completed"}, 100.0),
         ({"slots_expected": 0, "state": "running"}, 0.0),
+        ({"chunks_total": 4, "chunks_done": 1, "state": "running"}, 25.0),
+        ({"chunks_total": 4, "chunks_done": 4, "state": "running"}, 99.9),
     ],
 )
 def test_progress_is_100_only_when_the_job_is_done(figures: dict[str, Any], percent: float):
@@ -61,6 +63,15 @@ def test_a_job_that_waits_has_no_speed():
     view = job_view(SUBMISSION, job(), T0)
     assert (view.duration_seconds, view.candles_per_second, view.eta_seconds) == (None, None, None)
     assert (view.current_step, view.error) == ("plan", None)
+
+
+def test_a_replay_has_no_steps_that_fetch_or_store():
+    replay = replace(SUBMISSION, kind="replay", features=True)
+    row = job(accepted_at=T0, state="running", chunks_total=4, chunks_done=1)
+    found = {step.name: step.status for step in job_view(replay, row, T0).steps}
+    assert found == {"plan": "completed", "features": "running"}
+    row = replace(row, chunks_done=4, state="completed")
+    assert [step.status for step in job_view(replay, row, T0).steps] == ["completed"] * 2
 
 
 def steps(**figures: Any) -> list[str]:

@@ -13,6 +13,7 @@ from candlelog_client.cli import (
     jobs,
     limits,
     quarantine,
+    replay,
     series,
     system,
     topics,
@@ -31,6 +32,7 @@ app.add_typer(features.app, name="features")
 app.add_typer(series.app, name="series")
 app.add_typer(coverage.app, name="coverage")
 app.add_typer(gaps.app, name="gaps")
+app.add_typer(replay.app, name="replay")
 app.add_typer(limits.app, name="limits")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(topics.app, name="topics")

@@ -47,8 +47,7 @@ class ProgressView:
         self._progress.stop()
 
     def _move(self, key: str, name: str, row: "Job | Task", remark: str) -> None:
-        candles = f"{count(row.candles_stored)} of {count(row.candles_expected)}"
-        figures = f"{candles}  {features(row)}{remark}"
+        figures = f"{candles(row)}{features(row)}{remark}"
         if key not in self._bars:
             self._bars[key] = self._progress.add_task(name, total=100.0, percent="", figures="")
         self._progress.update(
@@ -58,6 +57,13 @@ class ProgressView:
             percent=percent(row.progress_pct),
             figures=figures,
         )
+
+
+def candles(row: "Job | Task") -> str:
+    """How many candles are stored, where any are asked for, with room behind it."""
+    if not row.candles_expected:  # of a replay: it is not known how many there are
+        return f"{count(row.candles_stored)} candles  " if row.candles_stored else ""
+    return f"{count(row.candles_stored)} of {count(row.candles_expected)}  "
 
 
 def features(row: "Job | Task") -> str:

@@ -36,7 +36,7 @@ def add_to(app: typer.Typer) -> None:
     app.command(context_settings=EVERYTHING_IS_PASSED_ON)(sandbox)
 
 
-def up(
+def up(  # noqa: PLR0913 - one parameter per option
     *,
     data_dir: DataDir = DEFAULT_DATA_DIR,
     api_port: Annotated[
@@ -51,6 +51,12 @@ def up(
     ] = None,
     replicas: Annotated[
         list[str] | None, typer.Option(metavar="SERVICE=N", help="How many of a service.")
+    ] = None,
+    feature_sets: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR", envvar="CANDLELOG_FEATURE_SETS", help="Folder of feature sets (*.yaml)."
+        ),
     ] = None,
     detach: Annotated[bool, typer.Option("--detach", help="Return when it is ready.")] = False,
     json: Json = False,
@@ -67,6 +73,7 @@ def up(
                 exchange_urls=_pairs("--exchange-url", exchange_url),
                 archives=_pairs("--archive", archive),
                 replicas=_numbers("--replicas", replicas),
+                feature_sets=feature_sets,
             )
         except Misconfigured as error:
             output.fail(str(error), Exit.USAGE)

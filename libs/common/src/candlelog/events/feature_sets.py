@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict
 
-from candlelog.events.fields import Name, Positive
+from candlelog.events.fields import Name, Ordinal, Positive
 
 
 class FeatureSetRef(BaseModel):
@@ -21,3 +21,12 @@ class FeatureSetRef(BaseModel):
 
 DEFAULT = FeatureSetRef(name="default", version=1)
 """What `features: true` of a job asks for."""
+
+
+class FeatureBuildRef(BaseModel):
+    """A version of a feature set, computed once: the number of the build counts how often."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: Positive
+    build: Ordinal

@@ -78,6 +78,77 @@ class FillGapsV1(Event):
         return str(self.job_id)
 
 
+class ReplayFeaturesV1(Event):
+    """Compute a feature set of stored candles anew, beside what is served: a job of kind `replay`.
+
+    `[start, end)` bounds the candles; without them it is all there are, and will be.
+    """
+
+    ce_type: ClassVar[str] = "candlelog.jobs.replay_features.v1"
+    topic: ClassVar[str] = "jobs.commands"
+
+    job_id: UUID
+    exchange: Name
+    symbols: tuple[Name, ...] = Field(min_length=1, max_length=1000)
+    timeframes: tuple[Name, ...] = Field(min_length=1, max_length=20)
+    feature_set: FeatureSetRef
+    start: Time | None = None
+    end: Time | None = None
+    priority: int = Field(default=5, ge=0, le=9)
+    label: Annotated[Text, Field(max_length=200)] | None = None
+    submitted_by: Text
+    submitted_at: Time
+    request_digest: Annotated[Text, Field(max_length=64)] | None = None
+    """SHA-256 of the request as its author wrote it."""
+
+    @property
+    def key(self) -> str:
+        """The job id."""
+        return str(self.job_id)
+
+
+class ReplayCandlesV1(Event):
+    """Build the tables of candles anew from the topic, in a shadow: a job of kind `replay`."""
+
+    ce_type: ClassVar[str] = "candlelog.jobs.replay_candles.v1"
+    topic: ClassVar[str] = "jobs.commands"
+
+    job_id: UUID
+    label: Annotated[Text, Field(max_length=200)] | None = None
+    submitted_by: Text
+    submitted_at: Time
+    request_digest: Annotated[Text, Field(max_length=64)] | None = None
+    """SHA-256 of the request as its author wrote it."""
+
+    @property
+    def key(self) -> str:
+        """The job id."""
+        return str(self.job_id)
+
+
+SwitchAction = Literal["switch", "switch_back", "close"]
+
+
+class SwitchReplayV1(Event):
+    """Serve what a replay has written, or what was served before, or give up whichever of the two
+    is not served; answered by `ReplayAnsweredV1` with the same correlation id.
+    """
+
+    ce_type: ClassVar[str] = "candlelog.jobs.switch_replay.v1"
+    topic: ClassVar[str] = "jobs.commands"
+
+    job_id: UUID
+    correlation_id: UUID
+    action: SwitchAction
+    requested_by: Text
+    requested_at: Time
+
+    @property
+    def key(self) -> str:
+        """The job id."""
+        return str(self.job_id)
+
+
 class CancelJobV1(Event):
     """Stop a job for good; answered by `CommandAnsweredV1` with the same correlation id."""
 

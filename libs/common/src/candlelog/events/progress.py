@@ -6,6 +6,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from candlelog.events.event import Event
+from candlelog.events.feature_sets import FeatureBuildRef
 from candlelog.events.fields import (
     Count,
     Name,
@@ -16,6 +17,7 @@ from candlelog.events.fields import (
     Time,
     Weight,
 )
+from candlelog.events.jobs import SwitchAction
 
 JobStatus = Literal[
     "pending", "queued", "running", "paused",
@@ -74,6 +76,26 @@ class TaskPlannedV1(_JobEvent):
     chunks_total: Count
     slots_expected: Count
     slots_covered: Count
+    planned_at: Time
+
+
+class ReplayPlannedV1(_JobEvent):
+    """One series of a replay of features: nothing is fetched, and its slots are not audited."""
+
+    ce_type: ClassVar[str] = "candlelog.progress.replay_planned.v1"
+
+    task_id: UUID
+    exchange: Name
+    symbol: Name
+    timeframe: Name
+    start: Time
+    end: Time
+    feature_set: Name
+    new: FeatureBuildRef
+    """What is computed."""
+    old: FeatureBuildRef
+    """What was served when this was planned: `new` is compared with it, and takes its place."""
+    chunks_total: Count
     planned_at: Time
 
 
@@ -215,5 +237,19 @@ class CommandAnsweredV1(_JobEvent):
     accepted: bool
     code: Text
     """`accepted`, `unknown_job` or `invalid_transition`."""
+    reason: Text
+    answered_at: Time
+
+
+class ReplayAnsweredV1(_JobEvent):
+    """The coordinator's decision about what a replay has written, made on its own state."""
+
+    ce_type: ClassVar[str] = "candlelog.progress.replay_answered.v1"
+
+    correlation_id: UUID
+    action: SwitchAction
+    accepted: bool
+    code: Text
+    """`accepted`, or why not."""
     reason: Text
     answered_at: Time

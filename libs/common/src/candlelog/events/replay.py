@@ -1,7 +1,9 @@
-"""What is to be computed from what is stored, without asking a venue."""
+"""What is to be computed from what is stored, without asking a venue, and what is then served."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar, Literal
 from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from candlelog.events.event import Event
 from candlelog.events.feature_sets import FeatureSetRef
@@ -32,6 +34,44 @@ class ReplayRequestedV1(Event):
     build: Ordinal = 0
     generation: Ordinal
     release: Positive
+
+    @property
+    def key(self) -> str:
+        """The series: `exchange|symbol|timeframe`."""
+        return f"{self.exchange}|{self.symbol}|{self.timeframe}"
+
+
+BuildStateName = Literal["serving", "beside", "closed"]
+
+
+class BuildState(BaseModel):
+    """What becomes of one build of a feature set."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: Positive
+    build: Ordinal
+    state: BuildStateName
+    """`serving`: readers see it; `beside`: it is kept up, unseen; `closed`: nobody works on it."""
+
+
+class BuildsChangedV1(Event):
+    """Builds of a feature set of a series change their states, all at once for every reader.
+
+    Of two events about a build the one with the higher `number` holds, whatever the order in
+    which they arrive.
+    """
+
+    ce_type: ClassVar[str] = "candlelog.replay.builds_changed.v1"
+    topic: ClassVar[str] = "replay.requested"
+
+    exchange: Name
+    symbol: Name
+    timeframe: Name
+    feature_set: Name
+    number: Annotated[int, Field(ge=1, lt=2**19)]
+    """Counts the changes of this feature set of this series."""
+    builds: tuple[BuildState, ...] = Field(min_length=1, max_length=100)
 
     @property
     def key(self) -> str:

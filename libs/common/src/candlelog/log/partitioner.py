@@ -1,5 +1,7 @@
 """Which partition a key belongs to: Kafka's default, so that every client agrees."""
 
+from itertools import count
+
 _MASK = 0xFFFFFFFF
 _MULTIPLIER = 0x5BD1E995
 _SEED = 0x9747B28C
@@ -8,6 +10,12 @@ _SEED = 0x9747B28C
 def partition_of(key: bytes, partitions: int) -> int:
     """Number of the partition, in `[0, partitions)`."""
     return (murmur2(key) & 0x7FFFFFFF) % partitions
+
+
+def key_into(partition: int, partitions: int) -> str:
+    """A key that belongs to this partition, for a record that is about the partition itself."""
+    keys = (f"partition-{partition}-{number}" for number in count())
+    return next(key for key in keys if partition_of(key.encode(), partitions) == partition)
 
 
 def murmur2(data: bytes) -> int:

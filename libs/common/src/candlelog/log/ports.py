@@ -67,7 +67,7 @@ class TransactionalProducer(Protocol):
 
 
 class Tail(Protocol):
-    """Reads every partition of its topics, without a group; sees committed records only."""
+    """Reads the partitions of its topics, without a group; sees committed records only."""
 
     async def poll(self, *, max_records: int, timeout: float) -> Sequence[Record]:  # noqa: ASYNC109 - a Kafka user's word: waits, and returns nothing
         """Up to `max_records` new records, waiting up to `timeout` seconds for the first one."""
@@ -105,6 +105,11 @@ class Log(Protocol):
         self, *, transactional_id: str
     ) -> AbstractAsyncContextManager[TransactionalProducer]: ...
 
-    def tail(self, topics: Sequence[str], *, start: Start) -> AbstractAsyncContextManager[Tail]:
-        """Read `topics` from `start`."""
+    def tail(
+        self, topics: Sequence[str], *, start: Start, only: Partition | None = None
+    ) -> AbstractAsyncContextManager[Tail]:
+        """Read `topics` from `start`, or one partition of them.
+
+        Where `start` names an offset that is no longer held, reading begins with the first that is.
+        """
         ...

@@ -26,6 +26,7 @@ ANSWER_SECONDS: Final = 30
 _OUTAGES: Final = frozenset(
     {
         3,  # unexpected end of file
+        16,  # no such column: migrations are on their way, or another table took this one's place
         32,  # attempt to read after eof
         60,  # unknown table: the sink has not migrated yet
         81,  # unknown database: the same
@@ -63,6 +64,11 @@ class ClickHouse:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="clickhouse")
         self._lock = Lock()
         self._connected: Client | None = None
+
+    @property
+    def database(self) -> str:
+        """The name of the database: letters, digits and underscores."""
+        return self._address.database
 
     async def ensure_database(self) -> None:
         """Create the database of the URL where it is missing."""

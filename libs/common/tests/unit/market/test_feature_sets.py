@@ -121,9 +121,20 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path):
         load_feature_sets(tmp_path)
 
 
-def test_a_second_set_of_the_same_name_is_refused(tmp_path: Path):
-    write(tmp_path, a=MOMENTUM, b=MOMENTUM.replace("version: 3", "version: 4"))
-    with pytest.raises(Misconfigured, match=r"b\.yaml: name: 'momentum' is the set of .*a\.yaml"):
+def test_versions_of_a_set_stand_beside_each_other_and_its_name_means_the_newest(tmp_path: Path):
+    older, newer = MOMENTUM.replace("version: 3", "version: 9"), MOMENTUM.replace(": 3", ": 10")
+    sets = load_feature_sets(write(tmp_path, a=newer, b=older))
+    assert sorted(sets) == ["default", "momentum"]
+    assert sets["momentum"].version == 10
+    assert sets["momentum/9"].version == 9
+    assert "momentum/3" not in sets
+    assert {ref.text for ref in sets.versions} == {"default/1", "momentum/9", "momentum/10"}
+
+
+def test_a_second_file_of_the_same_version_is_refused(tmp_path: Path):
+    write(tmp_path, a=MOMENTUM, b=MOMENTUM.replace("timeperiod: 7", "timeperiod: 8"))
+    message = r"b\.yaml: version: momentum/3 is the set of .*a\.yaml; raise the version"
+    with pytest.raises(Misconfigured, match=message):
         load_feature_sets(tmp_path)
 
 

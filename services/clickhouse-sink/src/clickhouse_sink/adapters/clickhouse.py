@@ -13,6 +13,7 @@ from candlelog.market.series import Series
 from candlelog.stores.clickhouse import ClickHouse
 from clickhouse_sink.domain.batches import Window
 from clickhouse_sink.domain.restatement import Asked
+from clickhouse_sink.domain.sets import MARKED, mark
 from clickhouse_sink.domain.tables import CANDLE_ROWS, TableName
 
 _ASKED: Final = """
@@ -40,10 +41,13 @@ _ANY_PARTITIONS: Final = {"max_partitions_per_insert_block": 0}
 
 
 class ClickHouseTables:
-    """`Tables` over a ClickHouse database that was migrated."""
+    """`Tables` over a ClickHouse database: the set with this number, and no other that takes its
+    place. The migrations make number 0.
+    """
 
-    def __init__(self, clickhouse: ClickHouse) -> None:
+    def __init__(self, clickhouse: ClickHouse, number: int = 0) -> None:
         self._clickhouse = clickhouse
+        self._mark: Final = mark(number)
 
     async def asked(self, windows: Sequence[Window]) -> Mapping[Series, Asked]:
         """Coverage that overlaps any of the windows."""
@@ -61,6 +65,8 @@ class ClickHouseTables:
 
     async def append(self, table: TableName, rows: pa.Table) -> None:
         """Add rows."""
+        if table in MARKED:
+            rows = rows.append_column(self._mark, pa.nulls(rows.num_rows, pa.uint8()).fill_null(0))
         await self._clickhouse.insert_arrow(table, rows, settings=_ANY_PARTITIONS)
 
     async def _read(

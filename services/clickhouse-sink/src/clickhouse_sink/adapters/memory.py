@@ -2,15 +2,19 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, Literal
+from uuid import UUID
 
 import numpy as np
 import pyarrow as pa
 
+from candlelog.events.topics import CANDLES
+from candlelog.log.partitioner import partition_of
 from candlelog.market.series import Series
 from candlelog.market.timeframe import milliseconds
 from clickhouse_sink.domain.batches import Window
-from clickhouse_sink.domain.builds import Build, State
+from clickhouse_sink.domain.builds import Build, Note, State
 from clickhouse_sink.domain.restatement import Asked
+from clickhouse_sink.domain.retelling import Answered, Untold
 from clickhouse_sink.domain.tables import CANDLE_ROWS, TableName
 
 Row = dict[str, Any]
@@ -83,16 +87,19 @@ class MemoryFeatureTables:
     _KEY: Final = (*_SLOT, "feature_set", "version", "build")
 
     def __init__(self) -> None:
-        self._builds: dict[Build, State] = {}
+        self._notes: dict[Build, Note] = {}
         self._rows: dict[tuple[object, ...], Row] = {}
 
     async def builds(self, series: Collection[Series]) -> dict[Build, State]:
         """What was noted of these series."""
-        return {build: state for build, state in self._builds.items() if build.series in series}
+        notes = self._notes.items()
+        return {build: note.state for build, note in notes if build.series in series}
 
-    async def note(self, builds: Mapping[Build, State]) -> None:
+    async def note(self, notes: Mapping[Build, Note]) -> None:
         """Write these states."""
-        self._builds.update(builds)
+        for build, note in notes.items():
+            if build not in self._notes or self._notes[build].number <= note.number:
+                self._notes[build] = note
 
     async def append_features(self, rows: pa.Table) -> None:
         """Add rows; of equal keys the one with the higher revision stays, or the last written."""
@@ -104,3 +111,66 @@ class MemoryFeatureTables:
     def rows(self) -> list[Row]:
         """The rows, by key."""
         return [self._rows[key] for key in sorted(self._rows, key=str)]
+
+
+class MemorySets:
+    """`Sets` and `Shadows` of one process, by number; `live` and `beside` say which are which."""
+
+    def __init__(self, live: MemoryTables | None = None) -> None:
+        self.tables: Final[dict[int, MemoryTables]] = {0: live or MemoryTables()}
+        self.live = 0
+        self.beside: int | None = None
+
+    async def current(self) -> Sequence[MemoryTables]:
+        """The shadow, if one is open, and the live set."""
+        order = [self.live] if self.beside is None else [self.beside, self.live]
+        return [self.tables[number] for number in order]
+
+    async def shadow(self, number: int) -> MemoryTables | None:
+        """The set with this number, if it is the shadow."""
+        return self.tables[number] if number == self.beside else None
+
+    async def untold(self, partition: int, most: int) -> Untold:
+        """Answers that the live set has and the shadow lacks."""
+        told = self.tables[self.beside].rows("coverage") if self.beside is not None else []
+        lacking = [
+            answer
+            for row in self.tables[self.live].rows("coverage")
+            if row not in told and _partition(answer := _answered(row)) == partition
+        ]
+        lacking.sort(key=lambda answer: (answer.series, answer.observed_at, answer.start))
+        return Untold(lacking[:most], len(lacking))
+
+    async def open(self, number: int) -> None:
+        """Make a set, empty; unless it is there."""
+        if number != self.live:
+            self.tables.setdefault(number, MemoryTables())
+            self.beside = number
+
+    async def serve(self, number: int, *, rebuilt: bool) -> None:
+        """Have the set with this number be the live one, or the shadow."""
+        if self.beside is not None and (self.live == number) != rebuilt:
+            self.live, self.beside = self.beside, self.live
+
+    async def close(self, number: int) -> None:
+        """Drop the shadow, unless it was opened later."""
+        if self.beside is not None and number in (self.live, self.beside) and self.beside <= number:
+            del self.tables[self.beside]
+            self.beside = None
+
+
+def _answered(row: Row) -> Answered:
+    return Answered(
+        series=_series(row),
+        start=row["start"],
+        end=row["end"],
+        source=row["source"],
+        outcome=row["outcome"],
+        job_id=UUID(row["job_id"]),
+        chunk_id=UUID(row["chunk_id"]),
+        observed_at=row["observed_at"],
+    )
+
+
+def _partition(answer: Answered) -> int:
+    return partition_of(answer.series.text.encode(), CANDLES.partitions)

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from candlelog.clock import Clock
 from candlelog.events.features import FeatureBatchV1
-from candlelog.events.replay import ReplayRequestedV1
+from candlelog.events.replay import BuildsChangedV1, ReplayRequestedV1
 from candlelog.log.outcome import Done, Outcome, Reject, Skip
 from candlelog.log.publish import Publisher
 from candlelog.log.types import Received
-from clickhouse_sink.domain.builds import to_note, wanted
+from clickhouse_sink.domain.builds import decided, to_note, wanted
 from clickhouse_sink.domain.features import feature_tables, features_fault, features_stored
 from clickhouse_sink.handlers.watermarks import Watermarks
 from clickhouse_sink.ports import FeatureTables
@@ -32,7 +32,9 @@ class StoreFeatures:
 
 
 class NoteBuilds:
-    """Notes which series have which features, before the watermark says that it is noted."""
+    """Notes which series have which features, and which of these are served, before the watermark
+    says that it is noted.
+    """
 
     def __init__(self, tables: FeatureTables, publisher: Publisher, watermarks: Watermarks) -> None:
         self._tables = tables
@@ -44,12 +46,15 @@ class NoteBuilds:
         events = [item.event for item in received]
         builds = wanted(event for event in events if isinstance(event, ReplayRequestedV1))
         noted = await self._tables.builds({build.series for build in builds})
-        if new := to_note(builds, noted):
+        changes = decided(event for event in events if isinstance(event, BuildsChangedV1))
+        if new := to_note(builds, noted) | changes:
             await self._tables.note(new)
         self._watermarks.advance(item.record for item in received)
         await self._publisher.publish(*self._watermarks.events())
         return [
-            Done() if isinstance(event, ReplayRequestedV1) else Skip("no replay request")
+            Done()
+            if isinstance(event, ReplayRequestedV1 | BuildsChangedV1)
+            else Skip("says nothing about builds")
             for event in events
         ]
 

@@ -54,6 +54,7 @@ async def due(
                 timeframe=row["timeframe"],
                 route=Route(row["route"]),
                 feature_sets=sets_named(row["feature_sets"]),
+                build=row["build"],
                 start=row["start_time"],
                 end=row["end_time"],
                 slots=row["slots"],
@@ -75,14 +76,14 @@ async def insert(
     await connection.copy_records_to_table(
         "chunks",
         columns=(
-            "task_id", "chunk_id", "job_id", "exchange", "route", "feature_sets", "state",
+            "task_id", "chunk_id", "job_id", "exchange", "route", "feature_sets", "build", "state",
             "generation", "release", "attempt", "lapses", "due_at", "start_time", "end_time",
             "slots", "awaits_candles", "awaits_features",
         ),
         records=[
             (
                 chunk.task_id, chunk.chunk_id, chunk.job_id, exchanges[chunk.job_id], chunk.route,
-                set_names(chunk.feature_sets), ChunkState.RELEASED,
+                set_names(chunk.feature_sets), chunk.build, ChunkState.RELEASED,
                 chunk.generation, chunk.release, chunk.attempt, chunk.lapses, chunk.due_at,
                 chunk.start, chunk.end, chunk.slots,
                 chunk.route is Route.REST, bool(chunk.feature_sets),

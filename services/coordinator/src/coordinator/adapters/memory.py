@@ -1,13 +1,16 @@
-"""Coverage in memory, for tests: keeps the promises that the one of ClickHouse keeps."""
+"""Coverage and stock in memory, for tests: keep the promises that those of ClickHouse keep."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from candlelog.events.feature_sets import FeatureBuildRef
 from candlelog.market.ranges import TimeRange, merge
 from candlelog.market.series import Series
 from candlelog.market.timeframe import Timeframe
 from coordinator.domain.planning import Covered
+from coordinator.domain.replays import slots_between
+from coordinator.domain.shadows import Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +63,60 @@ class MemoryCoverage:
             ):
                 found[series] = TimeRange(min(known.start, asked.start), max(known.end, asked.end))
         return found
+
+
+class MemoryStock:
+    """Answers from open times of candles, and from those of features by build."""
+
+    def __init__(self) -> None:
+        self.open_times: dict[Series, set[datetime]] = {}
+        self.serving: dict[tuple[Series, str], FeatureBuildRef] = {}
+        self.features: dict[tuple[Series, str, int, int], set[datetime]] = {}
+
+    async def candles(
+        self, series: Sequence[Series], window: TimeRange
+    ) -> Mapping[Series, TimeRange]:
+        """See `coordinator.ports.Stock`."""
+        found: dict[Series, TimeRange] = {}
+        for each in series:
+            times = self.open_times.get(each, set[datetime]())
+            inside = [time for time in times if window.start <= time < window.end]
+            if inside:
+                frame = Timeframe.parse(each.timeframe)
+                found[each] = slots_between(frame, min(inside), max(inside))
+        return found
+
+    async def served(
+        self, series: Sequence[Series], feature_set: str
+    ) -> Mapping[Series, FeatureBuildRef]:
+        """See `coordinator.ports.Stock`."""
+        return {
+            each: self.serving[each, feature_set]
+            for each in series
+            if (each, feature_set) in self.serving
+        }
+
+    async def lost(
+        self,
+        feature_set: str,
+        exchanged: Mapping[Series, tuple[FeatureBuildRef, FeatureBuildRef]],
+    ) -> int:
+        """See `coordinator.ports.Stock`."""
+        return sum(
+            len(self._times(series, feature_set, old) - self._times(series, feature_set, new))
+            for series, (old, new) in exchanged.items()
+        )
+
+    def _times(self, series: Series, feature_set: str, build: FeatureBuildRef) -> set[datetime]:
+        return self.features.get((series, feature_set, build.version, build.build), set())
+
+
+class MemoryChanges:
+    """Answers what it was given."""
+
+    def __init__(self) -> None:
+        self.found: list[Span] = []
+
+    async def spans(self) -> Sequence[Span]:
+        """See `coordinator.ports.Changes`."""
+        return self.found

@@ -80,7 +80,7 @@ WITH advanced AS (
     RETURNING queues.*, cursor - taken.chunks AS first
 )
 SELECT advanced.job_id, advanced.task_id, symbol, timeframe, piece_slots, first, cursor,
-       first_chunk, end_chunk, start_time, end_time, feature_sets
+       first_chunk, end_chunk, start_time, end_time, feature_sets, build
 FROM advanced
 JOIN tasks ON tasks.job_id = advanced.job_id AND tasks.task_id = advanced.task_id
 CROSS JOIN LATERAL (
@@ -219,7 +219,7 @@ WHERE queues.task_id = ANY($1::uuid[]) AND queues.route = 'features'
       )
       AND mark.exchange = jobs.exchange AND mark.symbol = tasks.symbol
       AND mark.timeframe = tasks.timeframe AND mark.feature_set = ANY(ranges.feature_sets)
-      AND NOT mark.complete
+      AND ranges.build = 0 AND NOT mark.complete
 """
 
 PENDING_RANGES: Final = """

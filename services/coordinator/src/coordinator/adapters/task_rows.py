@@ -57,12 +57,12 @@ async def insert(connection: Connection, job_id: UUID, plans: Sequence[TaskPlan]
         "ranges",
         columns=(
             "task_id", "route", "end_chunk", "first_chunk", "start_time", "end_time",
-            "feature_sets",
+            "feature_sets", "build",
         ),
         records=[
             (
                 plan.task_id, queue.route, part.end_chunk, part.first_chunk, part.start, part.end,
-                set_names(part.feature_sets),
+                set_names(part.feature_sets), part.build,
             )
             for plan in plans
             for queue in plan.queues
@@ -105,6 +105,7 @@ async def take(
                 row["first_chunk"],
                 row["end_chunk"],
                 sets_named(row["feature_sets"]),
+                row["build"],
             ),
         )
         for row in rows

@@ -1,21 +1,25 @@
 """The events that say what was decided."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
 from candlelog.events.event import Event
+from candlelog.events.feature_sets import FeatureBuildRef
 from candlelog.events.jobs import JobControlV1
 from candlelog.events.progress import (
     JobAcceptedV1,
     JobStateChangedV1,
+    ReplayPlannedV1,
     TaskPlannedV1,
     TaskStateChangedV1,
 )
+from candlelog.events.replay import BuildsChangedV1, BuildState, BuildStateName
 from candlelog.market.states import Action, Status
 from coordinator.domain.jobs import Job, TaskMoved, moved
-from coordinator.domain.planning import TaskPlan
+from coordinator.domain.planning import Rebuild, TaskPlan
+from coordinator.domain.switching import Standing
 
 _ROUTE_REASON = "the venue answers the whole range itself"
 
@@ -51,7 +55,7 @@ def planned(job: Job, plans: Sequence[TaskPlan], now: datetime) -> Iterator[Even
     """
     yield control(job)
     for plan in plans:
-        yield _task_planned(job.job_id, plan, now)
+        yield _planned(job.job_id, plan, now)
     yield JobAcceptedV1(
         job_id=job.job_id,
         tasks_total=len(plans),
@@ -81,6 +85,56 @@ def task_changed(task: TaskMoved, now: datetime) -> Event:
         version=task.version,
         state=task.status.value,
         changed_at=now,
+    )
+
+
+def served(standing: Standing, build: FeatureBuildRef) -> Event:
+    """The event that has a build served, and kept up beside it what was served before."""
+    return _changed(standing, {"serving": [build], "beside": [standing.served]})
+
+
+def closed(standing: Standing, builds: Sequence[FeatureBuildRef]) -> Event:
+    """The event that has builds given up."""
+    return _changed(standing, {"closed": builds})
+
+
+def _changed(
+    standing: Standing, states: Mapping[BuildStateName, Sequence[FeatureBuildRef]]
+) -> Event:
+    return BuildsChangedV1(
+        exchange=standing.series.exchange,
+        symbol=standing.series.symbol,
+        timeframe=standing.series.timeframe,
+        feature_set=standing.rebuild.feature_set,
+        number=standing.number + 1,
+        builds=tuple(
+            BuildState(version=each.version, build=each.build, state=state)
+            for state, builds in states.items()
+            for each in builds
+        ),
+    )
+
+
+def _planned(job_id: UUID, plan: TaskPlan, now: datetime) -> Event:
+    if plan.rebuild is None:
+        return _task_planned(job_id, plan, now)
+    return _replay_planned(job_id, plan, plan.rebuild, now)
+
+
+def _replay_planned(job_id: UUID, plan: TaskPlan, rebuild: Rebuild, now: datetime) -> Event:
+    return ReplayPlannedV1(
+        job_id=job_id,
+        task_id=plan.task_id,
+        exchange=plan.series.exchange,
+        symbol=plan.series.symbol,
+        timeframe=plan.series.timeframe,
+        start=plan.start,
+        end=plan.end,
+        feature_set=rebuild.feature_set,
+        new=rebuild.new,
+        old=rebuild.old,
+        chunks_total=plan.chunks_total,
+        planned_at=now,
     )
 
 

@@ -35,7 +35,7 @@ def compute_queue(
     just_now = [part for part in pending if part.start < window[1] and part.end > window[0]]
     works: list[Work] = []
     for feature_set, complete in wanted.items():
-        parts = _pieces(frame, just_now) if complete else _all_of_time(frame, stored)
+        parts = _pieces(frame, just_now) if complete else cut(frame, all_of_time(frame), stored)
         works += [Work(part, chunks, (feature_set,)) for part, chunks in parts]
     return line_up(Route.FEATURES, PIECE_SLOTS, works)
 
@@ -44,14 +44,21 @@ def _pieces(frame: Timeframe, parts: Sequence[TimeRange]) -> Iterator[tuple[Time
     return ((part, chunks_of(frame, part, PIECE_SLOTS)) for part in parts)
 
 
-def _all_of_time(frame: Timeframe, stored: TimeRange | None) -> list[tuple[TimeRange, int]]:
-    """Ranges that leave no time out, cut finely only where candles are `stored`.
+def all_of_time(frame: Timeframe) -> TimeRange:
+    """Every open time that a candle may have."""
+    return TimeRange(frame.ceil(EARLIEST), frame.floor(_END))
+
+
+def cut(
+    frame: Timeframe, whole: TimeRange, stored: TimeRange | None
+) -> list[tuple[TimeRange, int]]:
+    """Ranges that leave nothing of `whole` out, cut finely only where candles are `stored`.
 
     Whatever is stored elsewhere meanwhile falls into the first range or into the last chunk.
     """
-    start, end = frame.ceil(EARLIEST), frame.floor(_END)
     if stored is None:
-        return [(TimeRange(start, end), 1)]
-    first = frame.floor(stored.start)
-    body = (TimeRange(first, end), chunks_of(frame, TimeRange(first, stored.end), PIECE_SLOTS))
-    return [(TimeRange(start, first), 1), body] if start < first else [body]
+        return [(whole, 1)]
+    first = max(whole.start, frame.floor(stored.start))
+    dense = TimeRange(first, min(whole.end, stored.end))
+    body = (TimeRange(first, whole.end), chunks_of(frame, dense, PIECE_SLOTS))
+    return [(TimeRange(whole.start, first), 1), body] if whole.start < first else [body]

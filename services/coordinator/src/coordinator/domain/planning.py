@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID, uuid5
 
-from candlelog.events.feature_sets import FeatureSetRef
+from candlelog.events.feature_sets import FeatureBuildRef, FeatureSetRef
 from candlelog.events.jobs import SubmitJobV1
 from candlelog.market.profile import ExchangeProfile
 from candlelog.market.ranges import TimeRange, subtract
@@ -42,8 +42,20 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
+class Rebuild:
+    """The build `new` of a feature set, which is to take the place of `old`."""
+
+    feature_set: str
+    new: FeatureBuildRef
+    old: FeatureBuildRef
+
+
+@dataclass(frozen=True, slots=True)
 class TaskPlan:
-    """One series of a job: the window on the grid, and the queues of chunks that it takes."""
+    """One series of a job: the window on the grid, and the queues of chunks that it takes.
+
+    `rebuild` is what a replay does.
+    """
 
     task_id: UUID
     series: Series
@@ -53,6 +65,7 @@ class TaskPlan:
     slots_expected: int
     slots_covered: int
     feature_sets: tuple[FeatureSetRef, ...]
+    rebuild: Rebuild | None = None
 
     @property
     def chunks_total(self) -> int:

@@ -17,6 +17,7 @@ class Work:
     part: TimeRange
     chunks: int
     feature_sets: tuple[FeatureSetRef, ...]
+    build: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class PlannedRange:
     first_chunk: int
     end_chunk: int
     feature_sets: tuple[FeatureSetRef, ...] = ()
+    build: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +55,8 @@ def line_up(route: Route, piece_slots: int, works: Iterable[Work]) -> PlannedQue
     chunks = 0
     for work in works:
         first, chunks = chunks, chunks + work.chunks
-        part = work.part
-        ranges.append(PlannedRange(part.start, part.end, first, chunks, work.feature_sets))
+        times = (work.part.start, work.part.end)
+        ranges.append(PlannedRange(*times, first, chunks, work.feature_sets, work.build))
     return PlannedQueue(route, piece_slots, tuple(ranges))
 
 

@@ -24,7 +24,8 @@ from coordinator.domain.routes import Route
 class Released:
     """A chunk that is given out; `due_at` is the end of its lease.
 
-    Its candles are computed for `feature_sets`: of a fetch chunk any number, else exactly one.
+    Its candles are computed for `feature_sets`: of a fetch chunk any number, else exactly one, as
+    the build that is named.
     """
 
     job_id: UUID
@@ -34,6 +35,7 @@ class Released:
     timeframe: str
     route: Route
     feature_sets: tuple[FeatureSetRef, ...]
+    build: int
     start: datetime
     end: datetime
     slots: int
@@ -83,6 +85,7 @@ def cut(stretch: Stretch, job: Job, now: datetime) -> Iterator[Released]:
             timeframe=stretch.timeframe,
             route=stretch.route,
             feature_sets=stretch.planned.feature_sets,
+            build=stretch.planned.build,
             start=piece.start,
             end=piece.end,
             slots=piece.slots,
@@ -159,6 +162,7 @@ def _compute(chunk: Released, job: Job) -> ReplayRequestedV1:
         start=chunk.start,
         end=chunk.end,
         feature_set=feature_set,
+        build=chunk.build,
         generation=chunk.generation,
         release=chunk.release,
     )

@@ -4,12 +4,15 @@ from collections.abc import Iterable
 
 from candlelog.errors import Invalid
 from candlelog.events.feature_sets import FeatureSetRef
-from candlelog.events.jobs import FillGapsV1, GapToFill, SubmitJobV1
+from candlelog.events.jobs import FillGapsV1, GapToFill, ReplayFeaturesV1, SubmitJobV1
 from candlelog.market.profile import ExchangeProfile, profile
 from candlelog.market.series import Series
 from candlelog.market.timeframe import Timeframe
 
 Submission = SubmitJobV1 | FillGapsV1
+"""The commands that make a job which asks a venue."""
+
+NewJobCommand = Submission | ReplayFeaturesV1
 """The commands that make a job."""
 
 
@@ -24,6 +27,13 @@ def check(command: Submission) -> ExchangeProfile:
             for gap in command.gaps:
                 _check_gap(gap)
     return venue
+
+
+def check_replay(command: ReplayFeaturesV1) -> None:
+    """`Invalid` says which rule the command breaks, whatever is stored."""
+    _check_timeframes(command.timeframes, profile(command.exchange))
+    if command.start is not None and command.end is not None and command.start >= command.end:
+        raise Invalid("start must be before end")
 
 
 def series_of(command: Submission) -> list[Series]:

@@ -6,12 +6,22 @@ from collections.abc import Sequence
 from candlelog.clock import Clock
 from candlelog.errors import Invalid
 from candlelog.events.fetch import MarketsRequestedV1
-from candlelog.events.jobs import CancelJobV1, FillGapsV1, ListMarketsV1, SubmitJobV1
+from candlelog.events.jobs import (
+    CancelJobV1,
+    FillGapsV1,
+    ListMarketsV1,
+    ReplayCandlesV1,
+    ReplayFeaturesV1,
+    SubmitJobV1,
+    SwitchReplayV1,
+)
 from candlelog.log.outcome import Done, Outcome, Reject, Skip
 from candlelog.log.types import Received
 from candlelog.market.profile import profile
 from candlelog.stores.transactions import Transactions
 from coordinator.handlers.cancel import cancel_job
+from coordinator.handlers.replays import Replays
+from coordinator.handlers.shadows import CandleReplays
 from coordinator.handlers.submit import Submissions
 
 _OLD = Skip("consumed before")
@@ -24,12 +34,16 @@ class Commands:
         self,
         transactions: Transactions,
         submissions: Submissions,
+        replays: Replays,
+        candles: CandleReplays,
         *,
         releasable: asyncio.Event,
         clock: Clock,
     ) -> None:
         self._transactions = transactions
         self._submissions = submissions
+        self._replays = replays
+        self._candles = candles
         self._releasable = releasable
         self._clock = clock
 
@@ -45,12 +59,26 @@ class Commands:
         match received.event:
             case SubmitJobV1() | FillGapsV1() as command:
                 return await self._submissions.submit(received, command)
+            case ReplayFeaturesV1() | ReplayCandlesV1() | SwitchReplayV1() as command:
+                return await self._replay(received, command)
             case CancelJobV1() as command:
                 return await self._cancel(received, command)
             case ListMarketsV1() as command:
                 return await self._list_markets(received, command)
             case _:
                 return Reject(f"{received.envelope.type} is no command of this topic")
+
+    async def _replay(
+        self, received: Received, command: ReplayFeaturesV1 | ReplayCandlesV1 | SwitchReplayV1
+    ) -> Outcome:
+        match command:
+            case ReplayFeaturesV1():
+                return await self._replays.submit(received, command)
+            case ReplayCandlesV1():
+                return await self._candles.submit(received, command)
+            case SwitchReplayV1():
+                outcome = await self._candles.switch(received, command)
+                return outcome or await self._replays.switch(received, command)
 
     async def _cancel(self, received: Received, command: CancelJobV1) -> Outcome:
         async with self._transactions.begin() as transaction:

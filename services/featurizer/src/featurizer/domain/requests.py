@@ -1,6 +1,6 @@
 """What a group of events asks for, series by series."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -29,17 +29,28 @@ class Asked:
 
 @dataclass(slots=True)
 class Work:
-    """What is to be computed of a series: spans whose candles may have changed, and for whom."""
+    """What is to be computed of a series: spans whose candles may have changed, and for whom.
+
+    `builds` are asked for; of `sets`, which batches carry, whatever the series has is meant.
+    """
 
     spans: list[TimeRange] = field(default_factory=list[TimeRange])
+    sets: list[FeatureSetRef] = field(default_factory=list[FeatureSetRef])
     builds: set[Build] = field(default_factory=set[Build])
     asked: list[Asked] = field(default_factory=list[Asked])
+
+    def meant(self, kept: Collection[Build]) -> list[Build]:
+        """The builds to compute, in one order, given those that are to be kept up. Of a set that
+        has none of these yet it is the first: the note of it is on its way.
+        """
+        noted = [build.feature_set for build in kept]
+        first = [Build(each, FIRST_BUILD) for each in self.sets if each not in noted]
+        return sorted({*self.builds, *first, *kept}, key=lambda each: (each[0].text, each[1]))
 
 
 Request = CandleBatchV1 | ReplayRequestedV1
 
-ONLY_BUILD: Final = 0
-"""The build that follows the candles."""
+FIRST_BUILD: Final = 0
 
 
 def work_of(events: Iterable[Request]) -> dict[Series, Work]:
@@ -55,11 +66,9 @@ def work_of(events: Iterable[Request]) -> dict[Series, Work]:
     return found
 
 
-def builds_asked(event: Request) -> list[Build]:
-    """The builds that an event names."""
-    if isinstance(event, CandleBatchV1):
-        return [Build(feature_set, ONLY_BUILD) for feature_set in event.header.feature_sets]
-    return [Build(event.feature_set, event.build)]
+def sets_asked(event: Request) -> tuple[FeatureSetRef, ...]:
+    """The feature sets that an event names."""
+    return event.header.feature_sets if isinstance(event, CandleBatchV1) else (event.feature_set,)
 
 
 def _add_batch(found: dict[Series, Work], event: CandleBatchV1) -> None:
@@ -68,7 +77,7 @@ def _add_batch(found: dict[Series, Work], event: CandleBatchV1) -> None:
         return
     span = TimeRange(header.start, header.end)
     work = found.setdefault(Series(header.exchange, header.symbol, header.timeframe), Work())
-    work.builds.update(builds_asked(event))
+    work.sets += header.feature_sets
     work.spans.append(span)
     if header.feature_sets and header.last_part:
         work.asked.append(Asked(_chunk(header), span))
@@ -77,7 +86,7 @@ def _add_batch(found: dict[Series, Work], event: CandleBatchV1) -> None:
 def _add_request(found: dict[Series, Work], event: ReplayRequestedV1) -> None:
     span = TimeRange(event.start, event.end)
     work = found.setdefault(Series(event.exchange, event.symbol, event.timeframe), Work())
-    work.builds.update(builds_asked(event))
+    work.builds.add(Build(event.feature_set, event.build))
     work.spans.append(span)
     work.asked.append(Asked(_chunk(event), span))
 

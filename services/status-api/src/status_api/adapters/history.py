@@ -9,13 +9,17 @@ from uuid import UUID
 
 import pyarrow as pa
 
+from candlelog.market.comparison import Comparison
 from candlelog.market.profile import profile
 from candlelog.market.ranges import TimeRange
 from candlelog.market.series import Series
 from candlelog.market.slots import SlotRun
 from candlelog.market.timeframe import Timeframe, milliseconds
 from candlelog.stores.clickhouse import ClickHouse
+from candlelog.stores.shadow import compare
 from candlelog.stores.slots import slot_runs
+from status_api.adapters.builds import Builds
+from status_api.adapters.differences import Differences
 from status_api.adapters.series_tables import SeriesTable
 from status_api.domain.runs import Asked
 from status_api.domain.windows import Bounds, overlap, pieces
@@ -144,6 +148,8 @@ class History:
 
     def __init__(self, clickhouse: ClickHouse) -> None:
         self._clickhouse = clickhouse
+        self.builds: Final = Builds(clickhouse)
+        self.differences: Final = Differences(clickhouse)
 
     async def rows(
         self, table: SeriesTable, series: Series, window: Window, limit: int
@@ -195,6 +201,10 @@ class History:
         )
         page = set(known)
         return [StoredSeries(*row) for row in rows if row[:3] in page]
+
+    async def compared(self, exchange: str) -> Comparison:
+        """The shadow of the candles beside what is served; of all exchanges where it is empty."""
+        return await compare(self._clickhouse, exchange)
 
     async def coverage(self, series: Series, window: Window, limit: int) -> Sequence[Asked]:
         """What was asked of the series, by start."""

@@ -8,9 +8,9 @@ from uuid import UUID
 
 from candlelog.stores.postgres import Pool, outages
 from status_api.adapters import statements
-from status_api.adapters.tables import JOBS, SUBMISSIONS, TASKS
+from status_api.adapters.tables import JOBS, SHADOWS, SUBMISSIONS, TASKS
 from status_api.domain.cursors import JobKey
-from status_api.domain.rows import JobRow, Periods, Submission, TaskRow
+from status_api.domain.rows import JobRow, Periods, ShadowRow, Submission, TaskRow
 
 NOT_YET: Final = -1
 """Partition and offset of a job nothing was said about."""
@@ -86,6 +86,17 @@ class JobReader:
         with outages():
             record = await self._pool.fetchrow(statements.ANSWER, correlation_id)
         return None if record is None else Decision(**dict(record))
+
+    async def shadow(self, job_id: UUID) -> ShadowRow:
+        """What is known of a replay of candles."""
+        with outages():
+            record = await self._pool.fetchrow(statements.SHADOW, job_id)
+        return ShadowRow(job_id=job_id) if record is None else SHADOWS.of_record(record)
+
+    async def open_shadow(self) -> UUID | None:
+        """The replay of candles that is not closed."""
+        with outages():
+            return await self._pool.fetchval(statements.OPEN_SHADOW)
 
     async def states_since(self, since: datetime) -> Mapping[str, int]:
         """How many jobs that were submitted or ended since then are in each state."""

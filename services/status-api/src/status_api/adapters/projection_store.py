@@ -7,7 +7,16 @@ from typing import Final
 from candlelog.log.types import Partition
 from candlelog.stores.postgres import Connection, PartitionOffsets, Pool, outages
 from status_api.adapters import statements
-from status_api.adapters.tables import ANSWERS, CHUNKS, FILLS, GAPS, JOBS, SUBMISSIONS, TASKS
+from status_api.adapters.tables import (
+    ANSWERS,
+    CHUNKS,
+    FILLS,
+    GAPS,
+    JOBS,
+    SHADOWS,
+    SUBMISSIONS,
+    TASKS,
+)
 from status_api.domain.rows import Keys, Rows
 
 _OFFSETS: Final = PartitionOffsets()
@@ -47,6 +56,7 @@ class _Transaction:
             tasks=await TASKS.load(self._connection, keys.tasks),
             chunks=await CHUNKS.load(self._connection, keys.chunks),
             gaps=await GAPS.load(self._connection, keys.gaps),
+            shadows=await SHADOWS.load(self._connection, keys.shadows),
         )
 
     async def save(self, rows: Rows, positions: Mapping[Partition, int]) -> None:
@@ -57,4 +67,5 @@ class _Transaction:
         await ANSWERS.save(self._connection, rows.answers)
         await GAPS.save(self._connection, rows.gaps)
         await FILLS.save(self._connection, rows.fills)
+        await SHADOWS.save(self._connection, rows.shadows)
         await _OFFSETS.advance(self._connection, positions)

@@ -1,21 +1,28 @@
 """Tables that hold a row for each series and open time: which there are, and how one is read."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from candlelog.events.feature_sets import FeatureBuildRef
 from candlelog.market.feature_sets import FeatureSet
 
 _KEY: Final = ("exchange", "symbol", "timeframe", "open_time")
+_TYPES: Final = {str: "String", int: "UInt32"}
+_NO_VERSION: Final = 0
+"""Versions count from 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class SeriesTable:
-    """A view of ClickHouse; `columns` in the order they are shown, `only` what they must hold."""
+    """A table of ClickHouse; `columns` in the order they are shown, `only` what they must hold.
+    Numbers that no row has had yet (`absent`) are null.
+    """
 
-    view: str
+    source: str
     columns: tuple[str, ...]
-    only: Mapping[str, str] = field(default_factory=dict[str, str])
+    only: Mapping[str, str | int] = field(default_factory=dict[str, str | int])
+    absent: Collection[str] = ()
 
     @property
     def statement(self) -> str:
@@ -23,15 +30,20 @@ class SeriesTable:
 
         Parameters: the series, `only`, `start`, `end` and `limit`.
         """
-        columns = ", ".join(f"`{name}`" for name in self.columns)
-        held = ("exchange", "symbol", "timeframe", *self.only)
+        held = dict.fromkeys(_KEY[:3], "String") | {
+            name: _TYPES[type(value)] for name, value in self.only.items()
+        }
         return f"""
-SELECT {columns} FROM {self.view}
-WHERE {" AND ".join(f"{name} = {{{name}:String}}" for name in held)}
+SELECT {", ".join(map(self._shown, self.columns))} FROM {self.source}
+WHERE {" AND ".join(f"{name} = {{{name}:{kind}}}" for name, kind in held.items())}
     AND open_time >= fromUnixTimestamp64Milli({{start:Int64}}, 'UTC')
     AND open_time < fromUnixTimestamp64Milli({{end:Int64}}, 'UTC')
 ORDER BY open_time LIMIT {{limit:UInt32}}
 """  # noqa: S608 -- put together from names of our own
+
+    def _shown(self, name: str) -> str:
+        value = "CAST(NULL AS Nullable(Float64)) AS " if name in self.absent else ""
+        return f"{value}`{name}`"
 
 
 CANDLES: Final = SeriesTable(
@@ -43,7 +55,17 @@ CANDLES: Final = SeriesTable(
 )  # fmt: skip
 
 
-def features_of(feature_set: FeatureSet) -> SeriesTable:
-    """The rows of a feature set, in whichever version is served."""
-    columns = (*_KEY, "feature_set", "version", *feature_set.columns)
-    return SeriesTable("features_latest", columns, {"feature_set": feature_set.name})
+def features_of(
+    feature_set: FeatureSet, build: FeatureBuildRef | None, stored: Collection[str]
+) -> SeriesTable:
+    """The rows of one build of a feature set, of which there are none where there is no build.
+
+    A reader of several pieces sees that build throughout. `stored` are the columns of the table.
+    """
+    version, number = (build.version, build.build) if build else (_NO_VERSION, 0)
+    return SeriesTable(
+        "features FINAL",
+        (*_KEY, "feature_set", "version", *feature_set.columns),
+        {"feature_set": feature_set.name, "version": version, "build": number},
+        frozenset(feature_set.columns) - frozenset(stored),
+    )

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from status_api.adapters.tables import GAPS, JOBS, SUBMISSIONS, TASKS
+from status_api.adapters.tables import GAPS, JOBS, SHADOWS, SUBMISSIONS, TASKS
 
 _MISSING: Final = """(
     SELECT coalesce(jsonb_agg(period || of_series), '[]') FROM (
@@ -48,6 +48,16 @@ SELECT {_TASK} FROM unnest($1::uuid[]) AS wanted (job_id), LATERAL (
     SELECT * FROM tasks WHERE tasks.job_id = wanted.job_id AND planned_offset IS NOT NULL
     ORDER BY planned_offset LIMIT $2
 ) AS t
+"""
+
+# job id
+SHADOW: Final = f"SELECT {', '.join(SHADOWS.columns)} FROM shadows WHERE job_id = $1"
+
+OPEN_SHADOW: Final = f"""
+SELECT s.job_id {_FROM} LEFT JOIN shadows USING (job_id)
+WHERE s.kind = 'replay' AND NOT s.features AND coalesce(j.state, 'pending') <> 'failed'
+  AND NOT coalesce(shadows.closed, false)
+LIMIT 1
 """
 
 ANSWER: Final = "SELECT accepted, code, reason FROM answers WHERE correlation_id = $1"

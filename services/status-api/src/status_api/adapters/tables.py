@@ -15,11 +15,12 @@ from status_api.domain.rows import (
     GapFill,
     GapRow,
     JobRow,
+    ShadowRow,
     Submission,
     TaskRow,
 )
 
-R = TypeVar("R", Submission, JobRow, TaskRow, ChunkRow, Answer, GapRow, GapFill)
+R = TypeVar("R", Submission, JobRow, TaskRow, ChunkRow, Answer, GapRow, GapFill, ShadowRow)
 
 _TYPES: Final[dict[object, str]] = {
     bool: "boolean",
@@ -34,7 +35,7 @@ _TYPES: Final[dict[object, str]] = {
 """Types of columns by those of fields; everything else is text."""
 _ARRAYS: Final = frozenset({"symbols", "timeframes", "feature_sets"})
 """Columns that are arrays themselves travel as JSON: `unnest` would flatten them."""
-_DOCUMENTS: Final = frozenset({"missing"})
+_DOCUMENTS: Final = frozenset({"missing", "replay", "parts"})
 """So do those that hold JSON."""
 
 
@@ -101,7 +102,9 @@ def _value(column: str) -> str:
 
 
 def _plain(column: str, value: Any) -> Any:
-    return orjson.dumps(value).decode() if column in _ARRAYS | _DOCUMENTS else value
+    if value is None or column not in _ARRAYS | _DOCUMENTS:
+        return value
+    return orjson.dumps(value).decode()
 
 
 SUBMISSIONS: Final = Table("submissions", Submission, "job_id", replaces=False)
@@ -111,3 +114,4 @@ CHUNKS: Final = Table("chunks", ChunkRow, "chunk_id", replaces=True)
 ANSWERS: Final = Table("answers", Answer, "correlation_id", replaces=False)
 GAPS: Final = Table("gaps", GapRow, "gap_id", replaces=True)
 FILLS: Final = Table("gap_fills", GapFill, "fill_id", replaces=False)
+SHADOWS: Final = Table("shadows", ShadowRow, "job_id", replaces=True)

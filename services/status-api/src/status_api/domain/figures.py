@@ -21,7 +21,8 @@ def job_view(
     tasks: Iterable[TaskRow] = (),
 ) -> JobView:
     """The job as of `now`; `missing` are its missing periods, `tasks` the page of them to show."""
-    steps = _steps(job, features=submission.features)
+    replay = submission.kind == "replay"
+    steps = (_replay_steps if replay else _steps)(job, features=submission.features)
     return JobView(
         id=submission.job_id,
         kind=submission.kind,
@@ -75,12 +76,16 @@ def task_view(task: TaskRow, now: datetime) -> TaskView:
 
 
 def progress(row: Figures) -> float:
-    """Percent of the expected slots that are stored or explained; 100 only when done."""
+    """Percent of the expected slots that are stored or explained; 100 only when done.
+
+    Where no slot is expected, as of a replay, chunks are what there is to count.
+    """
     if row.state == "completed":
         return 100.0
-    if row.slots_expected == 0:
-        return 0.0
-    reached = 100 * (row.slots_covered + row.slots_explained) / row.slots_expected
+    if row.slots_expected:
+        reached = 100 * (row.slots_covered + row.slots_explained) / row.slots_expected
+    else:
+        reached = 100 * row.chunks_done / max(row.chunks_total, 1)
     limit = 100.0 if row.state == "completed_with_errors" else _BEFORE_THE_END
     return round(min(reached, limit), 2)
 
@@ -164,6 +169,18 @@ def _steps(job: JobRow, *, features: bool) -> tuple[Step, ...]:
         return steps
     done = job.chunks_done + failed >= total
     return (*steps, Step(name="features", status=_step(job, begun=computing, done=done)))
+
+
+def _replay_steps(job: JobRow, *, features: bool) -> tuple[Step, ...]:
+    """Nothing is fetched: features are stored, or candles are stored again."""
+    done = job.chunks_done + job.chunks_failed >= job.chunks_total
+    return (
+        Step(name="plan", status=_step(job, begun=True, done=True)),
+        Step(
+            name="features" if features else "store",
+            status=_step(job, begun=job.accepted_at is not None, done=done),
+        ),
+    )
 
 
 def _step(job: JobRow, *, begun: bool, done: bool) -> StepStatus:

@@ -10,8 +10,9 @@ from typing import Any, Final
 from uuid import UUID, uuid5
 
 from candlelog.events.codec import Message
+from candlelog.events.fields import EARLIEST, LATEST
 from candlelog.events.gaps import GapChangedV1, GapClosedV1, GapOpenedV1
-from candlelog.events.jobs import FillGapsV1, SubmitJobV1
+from candlelog.events.jobs import FillGapsV1, ReplayCandlesV1, ReplayFeaturesV1, SubmitJobV1
 from candlelog.events.progress import (
     BatchStoredV1,
     ChunkDeferredV1,
@@ -22,18 +23,23 @@ from candlelog.events.progress import (
     FeaturesStoredV1,
     JobAcceptedV1,
     JobStateChangedV1,
+    ReplayAnsweredV1,
+    ReplayPlannedV1,
     TaskAuditedV1,
     TaskPlannedV1,
     TaskStateChangedV1,
 )
-from status_api.domain import chunks
+from candlelog.events.rebuild import PartRebuiltV1, ShadowChangedV1
+from status_api.domain import chunks, shadows
 from status_api.domain.rows import (
     Answer,
     GapFill,
     GapRow,
     JobRow,
     Keys,
+    Replay,
     Rows,
+    ShadowRow,
     Submission,
     TaskRow,
 )
@@ -45,8 +51,11 @@ _CHUNK_EVENTS: Final = frozenset(
         FeaturesStoredV1,
     }
 )  # fmt: skip
-_TASK_EVENTS: Final = _CHUNK_EVENTS | {TaskPlannedV1, TaskStateChangedV1, TaskAuditedV1}
-_JOB_EVENTS: Final = _TASK_EVENTS | {JobAcceptedV1, JobStateChangedV1}
+_TASK_EVENTS: Final = _CHUNK_EVENTS | {
+    TaskPlannedV1, ReplayPlannedV1, TaskStateChangedV1, TaskAuditedV1,
+}  # fmt: skip
+_SHADOW_EVENTS: Final = frozenset({ShadowChangedV1, PartRebuiltV1})
+_JOB_EVENTS: Final = _TASK_EVENTS | _SHADOW_EVENTS | {JobAcceptedV1, JobStateChangedV1}
 _GAP_EVENTS: Final = frozenset({GapOpenedV1, GapChangedV1, GapClosedV1})
 # By type, not isinstance: that costs pydantic's classes microseconds, and this is the hot path.
 
@@ -66,6 +75,7 @@ def keys(landed: Iterable[Landed]) -> Keys:
     tasks: set[UUID] = set()
     chunk_ids: set[UUID] = set()
     gaps: set[UUID] = set()
+    shadow_ids: set[UUID] = set()
     for each in landed:
         event: Any = each.event
         kind = type(event)
@@ -77,7 +87,10 @@ def keys(landed: Iterable[Landed]) -> Keys:
             chunk_ids.add(event.chunk_id)
         if kind in _GAP_EVENTS:
             gaps.add(event.gap_id)
-    return Keys(frozenset(jobs), frozenset(tasks), frozenset(chunk_ids), frozenset(gaps))
+        if kind in _SHADOW_EVENTS:
+            shadow_ids.add(event.job_id)
+    found = (jobs, tasks, chunk_ids, gaps, shadow_ids)
+    return Keys(*(frozenset(each) for each in found))
 
 
 def fold(known: Rows, landed: Sequence[Landed]) -> Rows:
@@ -116,6 +129,11 @@ class _Batch:
             self.known.tasks[task_id] = row
         self.changed.tasks[task_id] = row
         row.progress_offset = self.at.offset
+        return row
+
+    def shadow(self, job_id: UUID) -> ShadowRow:
+        row = self.known.shadows.setdefault(job_id, ShadowRow(job_id=job_id))
+        self.changed.shadows[job_id] = row
         return row
 
 
@@ -178,6 +196,48 @@ def _repair_submitted(batch: _Batch, event: FillGapsV1) -> None:
         )
 
 
+def _replay_submitted(batch: _Batch, event: ReplayFeaturesV1) -> None:
+    """A replay without a range is shown as one over all of time."""
+    if event.job_id in batch.changed.submissions:
+        return
+    batch.changed.submissions[event.job_id] = Submission(
+        job_id=event.job_id,
+        command_partition=batch.at.partition,
+        command_offset=batch.at.offset,
+        kind="replay",
+        exchange=event.exchange,
+        symbols=event.symbols,
+        timeframes=event.timeframes,
+        range_start=event.start or EARLIEST,
+        range_end=event.end or LATEST,
+        source="auto",
+        features=True,
+        feature_sets=(event.feature_set.text,),
+        incremental=False,
+        priority=event.priority,
+        max_attempts=1,
+        label=event.label,
+        submitted_by=event.submitted_by,
+        submitted_at=event.submitted_at,
+        request_digest=event.request_digest,
+    )
+
+
+def _candles_submitted(batch: _Batch, event: ReplayCandlesV1) -> None:
+    at = batch.at
+    batch.changed.submissions.setdefault(
+        event.job_id, shadows.submission(event, at.partition, at.offset)
+    )
+
+
+def _shadow_changed(batch: _Batch, event: ShadowChangedV1) -> None:
+    shadows.changed(batch.shadow(event.job_id), batch.job(event.job_id), event)
+
+
+def _part_rebuilt(batch: _Batch, event: PartRebuiltV1) -> None:
+    shadows.rebuilt(batch.shadow(event.job_id), batch.job(event.job_id), event)
+
+
 def _accepted(batch: _Batch, event: JobAcceptedV1) -> None:
     job = batch.job(event.job_id)
     job.accepted_at = job.accepted_at or event.accepted_at
@@ -204,6 +264,32 @@ def _planned(batch: _Batch, event: TaskPlannedV1) -> None:
     task.chunks_total = event.chunks_total
     task.slots_expected = event.slots_expected
     task.slots_covered = event.slots_covered
+    task.planned_at = event.planned_at
+    chunks.count_done(task, job)
+
+
+def _replay_planned(batch: _Batch, event: ReplayPlannedV1) -> None:
+    job = batch.job(event.job_id)
+    task = batch.task(event.task_id, event.job_id)
+    if task.planned_offset is not None:
+        return
+    task.planned_offset = batch.at.offset
+    task.exchange = event.exchange
+    task.symbol = event.symbol
+    task.timeframe = event.timeframe
+    task.range_start = event.start
+    task.range_end = event.end
+    task.features = True
+    task.route = "features"
+    task.route_reason = "features are computed of what is stored"
+    task.replay = Replay(
+        feature_set=event.feature_set,
+        version=event.new.version,
+        build=event.new.build,
+        old_version=event.old.version,
+        old_build=event.old.build,
+    )
+    task.chunks_total = event.chunks_total
     task.planned_at = event.planned_at
     chunks.count_done(task, job)
 
@@ -265,13 +351,13 @@ def _chunk(batch: _Batch, event: chunks.ChunkEvent) -> None:
         batch.known.chunks[chunk.chunk_id] = batch.changed.chunks[chunk.chunk_id] = chunk
 
 
-def _answered(batch: _Batch, event: CommandAnsweredV1) -> None:
+def _answered(batch: _Batch, event: CommandAnsweredV1 | ReplayAnsweredV1) -> None:
     batch.changed.answers.setdefault(
         event.correlation_id,
         Answer(
             correlation_id=event.correlation_id,
             job_id=event.job_id,
-            command=event.command,
+            command=event.command if isinstance(event, CommandAnsweredV1) else event.action,
             accepted=event.accepted,
             code=event.code,
             reason=event.reason,
@@ -283,12 +369,18 @@ def _answered(batch: _Batch, event: CommandAnsweredV1) -> None:
 _STEPS: Final[dict[type[object], Callable[[_Batch, Any], None]]] = {
     SubmitJobV1: _submitted,
     FillGapsV1: _repair_submitted,
+    ReplayFeaturesV1: _replay_submitted,
+    ReplayCandlesV1: _candles_submitted,
+    ShadowChangedV1: _shadow_changed,
+    PartRebuiltV1: _part_rebuilt,
     JobAcceptedV1: _accepted,
     TaskPlannedV1: _planned,
+    ReplayPlannedV1: _replay_planned,
     JobStateChangedV1: _job_state,
     TaskStateChangedV1: _task_state,
     TaskAuditedV1: _task_audited,
     CommandAnsweredV1: _answered,
+    ReplayAnsweredV1: _answered,
     **dict.fromkeys(_CHUNK_EVENTS, _chunk),
     **dict.fromkeys(_GAP_EVENTS, _gap),
 }

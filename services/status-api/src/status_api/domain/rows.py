@@ -2,12 +2,23 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypedDict
 from uuid import UUID
 
 from candlelog.events.progress import JobStatus
 
 Periods = list[dict[str, str]]
 """Half-open ranges of time in ISO 8601, each with `start` and `end`."""
+
+
+class Replay(TypedDict):
+    """Which build of a feature set a task computes, and the one that it is compared with."""
+
+    feature_set: str
+    version: int
+    build: int
+    old_version: int
+    old_build: int
 
 
 @dataclass(slots=True, kw_only=True)
@@ -99,6 +110,7 @@ class TaskRow(Figures):
     planned_at: datetime | None = None
     current_open_time: datetime | None = None
     missing: Periods = field(default_factory=Periods)
+    replay: Replay | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -139,6 +151,16 @@ class Answer:
 
 
 @dataclass(slots=True, kw_only=True)
+class ShadowRow:
+    """A replay of candles. `parts` are how much of each is done, and how much there is."""
+
+    job_id: UUID
+    parts: dict[str, list[int]] = field(default_factory=dict[str, list[int]])
+    switched: bool = False
+    closed: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
 class GapRow:
     """A gap as it was last told of."""
 
@@ -173,6 +195,7 @@ class Keys:
     tasks: frozenset[UUID] = frozenset()
     chunks: frozenset[UUID] = frozenset()
     gaps: frozenset[UUID] = frozenset()
+    shadows: frozenset[UUID] = frozenset()
 
 
 @dataclass(slots=True)
@@ -189,3 +212,4 @@ class Rows:
     answers: dict[UUID, Answer] = field(default_factory=dict[UUID, Answer])
     gaps: dict[UUID, GapRow] = field(default_factory=dict[UUID, GapRow])
     fills: dict[UUID, GapFill] = field(default_factory=dict[UUID, GapFill])
+    shadows: dict[UUID, ShadowRow] = field(default_factory=dict[UUID, ShadowRow])

@@ -86,7 +86,7 @@ class JobRequest(BaseModel):
     @property
     def sets(self) -> tuple[str, ...]:
         """Names of the feature sets that are asked for."""
-        return _once(self.feature_sets or (DEFAULT.name,)) if self.features else ()
+        return once(self.feature_sets or (DEFAULT.name,)) if self.features else ()
 
     def digest(self) -> str:
         """The same for requests that say the same: SHA-256 over the canonical body."""
@@ -96,8 +96,8 @@ class JobRequest(BaseModel):
                 body[field] = parse_time(field, body[field]).isoformat()
         if self.lookback is not None:
             parse_span("lookback", self.lookback)  # first: it may be no text that can be written
-        body["symbols"] = _once(body["symbols"] or ())
-        body["timeframes"] = _once(body["timeframes"])
+        body["symbols"] = once(body["symbols"] or ())
+        body["timeframes"] = once(body["timeframes"])
         if self.features:
             body["feature_sets"] = self.sets
         elif self.feature_sets is None:  # so it was before there were any: keys keep their jobs
@@ -137,7 +137,7 @@ def check(
 
 def check_symbols(request: JobRequest, listed: Collection[str]) -> None:
     """Raise a 422 problem unless the exchange lists every symbol."""
-    errors = unknown_names("symbols", "unknown_symbol", _once(request.symbols or ()), listed)
+    errors = unknown_names("symbols", "unknown_symbol", once(request.symbols or ()), listed)
     if errors:
         raise invalid_fields(errors)
 
@@ -154,8 +154,8 @@ def command(
     return SubmitJobV1(
         job_id=author.job_id,
         exchange=request.exchange,
-        symbols=_once(request.symbols or ()),
-        timeframes=_once(request.timeframes),
+        symbols=once(request.symbols or ()),
+        timeframes=once(request.timeframes),
         start=period[0],
         end=period[1],
         source=request.source,
@@ -189,7 +189,7 @@ def _unknown(request: JobRequest) -> Sequence[FieldError]:
     if exchange:
         return exchange
     valid = profile(request.exchange).timeframes
-    return unknown_names("timeframes", "unknown_timeframe", _once(request.timeframes), valid)
+    return unknown_names("timeframes", "unknown_timeframe", once(request.timeframes), valid)
 
 
 def _wrong_sets(request: JobRequest, known: Collection[str]) -> Sequence[FieldError]:
@@ -228,5 +228,6 @@ def _refused(field: str, code: str, detail: str) -> Problem:
     return invalid_fields([FieldError(field, code, detail)])
 
 
-def _once(names: Sequence[str]) -> tuple[str, ...]:
+def once(names: Sequence[str]) -> tuple[str, ...]:
+    """The names without repetition, in their order."""
     return tuple(dict.fromkeys(names))

@@ -99,10 +99,19 @@ async def _bug(request: Request, error: Exception) -> Response:
     return problem_response(Problem(500, "internal_error", "a bug of ours; the log has it"))
 
 
+_NO_KIND: Final = frozenset({"union_tag_invalid", "union_tag_not_found"})
+_KINDS: Final = frozenset({"features", "candles"})
+"""Of replays: pydantic puts the kind of a body before the names of its fields."""
+
+
 def _field_error(error: dict[str, Any]) -> FieldError:
     kind, where = error["type"], error["loc"]
     if kind == "json_invalid":
         return FieldError("body", "malformed_json", "the body is no JSON")
+    if kind in _NO_KIND:
+        return FieldError("kind", _code(error), f"kind: {error['msg']}")
+    if where[1:2] and where[1] in _KINDS and where[2:]:
+        where = (where[0], *where[2:])
     field = _field(where[1:]) or where[0]
     if tuple(where) == ("body",):
         return FieldError("body", _code(error), "the body must be a JSON object, sent as such")

@@ -6,7 +6,17 @@ from typing import Any, Final
 from fastapi import APIRouter, FastAPI
 
 from status_api.domain.tokens import Token
-from status_api.handlers import candles, features, gaps, health, jobs, limits, series, streams
+from status_api.handlers import (
+    candles,
+    features,
+    gaps,
+    health,
+    jobs,
+    limits,
+    replays,
+    series,
+    streams,
+)
 from status_api.handlers.answers import PROBLEM_CONTENT, ProblemDocument, answer_errors
 from status_api.handlers.body_limit import BodyLimit
 from status_api.handlers.context import Context
@@ -22,6 +32,7 @@ Times are ISO 8601; ranges are half-open. Every error is `application/problem+js
 """
 _TAGS: Final = [
     {"name": "jobs", "description": "What is asked for, and how far it is."},
+    {"name": "replays", "description": "What is stored, computed anew, compared, switched to."},
     {"name": "live", "description": "A snapshot, then deltas; resumes with a cursor."},
     {"name": "candles", "description": "What is stored, asked for and set aside."},
     {"name": "gaps", "description": "What nothing explains, and having it asked for."},
@@ -52,7 +63,7 @@ def application(context: Context, tokens: Sequence[Token], version: str) -> Fast
         redoc_url=None,
     )
     api = APIRouter(prefix=PREFIX, responses=_PROBLEMS)
-    for module in (jobs, candles, features, series, gaps, limits, health):
+    for module in (jobs, replays, candles, features, series, gaps, limits, health):
         api.include_router(module.router, dependencies=[BEARER, ONLY_KNOWN])
     api.include_router(streams.router)
     app.include_router(api)

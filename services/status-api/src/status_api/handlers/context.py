@@ -1,6 +1,6 @@
 """What every route works with; made by `__main__`, found on the application."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, cast
 from uuid import UUID
@@ -10,7 +10,7 @@ from fastapi.requests import HTTPConnection
 
 from candlelog.clock import Clock
 from candlelog.log.publish import Publisher
-from candlelog.market.feature_sets import FeatureSet
+from candlelog.market.feature_sets import FeatureSets
 from status_api.adapters.gaps import GapReader
 from status_api.adapters.history import History
 from status_api.adapters.jobs import JobReader
@@ -36,7 +36,7 @@ class Context:
     markets: Markets
     ledger: Ledger
     reports: Reports
-    feature_sets: Mapping[str, FeatureSet]
+    feature_sets: FeatureSets
     new_id: Callable[[], UUID]
     sandbox: bool
 

@@ -16,7 +16,9 @@ from status_api.handlers.ranges import OneRange, answer, described
 router = APIRouter(tags=["candles"])
 
 _FeatureSetName = Annotated[
-    str, Query(max_length=64, description="name of a set", examples=[DEFAULT.name]), PRESENTABLE
+    str,
+    Query(max_length=64, description="name of a set, or name and version", examples=[DEFAULT.name]),
+    PRESENTABLE,
 ]
 
 
@@ -49,9 +51,19 @@ class FeaturePage(BaseModel):
 async def get_features(
     ctx: Ctx, wanted: OneRange, feature_set: _FeatureSetName = DEFAULT.name
 ) -> Response:
-    """Features of the candles with open times in `[start, end)`, in time order."""
+    """Features of the candles with open times in `[start, end)`, in time order.
+
+    By a name alone, those that are served; by name and version (`mine/2`) those of that version,
+    also while another one is served.
+    """
     known = ctx.feature_sets
     errors = unknown_names("feature_set", "unknown_feature_set", [feature_set], known)
     if errors:
         raise invalid_fields(errors)
-    return await answer(ctx, features_of(known[feature_set]), wanted)
+    name, _, version = feature_set.partition("/")
+    builds = ctx.history.builds
+    found = await builds.readable(wanted.series, name, int(version) if version else None)
+    meant = known[feature_set]
+    shown = meant if found is None else known.get(f"{name}/{found.version}", meant)
+    stored = await builds.columns(shown.columns)
+    return await answer(ctx, features_of(shown, found, stored), wanted)

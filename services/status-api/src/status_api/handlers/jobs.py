@@ -1,9 +1,9 @@
 """`/jobs`: submit, list, read, cancel."""
 
-from typing import Annotated, Final
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from candlelog.events.jobs import CancelJobV1, JobKind
@@ -13,16 +13,10 @@ from status_api.domain.cursors import JobKey, decode_numbers, encode_numbers
 from status_api.domain.figures import job_view, task_view
 from status_api.domain.moments import parse_time
 from status_api.domain.problems import Problem, invalid
-from status_api.domain.submission import (
-    Author,
-    JobRequest,
-    check,
-    check_symbols,
-    command,
-    idempotent_job_id,
-)
+from status_api.domain.submission import JobRequest, check, check_symbols, command
 from status_api.domain.views import JobPage, JobView, TaskPage
 from status_api.handlers.answers import json_response
+from status_api.handlers.candle_replays import is_candle_replay
 from status_api.handlers.context import Context, Ctx, Who
 from status_api.handlers.parameters import (
     Cursor,
@@ -33,17 +27,16 @@ from status_api.handlers.parameters import (
     job_id_of,
     unknown_job,
 )
-from status_api.handlers.submitting import accepted, publish, view, visible
-
-_WAIT_SECONDS: Final = 5.0
-_Key = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key",
-        pattern=r"^[\x20-\x7e]{1,200}$",
-        description="the same key and body again are the same job",
-    ),
-]
+from status_api.handlers.submitting import (
+    IdempotencyKey,
+    accepted,
+    author_of,
+    decided,
+    publish,
+    same,
+    view,
+    visible,
+)
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
@@ -59,17 +52,13 @@ class CancelRequest(BaseModel):
 
 @router.post("", status_code=202, responses={202: {"model": JobView}}, response_model=None)
 async def submit_job(
-    ctx: Ctx, who: Who, request: JobRequest, idempotency_key: _Key = None
+    ctx: Ctx, who: Who, request: JobRequest, idempotency_key: IdempotencyKey = None
 ) -> Response:
     """Ask for candles. Answers once the job is visible on every replica."""
     digest = request.digest()
-    if idempotency_key is None:
-        author = Author(who.name, ctx.new_id())
-    else:
-        author = Author(who.name, idempotent_job_id(who.name, idempotency_key))
-        known = await ctx.jobs.job(author.job_id)
-        if known is not None:
-            return await accepted(ctx, _same(known, digest))
+    author, known = await author_of(ctx, who, idempotency_key, digest)
+    if known is not None:
+        return await accepted(ctx, known)
     now = ctx.clock.now()
     period = check(request, now, ctx.feature_sets)
     symbols = request.symbols or ()
@@ -77,7 +66,7 @@ async def submit_job(
     sets = tuple(ctx.feature_sets[name].ref for name in request.sets)
     await publish(ctx, command(request, author, period, sets, now=now))
     job = await visible(ctx, author.job_id)
-    return await accepted(ctx, _same(job, digest))
+    return await accepted(ctx, same(job, digest))
 
 
 @router.get("", responses={200: {"model": JobPage}}, response_model=None)
@@ -141,41 +130,17 @@ async def cancel_job(
     if request is not None and (request.symbols is not None or request.tasks is not None):
         raise invalid("symbols", "not_available", "only whole jobs can be cancelled yet")
     job = await _job(ctx, job_id_of(job_id))
+    if is_candle_replay(job):
+        path = f"/replays/{job.submission.job_id}/close"
+        raise Problem(409, "to_be_closed", f"a replay of candles is given up by POST {path}")
     wanted = CancelJobV1(
         job_id=job.submission.job_id,
         correlation_id=ctx.new_id(),
         requested_by=who.name,
         requested_at=ctx.clock.now(),
     )
-    await _decided(ctx, wanted)
+    await decided(ctx, wanted)
     return await accepted(ctx, await _job(ctx, wanted.job_id))
-
-
-async def _decided(ctx: Context, wanted: CancelJobV1) -> None:
-    """Publish the command and wait for the coordinator's consent; its refusal is a problem."""
-    await publish(ctx, wanted)
-    correlation_id = wanted.correlation_id
-    decision = await ctx.landings.until(
-        correlation_id, lambda: ctx.jobs.decision(correlation_id), _WAIT_SECONDS
-    )
-    if decision is None:
-        raise Problem(
-            503, "not_answered", "the coordinator has not answered yet; it may still carry it out"
-        )
-    if not decision.accepted:
-        status = 404 if decision.code == "unknown_job" else 409
-        raise Problem(status, decision.code, decision.reason)
-
-
-def _same(job: Job, digest: str) -> Job:
-    """The job, when it was asked for in the same words."""
-    if job.submission.request_digest != digest:
-        raise Problem(
-            409,
-            "idempotency_conflict",
-            f"the key belongs to job {job.submission.job_id}, which was asked for differently",
-        )
-    return job
 
 
 async def _job(ctx: Context, job_id: UUID) -> Job:

@@ -1,21 +1,58 @@
 """Commands on their way out, and jobs on their way back: what every route that makes jobs does."""
 
-from typing import Final
+from typing import Annotated, Final
 from uuid import UUID
 
-from fastapi import Response
+from fastapi import Header, Response
 
 from candlelog.errors import Unavailable
 from candlelog.events.codec import Message
+from candlelog.events.jobs import CancelJobV1, SwitchReplayV1
 from status_api.adapters.changes import FIRST_TASKS
 from status_api.adapters.jobs import Job
 from status_api.domain.figures import job_view
 from status_api.domain.problems import Problem
+from status_api.domain.submission import Author, idempotent_job_id
+from status_api.domain.tokens import Token
 from status_api.domain.views import JobView
 from status_api.handlers.answers import json_response
 from status_api.handlers.context import Context
 
 _WAIT_SECONDS: Final = 5.0
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        pattern=r"^[\x20-\x7e]{1,200}$",
+        description="the same key and body again are the same job",
+    ),
+]
+
+
+async def author_of(
+    ctx: Context, who: Token, key: str | None, digest: str
+) -> tuple[Author, Job | None]:
+    """Whose job this will be, and the job itself where the key has made it before.
+
+    A job that was asked for in other words is a problem.
+    """
+    if key is None:
+        return Author(who.name, ctx.new_id()), None
+    author = Author(who.name, idempotent_job_id(who.name, key))
+    known = await ctx.jobs.job(author.job_id)
+    return author, known and same(known, digest)
+
+
+def same(job: Job, digest: str) -> Job:
+    """The job, when it was asked for in the same words."""
+    if job.submission.request_digest != digest:
+        raise Problem(
+            409,
+            "idempotency_conflict",
+            f"the key belongs to job {job.submission.job_id}, which was asked for differently",
+        )
+    return job
 
 
 async def publish(ctx: Context, *events: Message) -> None:
@@ -24,6 +61,24 @@ async def publish(ctx: Context, *events: Message) -> None:
         await ctx.publisher.publish(*events)
     except Unavailable as error:
         raise Problem(503, "log_unavailable", str(error)) from error
+
+
+async def decided(
+    ctx: Context, command: CancelJobV1 | SwitchReplayV1, seconds: float = _WAIT_SECONDS
+) -> None:
+    """Publish the command and wait for the coordinator's consent; its refusal is a problem."""
+    await publish(ctx, command)
+    correlation_id = command.correlation_id
+    decision = await ctx.landings.until(
+        correlation_id, lambda: ctx.jobs.decision(correlation_id), seconds
+    )
+    if decision is None:
+        raise Problem(
+            503, "not_answered", "the coordinator has not answered yet; it may still carry it out"
+        )
+    if not decision.accepted:
+        status = 404 if decision.code in {"unknown_job", "unknown_replay"} else 409
+        raise Problem(status, decision.code, decision.reason)
 
 
 async def visible(ctx: Context, job_id: UUID) -> Job:
@@ -46,8 +101,8 @@ async def view(ctx: Context, job: Job) -> JobView:
     return job_view(job.submission, job.progress, now, missing=job.missing, tasks=tasks)
 
 
-async def accepted(ctx: Context, job: Job) -> Response:
+async def accepted(ctx: Context, job: Job, place: str = "jobs") -> Response:
     """202 with the job and where it is."""
     response = json_response(await view(ctx, job), status=202)
-    response.headers["Location"] = f"/api/v1/jobs/{job.submission.job_id}"
+    response.headers["Location"] = f"/api/v1/{place}/{job.submission.job_id}"
     return response

@@ -13,6 +13,7 @@ from candlelog.log.kafka.consumer import KafkaConsumer, RebalanceListener
 from candlelog.log.kafka.producer import KafkaProducer, KafkaTransactionalProducer
 from candlelog.log.kafka.tail import KafkaTail
 from candlelog.log.ports import Producer, Start, TransactionalProducer
+from candlelog.log.types import Partition
 
 _SESSION_MS: Final = 6_000
 """The least a broker allows: until it is over, a rebalance waits for a member that was killed."""
@@ -68,13 +69,15 @@ class KafkaLog:
         return self._transactional(transactional_id)
 
     @asynccontextmanager
-    async def tail(self, topics: Sequence[str], *, start: Start) -> AsyncGenerator[KafkaTail]:
-        """Read `topics` from `start`."""
+    async def tail(
+        self, topics: Sequence[str], *, start: Start, only: Partition | None = None
+    ) -> AsyncGenerator[KafkaTail]:
+        """Read `topics` from `start`, or one partition of them."""
         client = self._reader(None, _FETCH_WAIT_MS)
         client.subscribe(list(topics))
         async with running(client):
             tail = KafkaTail(client, self._clock)
-            await tail.seek(start)
+            await tail.seek(start, only)
             yield tail
 
     @asynccontextmanager

@@ -18,9 +18,9 @@ class KafkaTail:
         self._client = client
         self._reader = Reader(client, clock)
 
-    async def seek(self, start: Start) -> None:
-        """Take all partitions of the topics for good, and begin at `start`."""
-        partitions = sorted(self._client.assignment())
+    async def seek(self, start: Start, only: Partition | None) -> None:
+        """Take all partitions of the topics for good, or one, and begin at `start`."""
+        partitions = sorted(self._client.assignment() if only is None else {TopicPartition(*only)})
         # By subscription a topic that is missing from one answer of the broker would lose its
         # positions; partitions assigned by hand keep theirs.
         self._client.unsubscribe()

@@ -76,9 +76,11 @@ class MemoryLog:
         return self._transactional(transactional_id)
 
     @asynccontextmanager
-    async def tail(self, topics: Sequence[str], *, start: Start) -> AsyncGenerator["MemoryTail"]:
-        """Read `topics` from `start`."""
-        partitions = self._store.partitions(topics)
+    async def tail(
+        self, topics: Sequence[str], *, start: Start, only: Partition | None = None
+    ) -> AsyncGenerator["MemoryTail"]:
+        """Read `topics` from `start`, or one partition of them."""
+        partitions = [only] if only is not None else self._store.partitions(topics)
         yield MemoryTail(
             self._store,
             {

@@ -1,7 +1,7 @@
 """A feature set: its indicators, their parameters, and the columns they fill."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from math import isfinite
 from typing import Annotated, Any, Final, Literal
 
@@ -88,3 +88,23 @@ class FeatureSet(BaseModel):
     def ref(self) -> FeatureSetRef:
         """How events name it."""
         return FeatureSetRef(name=self.name, version=self.version)
+
+
+class FeatureSets(Mapping[str, FeatureSet]):
+    """The sets there are, by name: the newest version of each. `mine/2` finds that version."""
+
+    def __init__(self, sets: Iterable[FeatureSet]) -> None:
+        self.versions: Final = {each.ref: each for each in sets}
+        """Every version of every set."""
+        in_order = sorted(self.versions.values(), key=lambda each: each.version)
+        self._newest = {each.name: each for each in in_order}
+        self._by_text = {each.ref.text: each for each in in_order} | self._newest
+
+    def __getitem__(self, text: str) -> FeatureSet:
+        return self._by_text[text]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._newest)
+
+    def __len__(self) -> int:
+        return len(self._newest)

@@ -1,9 +1,8 @@
 """Feature sets from YAML files: the built-in one, and those of a directory."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -11,27 +10,29 @@ from pydantic import ValidationError
 
 from candlelog.errors import Misconfigured
 from candlelog.events.feature_sets import DEFAULT
-from candlelog.market.feature_sets.definition import FeatureSet, Indicator
+from candlelog.market.feature_sets.definition import FeatureSet, FeatureSets, Indicator
 
 
-def load_feature_sets(directory: Path | None) -> Mapping[str, FeatureSet]:
-    """The built-in `default` and one set for each `*.yaml` of the directory, by name.
+def load_feature_sets(directory: Path | None) -> FeatureSets:
+    """The built-in `default` and one version of a set for each `*.yaml` of the directory.
 
     `Misconfigured` says which file is wrong, where in it, and what to do.
     """
     built_in = files("candlelog.market.feature_sets").joinpath("default.yaml").read_text()
-    sets = {DEFAULT.name: _parse("built-in default.yaml", built_in)}
+    sets = [_parse("built-in default.yaml", built_in)]
     origins: dict[str, str] = {}
     for path in _yaml_files(directory):
         one = _parse(str(path), _read(path))
         if one.name == DEFAULT.name:
             raise Misconfigured(f"{path}: name: 'default' is built in; give this set another name")
-        if one.name in sets:
+        if one.ref.text in origins:
             raise Misconfigured(
-                f"{path}: name: {one.name!r} is the set of {origins[one.name]}; rename one of them"
+                f"{path}: version: {one.ref.text} is the set of {origins[one.ref.text]}; "
+                "raise the version, or rename one of them"
             )
-        sets[one.name], origins[one.name] = one, str(path)
-    return MappingProxyType(sets)
+        sets.append(one)
+        origins[one.ref.text] = str(path)
+    return FeatureSets(sets)
 
 
 def _yaml_files(directory: Path | None) -> list[Path]:

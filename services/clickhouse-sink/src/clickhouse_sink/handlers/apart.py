@@ -1,0 +1,27 @@
+"""Events that are handled one by one, among those that are handled many at once."""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from candlelog.events.event import Event
+from candlelog.log.handling import Handle
+from candlelog.log.outcome import Outcome
+from candlelog.log.types import Received
+
+HandleOne = Callable[[Received], Awaitable[Outcome]]
+
+
+class Apart:
+    """Has all events handled by `together`, which skips those of `kind`; then these, in order."""
+
+    def __init__(self, together: Handle, kind: type[Event], one: HandleOne) -> None:
+        self._together = together
+        self._kind = kind
+        self._one = one
+
+    async def __call__(self, received: Sequence[Received]) -> Sequence[Outcome]:
+        """One outcome for each event. Raises `Unavailable`."""
+        outcomes = await self._together(received)
+        return [
+            await self._one(item) if isinstance(item.event, self._kind) else outcome
+            for item, outcome in zip(received, outcomes, strict=True)
+        ]
