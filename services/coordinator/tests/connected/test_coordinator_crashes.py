@@ -74,8 +74,8 @@ class DyingConnection:
 
 
 EMPTY = (
-    "TRUNCATE jobs, tasks, claims, queues, ranges, chunks, series_features, outbox,"
-    " consumed_offsets"
+    "TRUNCATE jobs, tasks, claims, queues, ranges, chunks, series_features, replays, served,"
+    " outbox, consumed_offsets"
 )
 JOB, OTHER = UUID(int=1), UUID(int=2)
 

@@ -53,11 +53,11 @@ class Builds:
     ) -> FeatureBuildRef | None:
         """The build that is served; of a certain version the newest, unless it serves."""
         states = (await self.states([series], feature_set)).get(series, {})
+        wanted = {"serving"} if version is None else {"serving", "beside"}
         known = [
             build
             for build, state in states.items()
-            if state == "serving" or (state == "beside" and version is not None)
-            if version in {None, build[0]}
+            if state in wanted and version in {None, build[0]}
         ]
         if not known:
             return None
