@@ -1,6 +1,6 @@
 """`/jobs`: submit, list, read, cancel."""
 
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
@@ -37,6 +37,8 @@ from status_api.handlers.submitting import (
     view,
     visible,
 )
+
+_WAIT_SECONDS: Final = 5.0
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
@@ -139,7 +141,7 @@ async def cancel_job(
         requested_by=who.name,
         requested_at=ctx.clock.now(),
     )
-    await decided(ctx, wanted)
+    await decided(ctx, wanted, _WAIT_SECONDS)
     return await accepted(ctx, await _job(ctx, wanted.job_id))
 
 

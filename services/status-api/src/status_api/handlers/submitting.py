@@ -63,9 +63,7 @@ async def publish(ctx: Context, *events: Message) -> None:
         raise Problem(503, "log_unavailable", str(error)) from error
 
 
-async def decided(
-    ctx: Context, command: CancelJobV1 | SwitchReplayV1, seconds: float = _WAIT_SECONDS
-) -> None:
+async def decided(ctx: Context, command: CancelJobV1 | SwitchReplayV1, seconds: float) -> None:
     """Publish the command and wait for the coordinator's consent; its refusal is a problem."""
     await publish(ctx, command)
     correlation_id = command.correlation_id
