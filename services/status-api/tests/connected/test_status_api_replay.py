@@ -11,7 +11,13 @@ import pytest
 from candlelog.events.codec import Message
 from candlelog.events.feature_sets import DEFAULT, FeatureBuildRef
 from candlelog.events.gaps import GapChangedV1, GapClosedV1
-from candlelog.events.jobs import FillGapsV1, GapToFill, ReplayFeaturesV1, SubmitJobV1
+from candlelog.events.jobs import (
+    FillGapsV1,
+    GapToFill,
+    ReplayCandlesV1,
+    ReplayFeaturesV1,
+    SubmitJobV1,
+)
 from candlelog.events.progress import (
     BatchStoredV1,
     ChunkFailedV1,
@@ -28,6 +34,7 @@ from candlelog.events.progress import (
     TaskPlannedV1,
     TaskStateChangedV1,
 )
+from candlelog.events.rebuild import PartRebuiltV1, ShadowChangedV1
 from candlelog.log.types import Outgoing
 
 pytestmark = pytest.mark.connected
@@ -36,6 +43,7 @@ T0 = datetime(2024, 2, 1, tzinfo=UTC)
 GARBAGE = b"\xff"
 TABLES = (
     "consumed_offsets", "submissions", "jobs", "tasks", "chunks", "answers", "gaps", "gap_fills",
+    "shadows",
 )  # fmt: skip
 TOPICS = ("jobs.commands", "progress", "gaps")
 
@@ -85,6 +93,8 @@ def story(random: Random) -> list[Message]:
             accepted=True, code="accepted", reason="", answered_at=T0,
         ),
     ]  # fmt: skip
+    found.append(ReplayCandlesV1(job_id=uuid5(job, "candles"), submitted_by="t", submitted_at=T0))
+    found += [_of_shadow(random, uuid5(job, "candles")) for _ in range(12)]
     found += [_audited(random, job, random.choice(tasks)) for _ in range(6)]
     found += [_of_gap(random, job) for _ in range(12)]
     found += [
@@ -99,6 +109,16 @@ def story(random: Random) -> list[Message]:
     ]  # fmt: skip
     random.shuffle(found)
     return found + random.sample(found, 20)
+
+
+def _of_shadow(random: Random, job: UUID) -> ShadowChangedV1 | PartRebuiltV1:
+    if random.random() < 0.3:
+        step = random.choice(("open", "switch", "switch_back", "close"))
+        return ShadowChangedV1(job_id=job, step=step, correlation_id=uuid4(), changed_at=T0)
+    return PartRebuiltV1(
+        job_id=job, origin=random.choice(("log", "store")), partition=random.randrange(3),
+        done=random.randrange(4), total=3, rows=7, rebuilt_at=T0,
+    )  # fmt: skip
 
 
 def _planned(job: UUID, task: UUID, *, features: bool) -> TaskPlannedV1:
@@ -207,7 +227,7 @@ async def test_replaying_the_log_into_an_empty_projection_gives_equal_tables(
     live = await folded(first.pool, wanted)
     again = await serve(postgres_dsn)
     assert await folded(again.pool, wanted) == live
-    assert len(live["submissions"]) == 3 * len(stories), "a job, a repair and a replay each"
+    assert len(live["submissions"]) == 4 * len(stories), "a job, a repair and two replays each"
     assert sum(row["replay"] is not None for row in live["tasks"]) == len(stories)
     assert len(live["chunks"]) > 100
     assert any(row["features_stored"] for row in live["tasks"])
