@@ -42,8 +42,8 @@ class Figures(Result):
     """Progress, the same for a job and for each of its tasks.
 
     `progress_pct` counts slots stored or explained over slots expected (0–100; 100 only when
-    done); `features_stored` counts rows, one a candle and feature set; durations and
-    `eta_seconds` are in seconds. `data_quality_score` is the share of slots that are explained
+    done); `features_stored` counts candles whose features were computed, chunk by chunk;
+    durations and `eta_seconds` are in seconds. `data_quality_score` is the share of slots that are explained
     (0–1), None before an audit; `missing_periods` are the first that are not.
     """
 

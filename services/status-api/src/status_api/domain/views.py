@@ -57,7 +57,10 @@ class FiguresView(View):
     candles_fetched: int
     candles_stored: int
     candles_quarantined: int = Field(description="rows that broke a rule and were set aside")
-    features_stored: int = Field(description="rows of features, one a candle and feature set")
+    features_stored: int = Field(
+        description="candles whose features were computed, chunk by chunk: one that stands in "
+        "several (its page, and the history of its series) is counted for each, and stored once"
+    )
     chunks_total: int = Field(
         description="as planned: requests to the venue, and pieces of history to add features to"
     )
