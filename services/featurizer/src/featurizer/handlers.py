@@ -28,6 +28,7 @@ from candlelog.market.ranges import TimeRange
 from candlelog.market.series import Series
 from candlelog.market.timeframe import TIMEFRAMES, Timeframe, from_milliseconds, milliseconds
 from featurizer.domain.computation import compute
+from featurizer.domain.positions import positions
 from featurizer.domain.requests import Asked, Build, Request, Work, builds_asked, work_of
 from featurizer.domain.windows import W, Window, together, windows
 from featurizer.ports import Barrier, Stored
@@ -80,7 +81,8 @@ class Featurize:
             for item, outcome in zip(received, outcomes, strict=True)
             if outcome == Done() and isinstance(item.event, Request)
         ]
-        await self._barrier.passed(_positions(received, self._publisher.topic_prefix))
+        records = (item.record for item in received)
+        await self._barrier.passed(positions(records, self._publisher.topic_prefix))
         works = work_of(requests)
         kept = await self._stored.builds(works)
         await asyncio.gather(
@@ -220,13 +222,3 @@ def _header(
         revision=revision,
         answers=answers,
     )
-
-
-def _positions(received: Sequence[Received], topic_prefix: str) -> dict[tuple[str, int], int]:
-    """What the sink must have stored: the next position behind each record."""
-    found: dict[tuple[str, int], int] = {}
-    for item in received:
-        partition = item.record.partition
-        at = (partition.topic.removeprefix(topic_prefix), partition.number)
-        found[at] = max(found.get(at, 0), item.record.offset + 1)
-    return found
