@@ -43,8 +43,8 @@ class Figures(Result):
 
     `progress_pct` counts slots stored or explained over slots expected (0–100; 100 only when
     done); `features_stored` counts candles whose features were computed, chunk by chunk;
-    durations and `eta_seconds` are in seconds. `data_quality_score` is the share of slots that are explained
-    (0–1), None before an audit; `missing_periods` are the first that are not.
+    durations and `eta_seconds` are in seconds. `data_quality_score` is the share of slots that
+    are explained (0–1), None before an audit; `missing_periods` are the first that are not.
     """
 
     status: str
