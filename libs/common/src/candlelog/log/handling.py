@@ -1,8 +1,8 @@
 """Bringing records to an end: decoded, handled, the bad ones buried; outages are waited out."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from contextlib import contextmanager, suppress
 from random import Random
 from typing import Final, ParamSpec, TypeVar
 
@@ -26,6 +26,19 @@ _LOGGER: Final = structlog.get_logger()
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+@contextmanager
+def _trace_of(received: Sequence[Received]) -> Generator[None]:
+    """What is done for one event belongs to its trace; what is done for several, to none."""
+    if len(received) != 1:
+        yield
+        return
+    token = context.attach(context_of(received[0].envelope.traceparent))
+    try:
+        yield
+    finally:
+        context.detach(token)
 
 
 class DroppedError(Exception):
@@ -65,12 +78,13 @@ class Handling:
         """
         items = [opened(record) for record in records]
         received = [item for item in items if isinstance(item, Received)]
-        outcomes = await self._persist(self._call, received) if received else ()
-        found = verdicts(items, outcomes)
-        letters = [verdict for verdict in found if isinstance(verdict, DeadLetter)]
-        if letters:
-            await self._persist(self._dead_letters.bury, letters)
-        note(records, found)
+        with _trace_of(received):
+            outcomes = await self._persist(self._call, received) if received else ()
+            found = verdicts(items, outcomes)
+            letters = [verdict for verdict in found if isinstance(verdict, DeadLetter)]
+            if letters:
+                await self._persist(self._dead_letters.bury, letters)
+            note(records, found)
         return found
 
     def count_rejects(self, found: Sequence[Verdict]) -> None:
@@ -91,8 +105,6 @@ class Handling:
         _LOGGER.warning("outage", reason=str(error))
 
     async def _call(self, received: Sequence[Received]) -> Sequence[Outcome]:
-        if len(received) == 1:  # the task ends with this record, and its context with it
-            context.attach(context_of(received[0].envelope.traceparent))
         began = self._clock.monotonic()
         outcomes = await self._handle(received)
         topics = ",".join(sorted({item.record.partition.topic for item in received}))

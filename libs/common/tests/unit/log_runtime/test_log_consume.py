@@ -5,9 +5,11 @@ from random import Random
 
 import pytest
 
+from candlelog.clock import SystemClock
 from candlelog.errors import Fatal, Unavailable
 from candlelog.events.progress import ChunkFailedV1
 from candlelog.log.backoff import LONGEST_SECONDS, full_jitter
+from candlelog.log.handling import Handling
 from candlelog.log.outcome import Done, Reject, Skip
 from candlelog.log.types import Outgoing
 from candlelog.telemetry import context_of, current_traceparent
@@ -307,6 +309,17 @@ async def test_the_handler_of_one_record_runs_in_its_trace(bench, eventually):
         await eventually(lambda: seen)
 
     assert seen == [parent]
+
+
+async def test_the_trace_of_a_record_ends_with_it(bench, handler):
+    from opentelemetry import context
+
+    token = context.attach(context_of("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"))
+    await bench.commands(1)
+    context.detach(token)
+    handling = Handling(handler(), bench.dead_letters, clock=SystemClock())
+    await handling.finish(bench.log.records(bench.topic))
+    assert current_traceparent() is None
 
 
 def test_the_back_off_doubles_up_to_its_bound_and_jitters_from_zero():
