@@ -167,7 +167,7 @@ class Gap(Result):
     """Neighbouring slots `[start, end)` of a series that nothing explains.
 
     `state` is detected, filling, unfillable or failed, and filled or merged once it is over;
-    `job_id` is the job that was last to ask for it.
+    `job_id` is the repair that was last to ask for it.
     """
 
     id: str

@@ -191,6 +191,13 @@ async def test_a_list_that_cannot_be_meant_is_refused(api: Any, query: dict[str,
     assert (answer.status_code, answer.json()["code"]) == (422, code)
 
 
+async def test_a_state_that_no_gap_has_is_one_error_that_names_all_states(api: Any):
+    (error,) = (await api.http.get("/gaps", params={"state": "lost"})).json()["errors"]
+    assert error["field"] == "state"
+    for state in ("detected", "filling", "unfillable", "failed", "filled", "merged", "open", "any"):
+        assert f"'{state}'" in error["detail"]
+
+
 async def test_a_job_shows_how_complete_it_is_and_what_is_missing(api: Any):
     job, tasks = uuid4(), [uuid4(), uuid4()]
     submit = SubmitJobV1(

@@ -50,6 +50,15 @@ def test_speed_and_time_left_follow_from_what_is_stored():
     assert (view.duration_seconds, view.candles_per_second, view.eta_seconds) == (10, 20, 30)
 
 
+@pytest.mark.parametrize(("done", "left"), [(0, None), (1, 30.0), (4, 0.0)])
+def test_a_job_that_only_waits_for_features_has_not_ended_yet(done: int, left: float | None):
+    row = job(
+        state="running", started_at=T0, slots_expected=100, slots_explained=100, candles_stored=100,
+        chunks_total=4, chunks_done=done,
+    )  # fmt: skip
+    assert job_view(SUBMISSION, row, T0 + timedelta(seconds=10)).eta_seconds == left
+
+
 def test_a_job_that_waits_has_no_speed():
     view = job_view(SUBMISSION, job(), T0)
     assert (view.duration_seconds, view.candles_per_second, view.eta_seconds) == (None, None, None)

@@ -47,7 +47,7 @@ def main() -> int:
 
 def _run(console: Console, clock: Clock, data_dir: Path) -> int:
     began = clock.monotonic()
-    console.print("Starting broker, Postgres, ClickHouse, the sandbox exchange and four services …")
+    console.print("Starting broker, Postgres, ClickHouse, the sandbox exchange and six services …")
     environment = read_environment_file(up_detached(Options(data_dir, sandbox=True)))
     console.print(f"Ready after {duration(clock.monotonic() - began)}: {environment[API_URL]}")
     found = asyncio.run(_work(console, environment))

@@ -27,16 +27,20 @@ async def test_a_connection_that_is_cut_is_an_outage(pool):
         await pool.execute("SELECT pg_terminate_backend(pg_backend_pid())")
 
 
-async def test_a_transaction_that_asks_for_nothing_is_ended_after_a_while(postgres_dsn):
+async def fall_idle(pool) -> None:
+    """Begin a transaction and ask for nothing until the server has had enough."""
     ended = asyncio.Event()
+    async with asyncio.timeout(60), pool.acquire() as connection:
+        connection.add_termination_listener(lambda _: ended.set())
+        await connection.execute("BEGIN")
+        await ended.wait()
+        await connection.execute("COMMIT")
+
+
+async def test_a_transaction_that_asks_for_nothing_is_ended_after_a_while(postgres_dsn):
     async with connect(postgres_dsn, schema="public", idle_seconds=1) as pool:
         with pytest.raises(Unavailable), outages():
-            async with pool.acquire() as connection:
-                connection.add_termination_listener(lambda _: ended.set())
-                await connection.execute("BEGIN")
-                async with asyncio.timeout(60):
-                    await ended.wait()
-                await connection.execute("COMMIT")
+            await fall_idle(pool)
 
 
 @pytest.mark.parametrize(

@@ -131,10 +131,16 @@ def _seconds(row: Figures, now: datetime) -> float | None:
 
 
 def _eta(row: Figures, seconds: float | None) -> float | None:
-    if row.state != "running" or not seconds or not row.slots_explained:
+    """By slots or by chunks, whichever takes longer: a chunk is done with its features. Nothing is
+    known of what has not begun."""
+    if row.state != "running" or not seconds:
         return None
-    left = row.slots_expected - row.slots_covered - row.slots_explained
-    return round(max(left, 0) * seconds / row.slots_explained, 1)
+    slots_left = max(row.slots_expected - row.slots_covered - row.slots_explained, 0)
+    chunks_left = max(row.chunks_total - row.chunks_done - row.chunks_failed, 0)
+    parts = [(slots_left, row.slots_explained), (chunks_left, row.chunks_done)]
+    if any(left and not done for left, done in parts):
+        return None
+    return round(max(left * seconds / max(done, 1) for left, done in parts), 1)
 
 
 def _fault(row: Figures) -> Fault | None:

@@ -26,7 +26,7 @@ _OPEN: Final = ("detected", "filling", "unfillable", "failed")
 router = APIRouter(prefix="/gaps", tags=["gaps"])
 
 _State = Annotated[
-    OpenGapState | ClosedGapState | Literal["open", "any"],
+    Literal[OpenGapState, ClosedGapState, "open", "any"],
     Query(description="`open`: all but those that are filled, or merged into another gap"),
 ]
 _Names = Annotated[list[Name], Field(min_length=1, max_length=1000)]
@@ -45,7 +45,7 @@ class GapView(BaseModel):
     end: datetime = Field(validation_alias="range_end")
     slots: int
     state: OpenGapState | ClosedGapState
-    job_id: UUID | None = Field(description="the job that was last to ask for it")
+    job_id: UUID | None = Field(description="the repair that was last to ask for it")
     detected_at: datetime
     changed_at: datetime
 
