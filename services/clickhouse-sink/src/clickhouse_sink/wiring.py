@@ -10,6 +10,7 @@ from candlelog.lifecycle import VERSION, Runtime
 from candlelog.log.consume import ConsumeLoop
 from candlelog.log.dead_letters import DeadLetters
 from candlelog.log.handling import Handle
+from candlelog.log.types import AT_ONCE, Fetch
 from clickhouse_sink.adapters.sets import ClickHouseSets
 from clickhouse_sink.handlers.apart import Apart
 from clickhouse_sink.handlers.batches import StoreBatches
@@ -22,6 +23,8 @@ from clickhouse_sink.settings import Settings
 
 _STEP: Final = StepSize(records=100, rows=100_000)
 """A rebuild's share of a flush, of each partition: some tenths of a second."""
+_BLOCKS: Final = Fetch(least_bytes=4 * 1024 * 1024, wait_ms=200)
+"""Of features: many columns make an insert dear, and each one a part that must be merged."""
 
 
 class Sink:
@@ -79,7 +82,11 @@ class Sink:
     async def _loop(self, topic: Topic, handle: Handle, consumers: AsyncExitStack) -> ConsumeLoop:
         runtime = self._runtime
         consumer = await consumers.enter_async_context(
-            runtime.log.consumer(runtime.topics(topic.name), f"{runtime.group}.{topic.name}")
+            runtime.log.consumer(
+                runtime.topics(topic.name),
+                f"{runtime.group}.{topic.name}",
+                fetch=_BLOCKS if topic is FEATURES else AT_ONCE,
+            )
         )
         letters = DeadLetters(runtime.publisher, service=runtime.service, version=VERSION)
         loop = ConsumeLoop(
