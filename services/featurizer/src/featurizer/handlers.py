@@ -35,7 +35,7 @@ from featurizer.ports import Barrier, Stored
 
 _PART_ROWS: Final = 10_000
 """Rows of one batch on the log."""
-_AT_ONCE: Final = 4
+_AT_ONCE: Final = 2
 """Series that are read and computed side by side."""
 _EPOCH_BITS: Final = 44
 _LOGGER: Final = structlog.get_logger()
