@@ -8,6 +8,7 @@ from candlelog.events.topics import FETCH_REQUESTED, JOBS_CONTROL
 from candlelog.lifecycle import VERSION, Runtime
 from candlelog.log.consume import ConsumeLoop
 from candlelog.log.dead_letters import DeadLetters
+from candlelog.log.in_order import InOrder
 from candlelog.log.ports import Consumer
 from fetcher.control import Control
 from fetcher.handlers import Handlers
@@ -43,7 +44,7 @@ async def serve(
         handlers = Handlers(venues, control, publisher, clock=clock, instance=runtime.instance)
         await control.fresh()
         async with runtime.log.consumer(topics, runtime.group) as consumer:
-            loop = _loop(runtime, consumer, handlers, settings.concurrency)
+            loop = _loop(runtime, InOrder(consumer), handlers, settings.concurrency)
             runtime.health.watch_lag(lambda: loop.lag)
             runtime.health.started()
             await loop.run(runtime.stopping)
