@@ -16,7 +16,7 @@ from candlelog.events.topics import LIMITS_LEDGER, PROGRESS, SERVICES
 from candlelog.log.kafka import KafkaLog
 from candlelog.log.memory import MemoryLog
 from candlelog.log.partitioner import partition_of
-from candlelog.log.types import Outgoing, Partition
+from candlelog.log.types import Fetch, Outgoing, Partition
 
 pytestmark = pytest.mark.timeout(60)
 broker = pytest.mark.broker
@@ -161,6 +161,22 @@ async def test_poll_returns_nothing_after_its_timeout(log, one, group):
         began = asyncio.get_running_loop().time()
         assert not await consumer.poll(max_records=10, timeout=0.3)
         assert 0.2 < asyncio.get_running_loop().time() - began < 2.0
+
+
+@broker("blocks")
+async def test_fewer_records_than_a_block_come_when_their_time_is_over(log, one, group):
+    await append(log, numbered(one, 2))
+    block = Fetch(least_bytes=4 * 1024 * 1024, wait_ms=200)
+    async with log.consumer([one], group, fetch=block) as consumer:
+        assert len(await take(consumer, 2)) == 2
+
+
+@broker("blocks", "message size")
+async def test_a_record_that_is_larger_than_a_block_comes_too(log, one, group):
+    large = Outgoing(one, b"key", bytes(2 * 1024 * 1024), ())
+    await append(log, [large, *numbered(one, 1)])
+    async with log.consumer([one], group) as consumer:
+        assert [len(each.value) for each in await take(consumer, 2)] == [2 * 1024 * 1024, 7]
 
 
 @broker("committed offsets")

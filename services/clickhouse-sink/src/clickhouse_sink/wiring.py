@@ -9,11 +9,15 @@ from candlelog.lifecycle import VERSION, Runtime
 from candlelog.log.consume import ConsumeLoop
 from candlelog.log.dead_letters import DeadLetters
 from candlelog.log.handling import Handle
+from candlelog.log.types import AT_ONCE, Fetch
 from clickhouse_sink.handlers.batches import StoreBatches
 from clickhouse_sink.handlers.features import NoteBuilds, StoreFeatures
 from clickhouse_sink.handlers.watermarks import Watermarks, repeat
 from clickhouse_sink.ports import FeatureTables, Tables
 from clickhouse_sink.settings import Settings
+
+_BLOCKS: Final = Fetch(least_bytes=4 * 1024 * 1024, wait_ms=200)
+"""Of features: many columns make an insert dear, and each one a part that must be merged."""
 
 
 class Sink:
@@ -63,7 +67,11 @@ class Sink:
     async def _loop(self, topic: Topic, handle: Handle, consumers: AsyncExitStack) -> ConsumeLoop:
         runtime = self._runtime
         consumer = await consumers.enter_async_context(
-            runtime.log.consumer(runtime.topics(topic.name), f"{runtime.group}.{topic.name}")
+            runtime.log.consumer(
+                runtime.topics(topic.name),
+                f"{runtime.group}.{topic.name}",
+                fetch=_BLOCKS if topic is FEATURES else AT_ONCE,
+            )
         )
         letters = DeadLetters(runtime.publisher, service=runtime.service, version=VERSION)
         loop = ConsumeLoop(

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Literal, Protocol, overload
 
-from candlelog.log.types import Outgoing, Partition, Record
+from candlelog.log.types import AT_ONCE, Fetch, Outgoing, Partition, Record
 
 Release = Callable[[], Awaitable[None]]
 """Called before *all* partitions of a consumer are taken away: finish or drop what is in hand,
@@ -90,7 +90,7 @@ class Log(Protocol):
     """Opens readers and writers. A context that is left closes its reader or writer in order."""
 
     def consumer(
-        self, topics: Sequence[str], group: str, *, fetch_wait_ms: int = 100
+        self, topics: Sequence[str], group: str, *, fetch: Fetch = AT_ONCE
     ) -> AbstractAsyncContextManager[Consumer]:
         """Join `group`. Without a committed position a partition is read from its beginning."""
         ...

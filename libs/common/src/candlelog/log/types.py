@@ -6,7 +6,7 @@ committing position `n` says that everything below `n` is done.
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from candlelog.events.codec import Message
 from candlelog.events.envelope import Envelope, Headers
@@ -29,6 +29,21 @@ class Record:
     value: bytes | None
     headers: Headers
     appended_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """How much a broker lets come together before it answers a consumer, and for how long at most.
+
+    Large blocks are worth a wait where much is done for each block, whatever its size.
+    """
+
+    least_bytes: int = 1
+    wait_ms: int = 100
+
+
+AT_ONCE: Final = Fetch()
+"""Whatever there is."""
 
 
 @dataclass(frozen=True, slots=True)

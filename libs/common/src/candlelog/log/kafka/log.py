@@ -13,6 +13,7 @@ from candlelog.log.kafka.consumer import KafkaConsumer, RebalanceListener
 from candlelog.log.kafka.producer import KafkaProducer, KafkaTransactionalProducer
 from candlelog.log.kafka.tail import KafkaTail
 from candlelog.log.ports import Producer, Start, TransactionalProducer
+from candlelog.log.types import AT_ONCE, Fetch
 
 _SESSION_MS: Final = 6_000
 """The least a broker allows: until it is over, a rebalance waits for a member that was killed."""
@@ -23,7 +24,9 @@ _REBALANCE_MS: Final = 20_000
 _HELD_MS: Final = 24 * 3_600_000
 """A partition may be held through an outage of a store for this long without a poll."""
 
-_FETCH_WAIT_MS: Final = 100
+_PARTITION_BYTES: Final = 1024 * 1024
+"""Of one partition in one answer; a larger record comes alone."""
+
 _REQUEST_MS: Final = 10_000
 _TRANSACTION_MS: Final = 10_000
 _BATCH_BYTES: Final = 512 * 1024
@@ -39,10 +42,10 @@ class KafkaLog:
 
     @asynccontextmanager
     async def consumer(
-        self, topics: Sequence[str], group: str, *, fetch_wait_ms: int = _FETCH_WAIT_MS
+        self, topics: Sequence[str], group: str, *, fetch: Fetch = AT_ONCE
     ) -> AsyncGenerator[KafkaConsumer]:
         """Join `group`; returns once partitions were assigned."""
-        client = self._reader(group, fetch_wait_ms)
+        client = self._reader(group, fetch)
         listener = RebalanceListener()
         client.subscribe(list(topics), listener=listener)
         async with running(client):
@@ -70,7 +73,7 @@ class KafkaLog:
     @asynccontextmanager
     async def tail(self, topics: Sequence[str], *, start: Start) -> AsyncGenerator[KafkaTail]:
         """Read `topics` from `start`."""
-        client = self._reader(None, _FETCH_WAIT_MS)
+        client = self._reader(None, AT_ONCE)
         client.subscribe(list(topics))
         async with running(client):
             tail = KafkaTail(client, self._clock)
@@ -91,14 +94,16 @@ class KafkaLog:
         async with running(self._writer(name)) as client:
             yield KafkaTransactionalProducer(client)
 
-    def _reader(self, group: str | None, fetch_wait_ms: int) -> AIOKafkaConsumer:
+    def _reader(self, group: str | None, fetch: Fetch) -> AIOKafkaConsumer:
         return AIOKafkaConsumer(
             bootstrap_servers=self._bootstrap,
             group_id=group,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             isolation_level="read_committed",
-            fetch_max_wait_ms=fetch_wait_ms,
+            fetch_min_bytes=fetch.least_bytes,
+            fetch_max_wait_ms=fetch.wait_ms,
+            max_partition_fetch_bytes=max(_PARTITION_BYTES, fetch.least_bytes),
             request_timeout_ms=_REBALANCE_MS + _REQUEST_MS,
             session_timeout_ms=_SESSION_MS,
             heartbeat_interval_ms=_SESSION_MS // 4,

@@ -10,7 +10,7 @@ from candlelog.events.topics import TOPICS
 from candlelog.log.memory.group import MemoryConsumer, MemoryGroup
 from candlelog.log.memory.store import Cursor, MemoryStore
 from candlelog.log.ports import Producer, Start, TransactionalProducer
-from candlelog.log.types import Outgoing, Partition, Record
+from candlelog.log.types import AT_ONCE, Fetch, Outgoing, Partition, Record
 
 
 class MemoryLog:
@@ -44,10 +44,10 @@ class MemoryLog:
 
     @asynccontextmanager
     async def consumer(
-        self, topics: Sequence[str], group: str, *, fetch_wait_ms: int = 100
+        self, topics: Sequence[str], group: str, *, fetch: Fetch = AT_ONCE
     ) -> AsyncGenerator[MemoryConsumer]:
-        """Join `group`; `fetch_wait_ms` means nothing here: records are seen at once."""
-        del fetch_wait_ms
+        """Join `group`; `fetch` means nothing here: records are seen at once."""
+        del fetch
         self._store.partitions(topics)
         joined = self._groups.setdefault(group, MemoryGroup(self._store))
         member = MemoryConsumer(self._store, joined, topics)
