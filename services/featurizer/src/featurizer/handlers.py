@@ -2,8 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -22,20 +21,21 @@ from candlelog.events.topics import CANDLES
 from candlelog.log.outcome import Done, Outcome, Reject, Skip
 from candlelog.log.partitioner import partition_of
 from candlelog.log.publish import Publisher
-from candlelog.log.types import Received
+from candlelog.log.types import Outgoing, Received
 from candlelog.market.candles import Columns
 from candlelog.market.feature_sets import FeatureSet
 from candlelog.market.ranges import TimeRange
 from candlelog.market.series import Series
 from candlelog.market.timeframe import TIMEFRAMES, Timeframe, from_milliseconds, milliseconds
 from featurizer.domain.computation import compute
+from featurizer.domain.positions import positions
 from featurizer.domain.requests import Asked, Build, Request, Work, builds_asked, work_of
-from featurizer.domain.windows import W, windows
+from featurizer.domain.windows import W, Window, together, windows
 from featurizer.ports import Barrier, Stored
 
 _PART_ROWS: Final = 10_000
 """Rows of one batch on the log."""
-_AT_ONCE: Final = 4
+_AT_ONCE: Final = 2
 """Series that are read and computed side by side."""
 _EPOCH_BITS: Final = 44
 _LOGGER: Final = structlog.get_logger()
@@ -81,7 +81,8 @@ class Featurize:
             for item, outcome in zip(received, outcomes, strict=True)
             if outcome == Done() and isinstance(item.event, Request)
         ]
-        await self._barrier.passed(_positions(received, self._publisher.topic_prefix))
+        records = (item.record for item in received)
+        await self._barrier.passed(positions(records, self._publisher.topic_prefix))
         works = work_of(requests)
         kept = await self._stored.builds(works)
         await asyncio.gather(
@@ -107,43 +108,60 @@ class Featurize:
         if not builds:
             return
         tally = _Tally(series, builds, work.asked)
+        grid = Timeframe.parse(series.timeframe)
         async with self._room:
-            for span in work.spans:
-                start: int | None = milliseconds(span.start)
+            for spans in together(work.spans, grid, self._limits.rows):
+                start: int | None = milliseconds(spans[0].start)
                 while start is not None:
-                    start = await self._stretch(tally, start, span.end)
+                    start = await self._stretch(tally, start, spans)
             if work.asked:
                 await self._answer(tally)
 
-    async def _stretch(self, tally: "_Tally", start: int, span_end: datetime) -> int | None:
-        """Compute candles from `start` to the end of the span, and those after it that its candles
-        weigh on. Returns where to go on when these were too many for once.
+    async def _stretch(self, tally: "_Tally", start: int, spans: Sequence[TimeRange]) -> int | None:
+        """Compute candles of the spans from `start` on, and those after them that these weigh on.
+        Returns where to go on when a span, which stands alone then, was too long for once.
         """
-        span = TimeRange(from_milliseconds(start), span_end)
-        slots = Timeframe.parse(tally.series.timeframe).count(span.start, span.end)
+        spans = [TimeRange(from_milliseconds(start), spans[0].end), *spans[1:]]
+        slots = Timeframe.parse(tally.series.timeframe).count(spans[0].start, spans[-1].end)
         rows = min(self._limits.rows, slots)
         revision = self._revision(tally.series)
         found = await self._stored.candles(tally.series, start, before=W, most=rows + W)
         times = found.open_time
-        touched = windows([span], times)
+        touched = windows(spans, times)
         if not touched:
             return None
-        (window,) = touched
-        whole = window.end < len(times) or len(times) - window.start < rows + W
-        end = window.end if whole else window.start + rows
-        tally.count(times[window.start : end])
+        last = touched[-1]
+        if last.end < len(times) or len(times) - last.start < rows + W:
+            go_on = None
+        else:
+            touched[-1] = replace(last, end=last.start + rows)
+            go_on = int(times[last.start + rows])
+        for window in touched:
+            tally.count(times[window.start : window.end])
         for build in tally.builds:
-            header = _header(tally.series, build, revision)
-            await self._publish(header, found.part(window.read_from, end), window.skipped)
-        return None if whole else int(times[end])
+            await self._publish(_header(tally.series, build, revision), found, touched)
+        return go_on
 
-    async def _publish(self, header: FeatureBatchHeaderV1, candles: Columns, first: int) -> None:
-        """Features of the candles from `first` on; those before it only lead up to them."""
+    async def _publish(
+        self, header: FeatureBatchHeaderV1, candles: Columns, touched: Sequence[Window]
+    ) -> None:
+        """Features of the candles in these windows; a thread computes and encodes them."""
+        await self._publisher.send(
+            await asyncio.to_thread(self._computed, header, candles, touched)
+        )
+
+    def _computed(
+        self, header: FeatureBatchHeaderV1, candles: Columns, touched: Sequence[Window]
+    ) -> list[Outgoing]:
         grid = Timeframe.parse(header.timeframe)
         definition = self._sets[header.feature_set]
-        rows = (await asyncio.to_thread(compute, definition, grid, candles)).slice(first)
-        parts = (rows.slice(at, _PART_ROWS) for at in range(0, rows.num_rows, _PART_ROWS))
-        await self._publisher.publish(*(FeatureBatchV1(header, part) for part in parts))
+        found: list[Outgoing] = []
+        for window in touched:
+            read = candles.part(window.read_from, window.end)
+            rows = compute(definition, grid, read).slice(window.skipped)
+            parts = (rows.slice(at, _PART_ROWS) for at in range(0, rows.num_rows, _PART_ROWS))
+            found += [self._publisher.outgoing(FeatureBatchV1(header, part)) for part in parts]
+        return found
 
     async def _answer(self, tally: "_Tally") -> None:
         """Say which chunks are through, behind everything that was computed for them."""
@@ -204,13 +222,3 @@ def _header(
         revision=revision,
         answers=answers,
     )
-
-
-def _positions(received: Sequence[Received], topic_prefix: str) -> dict[tuple[str, int], int]:
-    """What the sink must have stored: the next position behind each record."""
-    found: dict[tuple[str, int], int] = {}
-    for item in received:
-        partition = item.record.partition
-        at = (partition.topic.removeprefix(topic_prefix), partition.number)
-        found[at] = max(found.get(at, 0), item.record.offset + 1)
-    return found

@@ -14,7 +14,7 @@ class Settings(ServiceSettings):
 
     feature_sets: Path | None = Field(default=None, validation_alias="CANDLELOG_FEATURE_SETS")
     """Folder of feature sets (`*.yaml`) besides `default`."""
-    group: int = Field(default=200, ge=1, le=1000)
+    group: int = Field(default=500, ge=1, le=1000)
     """Events that are worked on together at most."""
     gather_seconds: float = Field(default=0.05, gt=0, le=5)
     """How long a group may wait for more events."""

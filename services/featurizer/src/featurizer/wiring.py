@@ -8,7 +8,8 @@ from candlelog.lifecycle import VERSION, Runtime
 from candlelog.log.dead_letters import DeadLetters
 from candlelog.log.handling import Handling
 from candlelog.market.feature_sets import FeatureSet
-from featurizer.adapters.faust_stream import FaustStream, Gathering
+from featurizer.adapters.faust_stream import FaustStream
+from featurizer.adapters.gathering import Gathering
 from featurizer.adapters.watermarks import SinkWatermarks
 from featurizer.handlers import Featurize, Limits
 from featurizer.ports import Stored
@@ -37,7 +38,12 @@ async def serve(
         runtime.topics(CANDLES.name, REPLAY_REQUESTED.name),
         Handling(featurize, letters, clock=runtime.clock),
         clock=runtime.clock,
-        gathering=Gathering(settings.group, settings.gather_seconds),
+        gathering=Gathering(
+            watermarks,
+            runtime.topic_prefix,
+            most=settings.group,
+            seconds=settings.gather_seconds,
+        ),
     )
     runtime.health.watch_lag(lambda: stream.lag)
     ended = asyncio.Event()

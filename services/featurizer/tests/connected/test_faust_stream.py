@@ -1,7 +1,7 @@
 """Faust on the real broker: nothing is acknowledged that is not done."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import pytest
@@ -15,11 +15,23 @@ from candlelog.log.outcome import Done, Outcome, Reject
 from candlelog.log.publish import Publisher
 from candlelog.log.receive import receive
 from candlelog.log.types import Received
-from featurizer.adapters.faust_stream import FaustStream, Gathering
+from featurizer.adapters.faust_stream import FaustStream
+from featurizer.adapters.gathering import Gathering
 
 pytestmark = pytest.mark.connected
 
 NOW = datetime(2024, 3, 1, tzinfo=UTC)
+
+
+class Open:
+    """A barrier that everything has passed."""
+
+    async def passed(self, positions: Mapping[tuple[str, int], int]) -> None:
+        """Nothing is waited for."""
+
+    def position(self, topic: str, partition: int) -> int:
+        """Behind everything."""
+        return 2**63
 
 
 class Bench:
@@ -47,7 +59,7 @@ class Bench:
                 [self.topic],
                 Handling(handle, letters, clock=SystemClock(), rejects_limit=3),
                 clock=SystemClock(),
-                gathering=Gathering(100, 0.05),
+                gathering=Gathering(Open(), self.prefix, most=100, seconds=0.05),
             )
             async with asyncio.timeout(60):
                 await stream.run(stopping)

@@ -31,7 +31,7 @@ from candlelog.log.types import Partition, Received, Record
 from candlelog.market.candles import Columns
 from candlelog.market.feature_sets import load_feature_sets
 from candlelog.market.series import Series
-from candlelog.market.timeframe import Timeframe
+from candlelog.market.timeframe import Timeframe, milliseconds
 from featurizer.adapters.memory import MemoryBarrier, MemoryStored
 from featurizer.domain.computation import compute
 from featurizer.domain.requests import Build
@@ -231,6 +231,23 @@ async def test_all_of_a_long_series_is_computed_a_stretch_at_a_time():
         assert max(batch.rows.num_rows for batch in desk.batches) <= 1_000 + W
 
 
+async def test_pages_that_lie_near_one_another_are_read_at_once(desk: Desk):
+    pages = [candles(range(first, first + 100)) for first in (0, 3_000, 20_000)]
+    reads: list[int] = []
+    read = desk.stored.candles
+
+    async def counted(series: Series, start: int, *, before: int, most: int) -> Columns:
+        reads.append(start)
+        return await read(series, start, before=before, most=most)
+
+    desk.stored.candles = counted
+    for offset, page in enumerate(pages):
+        desk.store(page, offset)
+    await desk.handle(*enumerate(pages))
+    assert reads == [milliseconds(START + minute * MINUTE) for minute in (0, 20_000)]
+    assert equal(desk.readable(), desk.one_pass())
+
+
 @pytest.mark.parametrize("event", [everything(), candles([0])], ids=["request", "batch"])
 async def test_an_unknown_feature_set_is_refused_with_those_there_are(event: Any):
     async with opened() as desk:
@@ -268,7 +285,7 @@ async def test_whatever_comes_in_whatever_order_the_features_are_those_of_one_pa
         candles(range(first, first + count * step, step), seed=seed)
         for first, count, step, seed in history
     ]
-    async with opened(rows=2_000) as desk:
+    async with opened(rows=random.choice((2_000, 50_000))) as desk:
         handled = 0
         for offset, batch in enumerate(batches):
             desk.store(batch, offset)

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from candlelog.market.ranges import TimeRange
-from candlelog.market.timeframe import milliseconds
-from featurizer.domain.windows import W, Window, windows
+from candlelog.market.timeframe import Timeframe, milliseconds
+from featurizer.domain.windows import W, Window, together, windows
 
 EPOCH = datetime(2024, 1, 1, tzinfo=UTC)
 
@@ -105,3 +105,29 @@ def test_a_change_at_the_end_touches_its_own_rows_alone():
     assert windows([TimeRange(minute(4990), minute(5000))], times) == [
         Window(read_from=4990 - W + 1, start=4990, end=5000)
     ]
+
+
+def spans(*bounds: tuple[int, int]) -> list[TimeRange]:
+    return [TimeRange(minute(start), minute(end)) for start, end in bounds]
+
+
+def grouped(changed: list[TimeRange], most: int) -> list[list[TimeRange]]:
+    return [list(group) for group in together(changed, Timeframe.parse("1m"), most)]
+
+
+def test_spans_are_read_at_once_where_what_lies_between_is_read_anyway():
+    near = spans((0, 10), (10 + 2 * W, 9_000))
+    far = spans((0, 10), (11 + 2 * W, 9_000))
+    assert grouped(near, most=9_000) == [near]
+    assert grouped(far, most=9_000) == [far[:1], far[1:]]
+
+
+def test_spans_that_are_read_at_once_reach_over_no_more_than_may_be_read():
+    two = spans((0, 10), (100, 200))
+    assert grouped(two, most=200) == [two]
+    assert grouped(two, most=199) == [two[:1], two[1:]]
+
+
+def test_a_span_that_is_longer_than_may_be_read_stands_alone():
+    long = spans((0, 500), (600, 700))
+    assert grouped(long, most=300) == [long[:1], long[1:]]

@@ -1,5 +1,6 @@
 """What is stored, read from ClickHouse."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
@@ -75,8 +76,10 @@ class ClickHouseStored:
             columns = await self._read(series, low, high)
             first = int(np.searchsorted(columns.open_time, start))
             more = len(columns.open_time) - first
-            older = await self._one(series, _LAST_BEFORE, low) if first < before else None
-            newer = await self._one(series, _NEXT, high) if more < most else None
+            older, newer = await asyncio.gather(
+                self._one(series, _LAST_BEFORE, low, wanted=first < before and low > _FIRST),
+                self._one(series, _NEXT, high, wanted=more < most),
+            )
             if older is None and newer is None:
                 return columns.part(max(0, first - before), first + most)
             wider *= _WIDER
@@ -89,7 +92,9 @@ class ClickHouseStored:
         )
         return _columns(table)
 
-    async def _one(self, series: Series, sql: str, time: int) -> int | None:
+    async def _one(self, series: Series, sql: str, time: int, *, wanted: bool) -> int | None:
+        if not wanted:
+            return None
         rows = await self._clickhouse.query(sql, **_names(series), time=time)
         return rows[0][0] if rows else None
 

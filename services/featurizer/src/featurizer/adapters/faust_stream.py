@@ -1,15 +1,14 @@
 """Faust: reads the topics of the featurizer, and lets nothing be acknowledged that is not done.
 
 Faust acknowledges an event whose agent raised, and every event that `take` has buffered when the
-agent is cancelled. So events are taken without acknowledgement, acknowledged one by one once all
-that follows from them is on the log, and nothing is ever raised inside the agent: a bug is handed
-to `run`, which ends the process, and the agent waits for that.
+agent is cancelled. So the agent only hands events on, without acknowledgement. What follows from
+them happens outside of it; once it is on the log they are acknowledged one by one, and a bug ends
+the process before that.
 """
 
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -22,16 +21,9 @@ from candlelog.grace import IN_HAND_SECONDS
 from candlelog.log.handling import DroppedError, Handling
 from candlelog.log.kafka.watchdog import Watchdog
 from candlelog.log.types import Partition, Record
+from featurizer.adapters.gathering import Gathering, Taken
 
 _LOOK_SECONDS: Final = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Gathering:
-    """Events that are worked on together: how many at most, and how long one waits for others."""
-
-    most: int
-    seconds: float
 
 
 class FaustStream:
@@ -50,13 +42,12 @@ class FaustStream:
         self._handling = handling
         self._clock = clock
         self._gathering = gathering
-        self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._done: dict[Any, int] = {}
         self._idle = asyncio.Event()
         self._idle.set()
         self._app = _app(bootstrap, group)
         source = self._app.topic(*topics, key_serializer="raw", value_serializer="raw")
-        self._app.agent(source, name=f"{group}.agent")(self._work)
+        self._app.agent(source, name=f"{group}.agent")(self._hand_on)
         self._app.on_partitions_revoked.connect(self._forget)
 
     @property
@@ -68,41 +59,43 @@ class FaustStream:
         """Work until `stopping` is set; raises what the agent met otherwise, or `Fatal` when the
         stream has gone silent."""
         told = asyncio.create_task(stopping.wait())
+        working = asyncio.create_task(self._work())
         watching = asyncio.create_task(self._watch())
         try:
             async with faust_app_running(self._app):
-                await asyncio.wait(
-                    {told, watching, self._failed}, return_when=asyncio.FIRST_COMPLETED
-                )
+                await asyncio.wait({told, working, watching}, return_when=asyncio.FIRST_COMPLETED)
                 await self._let_go()
         finally:
-            told.cancel()
-            watching.cancel()
-        for ended in (self._failed, watching):
+            for task in (told, working, watching):
+                task.cancel()
+        for ended in (working, watching):
             if ended.done() and not ended.cancelled():
                 ended.result()
 
-    async def _work(self, stream: Any) -> None:
-        async for events in stream.noack_take(self._gathering.most, self._gathering.seconds):
+    async def _hand_on(self, stream: Any) -> None:
+        async for event in stream.noack().events():
+            await self._gathering.put(Taken(_record(event.message), event))
+
+    async def _work(self) -> None:
+        """Work on group after group, until none is to be taken any more."""
+        while True:
+            await self._gathering.filled()
             if self._handling.letting_go.is_set():
                 return
             self._idle.clear()
             try:
-                found = await self._handling.finish([_record(event.message) for event in events])
+                await self._finish(await self._gathering.group())
             except DroppedError:
+                return
+            finally:
                 self._idle.set()
-                return
-            except Exception as error:  # noqa: BLE001 -- handed to `run`, which raises it
-                await self._give_up(error)
-                return
-            for event in events:
-                await stream.ack(event)
-                self._done[event.message.tp] = event.message.offset + 1
-            self._idle.set()
-            try:
-                self._handling.count_rejects(found)
-            except Fatal as error:
-                await self._give_up(error)
+
+    async def _finish(self, group: Sequence[Taken]) -> None:
+        found = await self._handling.finish([each.record for each in group])
+        for each in group:
+            each.event.ack()
+            self._done[each.event.message.tp] = each.record.offset + 1
+        self._handling.count_rejects(found)
 
     async def _let_go(self) -> None:
         """Take no more, and give what is in hand a while to be done."""
@@ -114,12 +107,6 @@ class FaustStream:
     async def _forget(self, *_: Any, **__: Any) -> None:
         """The partitions were taken away: how far they are done is another's to know."""
         self._done.clear()
-
-    async def _give_up(self, error: Exception) -> None:
-        """Have `run` raise it, and never return: what follows in the stream is not ours."""
-        self._failed.set_exception(error)
-        self._idle.set()
-        await asyncio.Event().wait()
 
     async def _watch(self) -> None:
         """Raise `Fatal` when there is something to read and nothing comes."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cache
 from typing import Any, Final
 
 import talib
@@ -101,6 +102,7 @@ def _refusal(name: str) -> str:
     return _REFUSED.get(name, "it is not known from how many rows its value follows")
 
 
+@cache
 def _of_talib(name: str) -> Known:
     function = _described(name)
     names: list[str | list[str]] = list(function.input_names.values())
@@ -111,9 +113,15 @@ def _of_talib(name: str) -> Known:
         free=all(isinstance(each, str) for each in names),
         parameters=dict(function.parameters),
         outputs=tuple(function.output_names),
-        rows=lambda parameters: _described(name, **parameters).lookback + 1,
+        rows=lambda parameters: _lookback(name, **parameters) + 1,
         function=_EXACT.get(name) or getattr(talib, name),
     )
+
+
+@cache
+def _lookback(name: str, **parameters: float) -> int:
+    """How many rows lie before the first value."""
+    return int(_described(name, **parameters).lookback)
 
 
 def _described(name: str, **parameters: float) -> Any:

@@ -38,9 +38,9 @@ def ema(values: Floats, timeperiod: int) -> Floats:
     value: Floats = talib.EMA(values, timeperiod)
     if len(values) >= W:
         age = W - timeperiod
-        begun = slice(timeperiod - 1, len(values) - age)
         left = (1 - 2 / (timeperiod + 1)) ** age
-        value[W - 1 :] += left * (sma(values, timeperiod)[begun] - value[begun])
+        begun = slice(timeperiod - 1, len(values) - age)
+        value[W - 1 :] += left * (sma(values[: begun.stop], timeperiod)[begun] - value[begun])
     return value
 
 

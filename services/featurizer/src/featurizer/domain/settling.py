@@ -13,9 +13,9 @@ How much that is beside the value of now depends on how large what is averaged w
   times what they are now (`ACTIVITY`).
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import takewhile
 from typing import Final
 
 from featurizer.domain.windows import W
@@ -76,7 +76,8 @@ def _left(share: float, rows: int, stages: int) -> float:
 
 
 def _rows_while(too_much: Callable[[int], bool]) -> int:
-    return sum(1 for _ in takewhile(too_much, range(W + 1)))
+    """What is left rises at first at most, and falls from then on."""
+    return bisect_left(range(W + 1), True, key=lambda rows: not too_much(rows))
 
 
 RECURSIONS: Final[Mapping[str, Recursion]] = {

@@ -5,7 +5,7 @@ touches its own value and those of the W − 1 rows after it, and each value nee
 before its own, or all there are.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from candlelog.market.ranges import TimeRange, merge
-from candlelog.market.timeframe import milliseconds
+from candlelog.market.timeframe import Timeframe, milliseconds
 
 W: Final = 2400
 """How many rows a value is computed from, at most."""
@@ -54,3 +54,25 @@ def windows(changed: Iterable[TimeRange], open_times: NDArray[np.int64]) -> list
             start = written.pop()[0]
         written.append((start, end))
     return [Window(max(0, start - W + 1), start, end) for start, end in written]
+
+
+def together(
+    spans: Sequence[TimeRange], timeframe: Timeframe, most: int
+) -> list[Sequence[TimeRange]]:
+    """Spans of a series, in order and disjoint, in groups that are read at once.
+
+    What lies between two spans is read anyway where it is no more than the W after the one and the
+    W before the other. A group of several reaches over `most` slots at most.
+    """
+    groups: list[list[TimeRange]] = []
+    for span in spans:
+        group = groups[-1] if groups else []
+        if (
+            group
+            and timeframe.count(group[-1].end, span.start) <= 2 * W
+            and timeframe.count(group[0].start, span.end) <= most
+        ):
+            group.append(span)
+        else:
+            groups.append([span])
+    return list(groups)
