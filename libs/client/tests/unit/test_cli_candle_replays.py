@@ -78,6 +78,8 @@ def test_it_is_switched_to_only_when_asked(command, api, told):
         ("running", {}, "5 of 9 records read"),
         ("completed", {"switched": True}, "candlelog replay switch-back"),
         ("completed", {"closed": True}, "the replay is closed"),
+        ("completed", {"shadow_missing": True}, "The shadow of the candles is gone"),
+        ("completed", {"shadow_missing": True}, "candlelog replay close"),
         ("failed", {}, "the replay is failed"),
         (
             "completed",

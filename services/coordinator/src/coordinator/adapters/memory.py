@@ -115,8 +115,8 @@ class MemoryChanges:
     """Answers what it was given."""
 
     def __init__(self) -> None:
-        self.found: list[Span] = []
+        self.found: list[Span] | None = []
 
-    async def spans(self) -> Sequence[Span]:
+    async def spans(self) -> Sequence[Span] | None:
         """See `coordinator.ports.Changes`."""
         return self.found
