@@ -103,7 +103,10 @@ class MemoryStock:
     ) -> int:
         """See `coordinator.ports.Stock`."""
         return sum(
-            len(self._times(series, feature_set, old) - self._times(series, feature_set, new))
+            len(
+                self.open_times.get(series, set[datetime]())
+                & self._times(series, feature_set, old) - self._times(series, feature_set, new)
+            )
             for series, (old, new) in exchanged.items()
         )
 
