@@ -53,11 +53,14 @@ class Comparison(Result):
 
 
 class CandleReplay(Result):
-    """A replay of candles. `switched`: what was rebuilt is served; `closed`: the other is gone."""
+    """A replay of candles. `switched`: what was rebuilt is served; `closed`: the other was dropped;
+    `shadow_missing`: it is gone, and nobody closed the replay.
+    """
 
     job: Job
     kind: Literal["candles"] = "candles"
     switched: bool = False
     closed: bool = False
     parts: Parts = Parts()
+    shadow_missing: bool = False
     comparison: Comparison | None = None

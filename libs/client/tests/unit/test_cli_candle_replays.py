@@ -5,6 +5,9 @@ from typing import Any
 
 import pytest
 
+from candlelog_client.cli.progress_view import candles
+from candlelog_client.results import Job
+
 COMPARISON = {
     "series_compared": 3, "series_different": 1, "rows_compared": 1200, "rows_equal": 1180,
     "rows_changed": 20, "rows_only_live": 4, "rows_only_shadow": 0,
@@ -78,6 +81,8 @@ def test_it_is_switched_to_only_when_asked(command, api, told):
         ("running", {}, "5 of 9 records read"),
         ("completed", {"switched": True}, "candlelog replay switch-back"),
         ("completed", {"closed": True}, "the replay is closed"),
+        ("completed", {"shadow_missing": True}, "The shadow of the candles is gone"),
+        ("completed", {"shadow_missing": True}, "candlelog replay close"),
         ("failed", {}, "the replay is failed"),
         (
             "completed",
@@ -96,3 +101,23 @@ def test_a_step_says_what_can_be_done_next(command, api):
     job = ended(api)
     api.say(f"POST /replays/{job['id']}/close", replay(job, closed=True), status=202)
     assert "the replay is closed" in command("replay", "close", job["id"]).output
+
+
+def test_of_a_replay_its_parts_are_counted_not_candles_of_none(command, api, feed):
+    figures = {
+        "kind": "replay", "candles_expected": 0, "candles_stored": 791184, "chunks_done": 7,
+        "chunks_total": 24, "features": False,
+    }  # fmt: skip
+    job = api.job(**figures)
+    api.say(f"GET /jobs/{job['id']}", job)
+    feed.connections = [[delta(job), delta({**job, "status": "completed"})]]
+    shown = command("jobs", "watch", job["id"]).stderr
+    assert "running  50.0 %  7 of 24 parts  ETA 2s" in shown
+    assert "candles" not in shown
+
+
+def test_the_bar_of_a_replay_counts_its_parts(api):
+    replay = Job.model_validate(
+        api.job(kind="replay", candles_expected=0, candles_stored=9, chunks_done=7, chunks_total=24)
+    )
+    assert candles(replay) == "7 of 24 parts  "

@@ -7,6 +7,8 @@ from candlelog.errors import Unavailable
 from candlelog.events.topics import CANDLES
 from candlelog.log.partitioner import partition_of
 from candlelog.market.series import Series
+from candlelog.stores.clickhouse import ClickHouse
+from clickhouse_sink.adapters.clickhouse import ClickHouseTables
 from clickhouse_sink.adapters.memory import MemorySets
 from clickhouse_sink.domain.batches import Batch, Window
 from clickhouse_sink.domain.tables import candle_rows
@@ -133,3 +135,38 @@ async def test_nothing_is_written_while_only_some_tables_are_exchanged(
         await clickhouse_sets.current()
     await clickhouse_sets.serve(5, rebuilt=True)
     assert len(await clickhouse_sets.current()) == 2
+
+
+async def test_the_tables_are_exchanged_in_the_order_in_which_a_wave_writes_them(
+    clickhouse_sets, clickhouse, batch_of, monkeypatch
+):
+    statements, written = [], []
+    (live,) = await clickhouse_sets.current()
+    append, command = ClickHouseTables.append, ClickHouse.command
+
+    async def appended(tables, name, rows):
+        written.append(name)
+        await append(tables, name, rows)
+
+    async def commanded(store, sql, **params):
+        statements.append(sql)
+        await command(store, sql, **params)
+
+    monkeypatch.setattr(ClickHouseTables, "append", appended)
+    await write(live, [Batch.of(batch_of([1.0]))])
+    await write(live, [Batch.of(batch_of([2.0], observed=1))])
+    await clickhouse_sets.open(5)
+    monkeypatch.setattr(ClickHouse, "command", commanded)
+    await clickhouse_sets.serve(5, rebuilt=True)
+    exchanged = [sql.split(" AND ")[0].rpartition(".")[2] for sql in statements]
+    assert exchanged == ["candle_revisions", "candles", "coverage"] == written[-3:]
+
+
+@pytest.mark.parametrize("rebuilt", [True, False])
+async def test_a_word_about_a_set_that_is_not_there_exchanges_nothing(sets, batch_of, rebuilt):
+    await sets.open(6)
+    shadow, live = await sets.current()
+    await write(shadow, [Batch.of(batch_of([2.0]))])
+    await write(live, [Batch.of(batch_of([1.0]))])
+    await sets.serve(5, rebuilt=rebuilt)
+    assert [await closes(tables) for tables in await sets.current()] == [[2.0], [1.0]]

@@ -173,3 +173,14 @@ async def test_what_had_been_refused_is_not_rebuilt(sink_of, batch_of):
         await sink.ask(batch_of([1.0]).header.job_id, "log")
         await sink.work()
     assert sink.sets.tables[SHADOW].rows("coverage") == []
+
+
+async def test_of_equal_requests_that_are_read_at_once_one_is_done(sink_of, batch_of):
+    log = MemoryLog()
+    async with log.producer() as producer:
+        sink = sink_of(log, producer)
+        await sink.sets.open(SHADOW)
+        for _ in range(2):
+            await sink.ask(batch_of([1.0]).header.job_id, "store")
+        assert await sink.work() == [Done(), Skip("asked for a moment ago")]
+    assert len(sink.said()) == 1

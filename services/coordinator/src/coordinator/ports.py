@@ -67,8 +67,8 @@ class Stock(Protocol):
 class Changes(Protocol):
     """Knows where a shadow of the candles differs from what is served."""
 
-    async def spans(self) -> Sequence[Span]:
-        """Of each series that has features and differs: from where to where.
+    async def spans(self) -> Sequence[Span] | None:
+        """Of each series that has features and differs: from where to where; None without a shadow.
 
         Raises `Unavailable`.
         """

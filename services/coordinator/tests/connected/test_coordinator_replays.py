@@ -260,3 +260,45 @@ async def test_a_build_that_another_replay_may_switch_back_to_is_kept(stocked, r
     assert await decided(stocked, second, "switch_back") == (True, "accepted")
     await decided(stocked, second, "close")
     assert changes(stocked)[-1] == (5, {(2, 1): "closed"})
+
+
+async def test_a_job_that_asks_for_a_closed_version_opens_it_again_and_computes_it_all(
+    stocked, replay, submission
+):
+    job = await done(stocked, replay())
+    await decided(stocked, job, "close")
+    asked = submission(features=True, feature_sets=(V2,))
+    await stocked.say(asked)
+    await stocked.finish()
+    assert stocked.states(asked.job_id)[-1] == "completed"
+    assert changes(stocked) == [(1, {(2, 0): "closed"}), (2, {(2, 0): "beside"})]
+    requests = [e for e in stocked.said(ReplayRequestedV1) if e.job_id == asked.job_id]
+    assert {(each.feature_set, each.build) for each in requests} == {(V2, 0)}
+    assert requests[0].start == EARLIEST
+    log = stocked.said_on("replay.requested")
+    assert log.index(requests[0]) > max(log.index(e) for e in log if isinstance(e, BuildsChangedV1))
+    await stocked.say(submission(features=True, feature_sets=(V2,)))
+    await stocked.finish()
+    assert len(changes(stocked)) == 2
+
+
+async def test_both_closed_versions_that_a_job_asks_for_are_opened_by_one_word(
+    stocked, replay, submission
+):
+    job = await done(stocked, replay())
+    other = await done(stocked, replay(feature_set={"name": "mine", "version": 3}))
+    for each in (job, other):
+        await decided(stocked, each, "close")
+    sets = (V2, FeatureSetRef(name="mine", version=3))
+    await stocked.say(submission(features=True, feature_sets=sets))
+    await stocked.finish()
+    assert changes(stocked)[-1] == (3, {(2, 0): "beside", (3, 0): "beside"})
+
+
+async def test_a_job_opens_nothing_that_was_not_closed(stocked, replay, submission):
+    await done(stocked, replay())
+    asked = submission(features=True, feature_sets=(V1, V2))
+    await stocked.say(asked)
+    await stocked.finish()
+    assert stocked.states(asked.job_id)[-1] == "completed"
+    assert changes(stocked) == []

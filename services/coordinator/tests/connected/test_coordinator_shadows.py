@@ -1,10 +1,12 @@
 """Replays of candles: one after the other, a step at a time, and switched to when asked."""
 
+import asyncio
 from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 
+from candlelog.errors import Unavailable
 from candlelog.events.feature_sets import DEFAULT
 from candlelog.events.jobs import ReplayCandlesV1, SwitchReplayV1
 from candlelog.events.progress import JobStateChangedV1, ReplayAnsweredV1
@@ -175,6 +177,34 @@ async def test_features_of_candles_that_change_are_computed_after_the_switch(des
     )
     assert await decided(desk, job, "switch_back") == "accepted"
     assert len({each.chunk_id for each in desk.said(ReplayRequestedV1)}) == 2
+
+
+async def test_a_replay_whose_shadow_is_gone_is_closed_and_not_switched_to(desk):
+    job = await rebuilt(desk)
+    desk.changes.found = None
+    assert await decided(desk, job, "switch") == "shadow_missing"
+    assert await decided(desk, job, "close") == "accepted"
+
+
+async def test_a_comparison_that_fails_is_answered_and_holds_up_nothing(desk):
+    job = await rebuilt(desk)
+
+    async def away() -> list[Span]:
+        raise Unavailable("ClickHouse: memory limit exceeded")
+
+    found, desk.changes.spans = desk.changes.spans, away
+    assert await decided(desk, job, "switch") == "comparison_failed"
+    desk.changes.spans = found
+    assert await decided(desk, job, "switch") == "accepted"
+    desk.changes.spans = away
+    assert await decided(desk, job, "close") == "accepted"
+
+
+async def test_a_comparison_without_an_end_is_given_up(desk, monkeypatch):
+    job = await rebuilt(desk)
+    monkeypatch.setattr("coordinator.handlers.shadows.COMPARE_SECONDS", 0.01)
+    desk.changes.spans = asyncio.Event().wait
+    assert await decided(desk, job, "switch") == "comparison_failed"
 
 
 async def test_an_unknown_replay_is_left_to_those_of_features(desk):

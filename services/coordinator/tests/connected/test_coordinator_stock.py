@@ -132,6 +132,8 @@ async def test_of_the_builds_of_a_set_the_one_that_serves_is_found(shelves: Shel
 async def test_lost_are_candles_with_features_in_the_first_build_and_not_in_the_second(
     shelves: Shelves,
 ):
+    await shelves.candles(BTC, [1, 2, 3, 4, 9])
+    await shelves.candles(ETH, [1])
     await shelves.features(BTC, OLD, [1, 2, 3, 4])
     await shelves.features(BTC, NEW, [2, 3, 9])
     await shelves.features(ETH, OLD, [1])
@@ -139,3 +141,11 @@ async def test_lost_are_candles_with_features_in_the_first_build_and_not_in_the_
     assert await count("mine", {BTC: (OLD, NEW), ETH: (OLD, NEW)}) == 3
     assert await count("mine", {BTC: (NEW, OLD)}) == 1
     assert await count("mine", {BTC: (OLD, OLD)}) == 0
+
+
+async def test_features_of_what_is_no_candle_any_more_are_not_lost(shelves: Shelves):
+    await shelves.candles(BTC, [1, 2])
+    await shelves.candles(ETH, [3])
+    await shelves.features(BTC, OLD, [1, 2, 3])
+    await shelves.features(BTC, NEW, [1])
+    assert await shelves.stock.lost("mine", {BTC: (OLD, NEW)}) == 1

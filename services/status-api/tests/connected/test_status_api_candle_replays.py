@@ -180,6 +180,16 @@ async def test_what_differs_is_counted_and_named(api: Any, shadow: str):
     await closed(api, job_id)
 
 
+async def test_of_a_shadow_that_is_gone_it_is_said_so(api: Any):
+    job_id = await rebuilt(api)
+    answer = await api.http.get(f"/replays/{job_id}")
+    assert answer.status_code == 200, answer.text
+    page = answer.json()
+    assert (page["comparison"], page["shadow_missing"]) == (None, True)
+    await closed(api, job_id)
+    assert (await api.http.get(f"/replays/{job_id}")).json()["shadow_missing"] is False
+
+
 async def test_a_switch_is_answered_by_the_coordinator(api: Any, shadow: str):
     job_id = await rebuilt(api)
     call = asyncio.create_task(api.http.post(f"/replays/{job_id}/switch"))

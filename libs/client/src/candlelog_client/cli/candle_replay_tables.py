@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 def differences(replay: "CandleReplay") -> RenderableType:
     """How far the rebuild is, or both sets as a whole and the series that differ."""
     found = replay.comparison
+    if replay.shadow_missing:
+        return "The shadow of the candles is gone: there is nothing to compare or to switch to."
     if found is None:
         parts = replay.parts
         return (
@@ -72,6 +74,8 @@ def what_next(replay: "CandleReplay") -> str:
             f"the replay is {replay.job.status}; follow it: candlelog jobs watch {job_id}; "
             f"give it up: candlelog replay close {job_id}"
         )
+    if replay.shadow_missing:
+        return f"end the replay: candlelog replay close {job_id}"
     if replay.switched:
         return (
             f"the rebuilt candles are served; back: candlelog replay switch-back {job_id}; "

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Protocol
 from rich.console import Console
 
 from candlelog.clock import Clock, SystemClock
-from candlelog_client.cli.figures import count, duration, percent, speed
+from candlelog_client.cli.figures import percent
 from candlelog_client.cli.output import stderr
-from candlelog_client.cli.progress_view import ProgressView, features
+from candlelog_client.cli.progress_view import ProgressView, candles, features, pace
 from candlelog_client.cli.session import run
 
 if TYPE_CHECKING:
@@ -76,9 +76,5 @@ async def follow(client: "Candlelog", job_id: str, console: Console) -> "Job":
 
 def line(job: "Job") -> str:
     """A job's state on one line."""
-    return (
-        f"{job.status}  {percent(job.progress_pct)}  "
-        f"{count(job.candles_stored)} of {count(job.candles_expected)} candles  "
-        f"{features(job)}"
-        f"{speed(job.candles_per_second)}  ETA {duration(job.eta_seconds)}"
-    )
+    stored = f"{candles(job).rstrip()} candles  " if job.candles_expected else candles(job)
+    return f"{job.status}  {percent(job.progress_pct)}  {stored}{features(job)}{pace(job)}"

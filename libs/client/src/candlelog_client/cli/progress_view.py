@@ -36,7 +36,7 @@ class ProgressView:
             self._progress.remove_task(self._bars.pop(gone))
         hidden = job.tasks_total - len(shown)
         name = f"[bold]job[/] {job.status}" + (f" (+{hidden} tasks)" if hidden > 0 else "")
-        rate = f"{speed(job.candles_per_second)}  ETA {duration(job.eta_seconds)}"
+        rate = pace(job)
         self._move(job.id, name, job, rate)
         for task in shown:
             self._move(task.id, f"{task.symbol} {task.timeframe}", task, task.status)
@@ -60,10 +60,19 @@ class ProgressView:
 
 
 def candles(row: "Job | Task") -> str:
-    """How many candles are stored, where any are asked for, with room behind it."""
-    if not row.candles_expected:  # of a replay: it is not known how many there are
-        return f"{count(row.candles_stored)} candles  " if row.candles_stored else ""
+    """How many candles are stored, where any are asked for, with room behind it; otherwise how many
+    parts are done: a replay asks for none.
+    """
+    if not row.candles_expected:
+        done, total = row.chunks_done, row.chunks_total
+        return f"{count(done)} of {count(total)} parts  " if total else ""
     return f"{count(row.candles_stored)} of {count(row.candles_expected)}  "
+
+
+def pace(job: "Job") -> str:
+    """How fast candles are stored, where any are asked for, and how long it will take."""
+    rate = f"{speed(job.candles_per_second)}  " if job.candles_expected else ""
+    return f"{rate}ETA {duration(job.eta_seconds)}"
 
 
 def features(row: "Job | Task") -> str:

@@ -42,17 +42,24 @@ FROM (
 )
 GROUP BY exchange, symbol, timeframe
 """
+_IS_THERE: Final = """
+SELECT count() FROM system.tables WHERE database = {shadow:String} AND name = 'candles'
+"""
 _OF_EXCHANGE: Final = "{exchange:String} IN ('', exchange)"
 _OF_SERIES: Final = "(exchange, symbol, timeframe) IN {series:Array(Tuple(String, String, String))}"
 
 
-async def compare(clickhouse: ClickHouse, exchange: str = "") -> Comparison:
-    """Compare the shadow with the live tables as they are now, of all exchanges or of one.
+async def compare(clickhouse: ClickHouse, exchange: str = "") -> Comparison | None:
+    """Compare the shadow with the live tables as they are now, of all exchanges or of one; None
+    when there is no shadow.
 
     Only the values count: of equal ones it does not matter when they were read. A series is first
     compared as a whole, by a sum over hashes of its rows; slot by slot only where that differs.
-    Raises `Unavailable`, also when there is no shadow.
+    Raises `Unavailable`.
     """
+    shadow = clickhouse.database + SHADOW
+    if await clickhouse.query(_IS_THERE, shadow=shadow) == [(0,)]:
+        return None
     prints = await clickhouse.query(
         _sql(clickhouse, _FINGERPRINTS, _OF_EXCHANGE), exchange=exchange
     )

@@ -149,7 +149,9 @@ class MemorySets:
 
     async def serve(self, number: int, *, rebuilt: bool) -> None:
         """Have the set with this number be the live one, or the shadow."""
-        if self.beside is not None and (self.live == number) != rebuilt:
+        if self.beside is None or number not in (self.live, self.beside):
+            return
+        if (self.live == number) != rebuilt:
             self.live, self.beside = self.beside, self.live
 
     async def close(self, number: int) -> None:

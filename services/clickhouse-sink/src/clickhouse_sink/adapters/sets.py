@@ -13,6 +13,11 @@ from clickhouse_sink.adapters.clickhouse import ClickHouseTables
 from clickhouse_sink.domain.retelling import Answered, Untold
 from clickhouse_sink.domain.sets import MARKED, Marks, mark, number_of, numbers
 
+_EXCHANGED: Final = ("candle_revisions", "candles", "coverage")
+"""The tables of a set in the order of their exchange: that in which a wave writes them. So whoever
+read candles of the other set is refused at its first insert. With `candles` first, revisions could
+be computed from the one set's candles and get into the other's table before that is exchanged."""
+
 _COLUMNS: Final = """
 SELECT database, table, name FROM system.columns
 WHERE database IN ({live:String}, {shadow:String}) AND default_kind = 'EPHEMERAL'
@@ -83,9 +88,12 @@ class ClickHouseSets:
             await self._shadow.command(made + columns)
 
     async def serve(self, number: int, *, rebuilt: bool) -> None:
-        """Exchange the tables that are not where they are wanted."""
+        """Exchange the tables that are not where they are wanted; of other sets than this one and
+        the one it stands beside, none.
+        """
         live, shadow = await self._marks()
-        for table in MARKED:
+        there = number in {*numbers(live), *numbers(shadow)}
+        for table in _EXCHANGED if there else ():
             if table in shadow and (live[table] == number) != rebuilt:
                 await self._live.command(
                     f"EXCHANGE TABLES {self._live.database}.{table}"

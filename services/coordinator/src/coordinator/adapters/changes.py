@@ -23,9 +23,11 @@ class ClickHouseChanges:
     def __init__(self, clickhouse: ClickHouse) -> None:
         self._clickhouse = clickhouse
 
-    async def spans(self) -> Sequence[Span]:
+    async def spans(self) -> Sequence[Span] | None:
         """See `coordinator.ports.Changes`."""
         compared = await compare(self._clickhouse)
+        if compared is None:
+            return None
         rows = await self._clickhouse.query(_SERVED) if compared.differences else []
         served = {Series(*row[:3]): row[3] for row in rows}
         return [

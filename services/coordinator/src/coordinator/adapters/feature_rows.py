@@ -25,12 +25,19 @@ def sets_named(names: Iterable[str]) -> tuple[FeatureSetRef, ...]:
 
 async def mark(
     connection: Connection, series: Sequence[Series], sets: Sequence[FeatureSetRef], job_id: UUID
-) -> None:
-    """From now on these series, all of one exchange, have these sets, if they had not before."""
+) -> list[tuple[Series, FeatureSetRef]]:
+    """From now on these series, all of one exchange, have these sets; those that they had not
+    before.
+    """
     exchange, symbols, timeframes = _columns(series)
-    await connection.execute(
+    rows = await connection.fetch(
         statements.MARK_SERIES, exchange, symbols, timeframes, set_names(sets), job_id
     )
+    return [
+        (Series(exchange, row["symbol"], row["timeframe"]), feature_set)
+        for row in rows
+        for feature_set in sets_named([row["feature_set"]])
+    ]
 
 
 async def marks(connection: Connection, series: Sequence[Series]) -> Marks:

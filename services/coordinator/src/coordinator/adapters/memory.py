@@ -103,7 +103,10 @@ class MemoryStock:
     ) -> int:
         """See `coordinator.ports.Stock`."""
         return sum(
-            len(self._times(series, feature_set, old) - self._times(series, feature_set, new))
+            len(
+                self.open_times.get(series, set[datetime]())
+                & self._times(series, feature_set, old) - self._times(series, feature_set, new)
+            )
             for series, (old, new) in exchanged.items()
         )
 
@@ -115,8 +118,8 @@ class MemoryChanges:
     """Answers what it was given."""
 
     def __init__(self) -> None:
-        self.found: list[Span] = []
+        self.found: list[Span] | None = []
 
-    async def spans(self) -> Sequence[Span]:
+    async def spans(self) -> Sequence[Span] | None:
         """See `coordinator.ports.Changes`."""
         return self.found

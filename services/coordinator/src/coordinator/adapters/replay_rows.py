@@ -4,12 +4,12 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from candlelog.events.feature_sets import FeatureBuildRef
+from candlelog.events.feature_sets import FeatureBuildRef, FeatureSetRef
 from candlelog.market.series import Series
 from candlelog.stores.postgres import Connection
 from coordinator.adapters import replay_statements as statements
 from coordinator.domain.planning import Rebuild, TaskPlan
-from coordinator.domain.switching import Standing
+from coordinator.domain.switching import Reopened, Standing
 
 
 async def lock(connection: Connection) -> None:
@@ -111,6 +111,29 @@ async def close(connection: Connection, job_id: UUID) -> dict[Series, list[Featu
     await connection.execute(statements.MARK_SERVED, job_id)
     await connection.execute(statements.FORGET_MARKS, job_id)
     return found
+
+
+async def reopen(
+    connection: Connection, marked: Sequence[tuple[Series, FeatureSetRef]]
+) -> list[Reopened]:
+    """Of these versions of series, all of one exchange, the first builds that were given up are
+    so no more; the numbers of these decisions.
+    """
+    rows = await connection.fetch(
+        statements.REOPEN,
+        *_columns([series for series, _ in marked]),
+        [feature_set.name for _, feature_set in marked],
+        [feature_set.version for _, feature_set in marked],
+    )
+    return [
+        Reopened(
+            _series(row),
+            row["feature_set"],
+            [_ref(version, 0) for version in row["versions"]],
+            row["number"],
+        )
+        for row in rows
+    ]
 
 
 def _ref(version: int, build: int) -> FeatureBuildRef:

@@ -78,6 +78,27 @@ SELECT * FROM ({_OF_JOB}) AS mine EXCEPT SELECT * FROM ({_NAMED}) AS named
 ORDER BY symbol, timeframe, version, build
 """
 
+# First builds of these versions that were given up, by the row that counts what is decided of them:
+# exchange, then symbols, timeframes, names and versions.
+REOPEN: Final = f"""
+WITH asked AS (
+    SELECT $1::text AS exchange, * FROM unnest($2::text[], $3::text[], $4::text[], $5::int[])
+        AS named (symbol, timeframe, feature_set, version)
+), known AS (
+    SELECT {_SET}, version, build FROM replays
+    UNION SELECT {_SET}, old_version, old_build FROM replays
+), unnamed AS (
+    SELECT {_SET}, version, build FROM asked JOIN known USING ({_SET}, version) WHERE build = 0
+    EXCEPT SELECT * FROM ({_NAMED}) AS named
+), again AS (
+    SELECT {_SET}, array_agg(version ORDER BY version) AS versions FROM unnamed GROUP BY {_SET}
+)
+UPDATE served SET number = number + 1 FROM again
+WHERE (served.exchange, served.symbol, served.timeframe, served.feature_set)
+      = (again.exchange, again.symbol, again.timeframe, again.feature_set)
+RETURNING served.exchange, served.symbol, served.timeframe, served.feature_set, versions, number
+"""
+
 MARK_SERVED: Final = f"""
 INSERT INTO series_features ({_SET}, complete, job_id)
 SELECT {_SERIES}, feature_set || '/' || served.version, true, $1

@@ -195,7 +195,7 @@ SELECT $1, symbol, timeframe, feature_set, $5
 FROM unnest($2::text[], $3::text[]) AS named (symbol, timeframe)
 CROSS JOIN unnest($4::text[]) AS asked (feature_set)
 ORDER BY symbol, timeframe, feature_set
-ON CONFLICT DO NOTHING
+ON CONFLICT DO NOTHING RETURNING symbol, timeframe, feature_set
 """
 
 MARKS_OF_SERIES: Final = """

@@ -26,13 +26,16 @@ _SERVED: Final = f"""
 SELECT symbol, timeframe, version, build FROM feature_builds FINAL
 WHERE {_OF_SERIES} AND feature_set = {{feature_set:String}} AND state = 'serving'
 """  # noqa: S608 -- the same
-_OF_BUILD: Final = """
+_OF_ONE: Final = """
 exchange = {exchange:String} AND symbol = {symbol:String} AND timeframe = {timeframe:String}
-    AND feature_set = {feature_set:String}
+"""
+_OF_BUILD: Final = f"""
+{_OF_ONE} AND feature_set = {{feature_set:String}}
 """
 _LOST: Final = f"""
 SELECT count() FROM features FINAL
 WHERE {_OF_BUILD} AND version = {{version:UInt32}} AND build = {{build:UInt32}}
+    AND open_time IN (SELECT open_time FROM candles WHERE {_OF_ONE})
     AND open_time NOT IN (
         SELECT open_time FROM features
         WHERE {_OF_BUILD}

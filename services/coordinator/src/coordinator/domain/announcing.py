@@ -16,13 +16,15 @@ from candlelog.events.progress import (
     TaskStateChangedV1,
 )
 from candlelog.events.replay import BuildsChangedV1, BuildState, BuildStateName
+from candlelog.market.series import Series
 from candlelog.market.states import Action, Status
 from coordinator.domain.jobs import Job, TaskMoved, moved
 from coordinator.domain.planning import Rebuild, TaskPlan
-from coordinator.domain.switching import Standing
+from coordinator.domain.switching import Reopened, Standing
 
 _ROUTE_REASON = "the venue answers the whole range itself"
 
+States = Mapping[BuildStateName, Sequence[FeatureBuildRef]]
 ControlState = Literal["running", "paused", "cancelled"]
 _CONTROLS: dict[Status, ControlState] = {
     Status.PAUSED: "paused",
@@ -90,23 +92,32 @@ def task_changed(task: TaskMoved, now: datetime) -> Event:
 
 def served(standing: Standing, build: FeatureBuildRef) -> Event:
     """The event that has a build served, and kept up beside it what was served before."""
-    return _changed(standing, {"serving": [build], "beside": [standing.served]})
+    return _decided(standing, {"serving": [build], "beside": [standing.served]})
 
 
 def closed(standing: Standing, builds: Sequence[FeatureBuildRef]) -> Event:
     """The event that has builds given up."""
-    return _changed(standing, {"closed": builds})
+    return _decided(standing, {"closed": builds})
 
 
-def _changed(
-    standing: Standing, states: Mapping[BuildStateName, Sequence[FeatureBuildRef]]
-) -> Event:
+def reopened(again: Reopened) -> Event:
+    """The event that has builds kept up again that were given up."""
+    states: States = {"beside": again.builds}
+    return _changed(again.series, again.feature_set, again.number, states)
+
+
+def _decided(standing: Standing, states: States) -> Event:
+    name, number = standing.rebuild.feature_set, standing.number + 1
+    return _changed(standing.series, name, number, states)
+
+
+def _changed(series: Series, feature_set: str, number: int, states: States) -> Event:
     return BuildsChangedV1(
-        exchange=standing.series.exchange,
-        symbol=standing.series.symbol,
-        timeframe=standing.series.timeframe,
-        feature_set=standing.rebuild.feature_set,
-        number=standing.number + 1,
+        exchange=series.exchange,
+        symbol=series.symbol,
+        timeframe=series.timeframe,
+        feature_set=feature_set,
+        number=number,
         builds=tuple(
             BuildState(version=each.version, build=each.build, state=state)
             for state, builds in states.items()

@@ -16,6 +16,9 @@ from candlelog.market.series import Series
 from candlelog.market.states import Status
 
 Phase = Literal["opening", "log", "store", "rebuilt", "closed"]
+Refusal = tuple[str, str]
+"""Code and reason why an action is not possible."""
+
 PARTS: Final = CANDLES.partitions
 """Of each origin: one a partition of the topic."""
 
@@ -45,7 +48,7 @@ class Span(NamedTuple):
     build: int
 
 
-def refusal(shadow: Shadow, action: SwitchAction, running: UUID | None) -> tuple[str, str] | None:
+def refusal(shadow: Shadow, action: SwitchAction, running: UUID | None) -> Refusal | None:
     """Code and reason why the action is not possible; None where it is.
 
     `running` is a replay of features that is not over.
@@ -97,7 +100,7 @@ def recomputations(shadow: Shadow, spans: Sequence[Span]) -> Iterator[ReplayRequ
         )
 
 
-def _misplaced(shadow: Shadow, action: SwitchAction) -> tuple[str, str] | None:
+def _misplaced(shadow: Shadow, action: SwitchAction) -> Refusal | None:
     if shadow.serving == (action == "switch_back"):
         return None
     if action == "switch":

@@ -22,6 +22,16 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
+class Reopened:
+    """Builds of a set of a series that were given up and are wanted again, by decision `number`."""
+
+    series: Series
+    feature_set: str
+    builds: Sequence[FeatureBuildRef]
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Replay:
     """A replay as a whole. `running` is another one, of a series and set that this one has."""
 

@@ -1,5 +1,6 @@
 """Candles are rebuilt from the log in a shadow of their tables, which is exchanged when asked."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -7,7 +8,8 @@ from typing import Final
 from uuid import UUID, uuid5
 
 from candlelog.clock import Clock
-from candlelog.events.jobs import ReplayCandlesV1, SwitchReplayV1
+from candlelog.errors import Unavailable
+from candlelog.events.jobs import ReplayCandlesV1, SwitchAction, SwitchReplayV1
 from candlelog.events.progress import JobStateChangedV1, ReplayAnsweredV1
 from candlelog.events.rebuild import PartRebuiltV1, ShadowChangedV1, ShadowRequestedV1, ShadowStep
 from candlelog.log.handling import Handle
@@ -17,11 +19,25 @@ from candlelog.market.states import TERMINAL, Action, Status
 from candlelog.stores.transactions import Transaction, Transactions
 from coordinator.adapters import shadow_rows
 from coordinator.domain.jobs import moved
-from coordinator.domain.shadows import PARTS, Phase, Shadow, Span, recomputations, refusal, requests
+from coordinator.domain.shadows import (
+    PARTS,
+    Phase,
+    Refusal,
+    Shadow,
+    Span,
+    recomputations,
+    refusal,
+    requests,
+)
 from coordinator.ports import Changes
 
 _OLD: Final = Skip("consumed before")
 _KNOWN: Final = Skip("there is a replay with this id")
+
+COMPARE_SECONDS: Final = 20.0
+"""How long a comparison may take: commands behind it wait, and who asked is not told for longer."""
+_MISSING: Final[Refusal] = "shadow_missing", "the shadow of the candles is gone: close the replay"
+_FAILED: Final[Refusal] = "comparison_failed", "the candles could not be compared: try again later"
 
 
 class CandleReplays:
@@ -63,22 +79,45 @@ class CandleReplays:
             shadow = await shadow_rows.read(transaction.connection, command.job_id)
         if shadow is None:
             return None
-        switching = command.action != "close" and shadow.phase == "rebuilt"
-        spans = await self._changes.spans() if switching else []
+        spans, refused = await self._compared(shadow, command.action)
         async with self._transactions.begin() as transaction:
             if not all(await transaction.fresh([received])):
                 return _OLD
-            await self._decide(transaction, command, spans)
+            await self._decide(transaction, command, spans, refused)
         return Done()
 
+    async def _compared(
+        self, shadow: Shadow, action: SwitchAction
+    ) -> tuple[Sequence[Span], Refusal | None]:
+        """Where features change by the action, or code and reason why it is refused.
+
+        Whatever ClickHouse says, there is an answer: every other command waits behind this one.
+        """
+        if action == "close":
+            return [], None
+        refused = refusal(shadow, action, None)
+        if refused is not None:
+            return [], refused
+        try:
+            async with asyncio.timeout(COMPARE_SECONDS):
+                spans = await self._changes.spans()
+        except (Unavailable, TimeoutError):
+            return [], _FAILED
+        return ([], _MISSING) if spans is None else (spans, None)
+
     async def _decide(
-        self, transaction: Transaction, command: SwitchReplayV1, spans: Sequence[Span]
+        self,
+        transaction: Transaction,
+        command: SwitchReplayV1,
+        spans: Sequence[Span],
+        refused: Refusal | None,
     ) -> None:
         connection, now = transaction.connection, self._clock.now()
         await shadow_rows.lock(connection)
         shadow = await shadow_rows.read(connection, command.job_id)
         assert shadow is not None
-        refused = refusal(shadow, command.action, await shadow_rows.running(connection))
+        running = await shadow_rows.running(connection)
+        refused = refused or refusal(shadow, command.action, running)
         if refused is not None:
             code, reason = refused
             transaction.say(

@@ -11,9 +11,9 @@ from candlelog.log.outcome import Outcome, Skip
 from candlelog.log.types import Received
 from candlelog.market.profile import ExchangeProfile
 from candlelog.market.ranges import TimeRange
-from candlelog.stores.postgres import Connection
-from candlelog.stores.transactions import Transactions
-from coordinator.adapters import feature_rows
+from candlelog.stores.transactions import Transaction, Transactions
+from coordinator.adapters import feature_rows, replay_rows
+from coordinator.domain import announcing
 from coordinator.domain.planning import Known, TaskPlan, plan_job
 from coordinator.domain.repairs import plan_repair
 from coordinator.domain.submission import Submission, check, series_of, sets_of
@@ -48,7 +48,7 @@ class Submissions:
         async with self._transactions.begin() as transaction:
             if not all(await transaction.fresh([received])):
                 return _OLD
-            known = await _with_features(transaction.connection, command, seen)
+            known = await _with_features(transaction, command, seen)
             plans = await asyncio.to_thread(_plan, command, venue, known, now)
             return await accept(transaction, command, plans, now)
 
@@ -70,10 +70,14 @@ class Submissions:
         return known
 
 
-async def _with_features(connection: Connection, command: Submission, seen: Known) -> Known:
+async def _with_features(transaction: Transaction, command: Submission, seen: Known) -> Known:
     """What was seen, and what is known of features; the series have the sets asked for by now."""
-    series = series_of(command)
-    await feature_rows.mark(connection, series, sets_of(command), command.job_id)
+    connection, series = transaction.connection, series_of(command)
+    if sets := sets_of(command):
+        await replay_rows.lock(connection)
+        if marked := await feature_rows.mark(connection, series, sets, command.job_id):
+            again = await replay_rows.reopen(connection, marked)
+            transaction.say(*map(announcing.reopened, again))
     return replace(
         seen,
         marks=await feature_rows.marks(connection, series),

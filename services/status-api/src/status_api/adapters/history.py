@@ -202,8 +202,10 @@ class History:
         page = set(known)
         return [StoredSeries(*row) for row in rows if row[:3] in page]
 
-    async def compared(self, exchange: str) -> Comparison:
-        """The shadow of the candles beside what is served; of all exchanges where it is empty."""
+    async def compared(self, exchange: str) -> Comparison | None:
+        """The shadow of the candles beside what is served, of one exchange, or of all where
+        `exchange` is empty; None where there is no shadow.
+        """
         return await compare(self._clickhouse, exchange)
 
     async def coverage(self, series: Series, window: Window, limit: int) -> Sequence[Asked]:

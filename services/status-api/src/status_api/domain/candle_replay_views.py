@@ -66,11 +66,16 @@ class CandleReplayView(View):
     switched: bool = Field(description="whether readers see what was rebuilt")
     closed: bool = Field(description="whether what is not served was dropped")
     parts: PartsView
-    comparison: ComparisonView | None = Field(description="null until rebuilt, and once closed")
+    shadow_missing: bool = Field(
+        description="whether what was rebuilt is gone, though nobody closed the replay: close it"
+    )
+    comparison: ComparisonView | None = Field(
+        description="null until rebuilt, once closed, and when the shadow is missing"
+    )
 
 
 def candle_replay_view(
-    job: JobView, shadow: ShadowRow, compared: Comparison | None
+    job: JobView, shadow: ShadowRow, compared: Comparison | None, *, missing: bool
 ) -> CandleReplayView:
     """The replay as it is known to be."""
     return CandleReplayView(
@@ -79,6 +84,7 @@ def candle_replay_view(
         switched=shadow.switched,
         closed=shadow.closed,
         parts=_parts(shadow),
+        shadow_missing=missing,
         comparison=None if compared is None else _comparison(compared),
     )
 

@@ -43,7 +43,7 @@ async def switched(ctx: Context, name: str, job: Job, action: SwitchAction) -> C
     )
     await decided(ctx, command, _STEP_SECONDS)
     shadow = await ctx.jobs.shadow(job.submission.job_id)
-    return candle_replay_view(await view(ctx, job), shadow, None)
+    return candle_replay_view(await view(ctx, job), shadow, None, missing=False)
 
 
 async def replay_view(ctx: Context, job: Job, exchange: str) -> CandleReplayView:
@@ -51,4 +51,6 @@ async def replay_view(ctx: Context, job: Job, exchange: str) -> CandleReplayView
     shadow = await ctx.jobs.shadow(job.submission.job_id)
     whole = job.progress.state == "completed" and not shadow.closed
     compared = await ctx.history.compared(exchange) if whole else None
-    return candle_replay_view(await view(ctx, job), shadow, compared)
+    return candle_replay_view(
+        await view(ctx, job), shadow, compared, missing=whole and compared is None
+    )
