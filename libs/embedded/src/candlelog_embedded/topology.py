@@ -8,7 +8,9 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
-from candlelog.errors import Misconfigured
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
+
+from candlelog.errors import Misconfigured, Unavailable
 from candlelog.events.topics import TOPICS
 from candlelog.grace import PROCESS_SECONDS
 from candlelog_embedded.broker import broker
@@ -26,6 +28,8 @@ API = "status-api"
 _SAMPLE_MARKET = Path(__file__).with_name("sample_market")
 _STORES_GRACE_SECONDS = 4.0
 """With `PROCESS_SECONDS` for the services before them, within the 15 s that a stop may take."""
+_ANSWERING_SECONDS = 30.0
+"""How long a broker may listen, and hang up on who asks, before that is the end of a start."""
 
 MOST_REPLICAS = max(topic.partitions for topic in TOPICS)
 
@@ -137,7 +141,14 @@ def stages(options: Options, ports: Ports, environment: Mapping[str, str]) -> tu
     )
 
 
+@retry(
+    retry=retry_if_exception_type(Unavailable),
+    wait=wait_fixed(0.5),
+    stop=stop_after_delay(_ANSWERING_SECONDS),
+    reraise=True,
+)
 async def _apply_topics(bootstrap: str) -> None:
+    """Make the topics: again, where a busy broker that listens already has hung up."""
     from candlelog.log.topics_admin import apply_topics  # noqa: PLC0415 -- `ps` and `down` need no Kafka client
 
     await apply_topics(bootstrap, TOPIC_PREFIX)

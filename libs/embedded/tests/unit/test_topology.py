@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from candlelog import grace
-from candlelog.errors import Misconfigured
+from candlelog.errors import Misconfigured, Unavailable
 from candlelog.log.consume import ConsumeLoop
 from candlelog_embedded.process import ProcessSpec
 from candlelog_embedded.supervisor.identity import Identity
@@ -228,3 +228,19 @@ def test_services_are_told_of_the_folder_of_feature_sets_wherever_they_run(
     told_of = told(Options(Path("/data"), feature_sets="sets"))["CANDLELOG_FEATURE_SETS"]
     assert told_of == str(tmp_path / "sets")
     assert "CANDLELOG_FEATURE_SETS" not in told(OPTIONS)
+
+
+async def test_a_broker_that_hangs_up_is_asked_again_for_its_topics(monkeypatch):
+    answers = iter([Unavailable("closed"), None])
+    asked: list[str] = []
+
+    async def apply_topics(bootstrap: str, prefix: str) -> None:
+        asked.append(f"{bootstrap} {prefix}")
+        if (answer := next(answers)) is not None:
+            raise answer
+
+    monkeypatch.setattr("candlelog.log.topics_admin.apply_topics", apply_topics)
+    ports = Ports(OPTIONS, range(20_000, 20_050))
+    first, _ = stages(OPTIONS, ports, shared_environment(OPTIONS, ports, IDENTITY))
+    await first.then()
+    assert asked == ["127.0.0.1:20000 candlelog."] * 2
