@@ -7,10 +7,11 @@ from uuid import UUID
 
 from candlelog.events.event import Event
 from candlelog.events.feature_sets import FeatureBuildRef
-from candlelog.events.jobs import JobControlV1
+from candlelog.events.jobs import JobControlV1, SwitchReplayV1
 from candlelog.events.progress import (
     JobAcceptedV1,
     JobStateChangedV1,
+    ReplayAnsweredV1,
     ReplayPlannedV1,
     TaskPlannedV1,
     TaskStateChangedV1,
@@ -30,6 +31,22 @@ _CONTROLS: dict[Status, ControlState] = {
     Status.PAUSED: "paused",
     Status.CANCELLED: "cancelled",
 }
+
+
+def answered(
+    command: SwitchReplayV1, refused: tuple[str, str] | None, at: datetime
+) -> ReplayAnsweredV1:
+    """What was decided about a replay: `refused` with code and reason, or done."""
+    code, reason = refused or ("accepted", "")
+    return ReplayAnsweredV1(
+        job_id=command.job_id,
+        correlation_id=command.correlation_id,
+        action=command.action,
+        accepted=refused is None,
+        code=code,
+        reason=reason,
+        answered_at=at,
+    )
 
 
 def control(job: Job) -> JobControlV1:

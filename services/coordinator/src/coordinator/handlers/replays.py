@@ -9,7 +9,6 @@ from candlelog.clock import Clock
 from candlelog.errors import Invalid
 from candlelog.events.feature_sets import FeatureBuildRef
 from candlelog.events.jobs import ReplayFeaturesV1, SwitchReplayV1
-from candlelog.events.progress import ReplayAnsweredV1
 from candlelog.log.outcome import Done, Outcome, Skip
 from candlelog.log.types import Received
 from candlelog.market.ranges import TimeRange
@@ -134,18 +133,7 @@ async def _decide(
     transaction: Transaction, command: SwitchReplayV1, lost: int, now: datetime
 ) -> None:
     refused = await _refusal(transaction.connection, command, lost=lost)
-    code, reason = refused or ("accepted", "")
-    transaction.say(
-        ReplayAnsweredV1(
-            job_id=command.job_id,
-            correlation_id=command.correlation_id,
-            action=command.action,
-            accepted=refused is None,
-            code=code,
-            reason=reason,
-            answered_at=now,
-        )
-    )
+    transaction.say(announcing.answered(command, refused, now))
     if refused is None:
         await _carry_out(transaction, command)
 

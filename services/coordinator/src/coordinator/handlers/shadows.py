@@ -18,6 +18,7 @@ from candlelog.log.types import Received
 from candlelog.market.states import TERMINAL, Action, Status
 from candlelog.stores.transactions import Transaction, Transactions
 from coordinator.adapters import shadow_rows
+from coordinator.domain import announcing
 from coordinator.domain.jobs import moved
 from coordinator.domain.shadows import (
     PARTS,
@@ -119,18 +120,7 @@ class CandleReplays:
         running = await shadow_rows.running(connection)
         refused = refused or refusal(shadow, command.action, running)
         if refused is not None:
-            code, reason = refused
-            transaction.say(
-                ReplayAnsweredV1(
-                    job_id=command.job_id,
-                    correlation_id=command.correlation_id,
-                    action=command.action,
-                    accepted=False,
-                    code=code,
-                    reason=reason,
-                    answered_at=now,
-                )
-            )
+            transaction.say(announcing.answered(command, refused, now))
             return
         if command.action == "close" and shadow.status not in TERMINAL:
             shadow = _moved(transaction, shadow, Action.CANCEL, now=now)

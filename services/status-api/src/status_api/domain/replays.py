@@ -1,11 +1,9 @@
 """The body of `POST /replays`: its shape, its rules, and the command it becomes."""
 
-import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Final, Literal
 
-import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from candlelog.events.feature_sets import DEFAULT, FeatureSetRef
@@ -15,7 +13,7 @@ from candlelog.market.profile import EXCHANGES, profile
 from candlelog.market.series import Series
 from status_api.domain.moments import parse_time
 from status_api.domain.problems import FieldError, Problem, invalid_fields
-from status_api.domain.submission import Author, Name, once
+from status_api.domain.submission import Author, Name, digest_of, once
 from status_api.domain.suggestions import unknown_names
 from status_api.domain.text import PRESENTABLE
 
@@ -76,7 +74,7 @@ class FeatureReplay(BaseModel):
             if body[field] is not None:
                 body[field] = parse_time(field, body[field]).isoformat()
         body["symbols"], body["timeframes"] = once(self.symbols), once(self.timeframes)
-        return hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()
+        return digest_of(body)
 
 
 class CandleReplay(BaseModel):
@@ -94,8 +92,7 @@ class CandleReplay(BaseModel):
 
     def digest(self) -> str:
         """The same for requests that say the same: SHA-256 over the canonical body."""
-        body = self.model_dump(mode="json")
-        return hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()
+        return digest_of(self.model_dump(mode="json"))
 
     def command(self, author: Author, now: datetime) -> ReplayCandlesV1:
         """The command to publish."""

@@ -102,7 +102,7 @@ class JobRequest(BaseModel):
             body["feature_sets"] = self.sets
         elif self.feature_sets is None:  # so it was before there were any: keys keep their jobs
             del body["feature_sets"]
-        return hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()
+        return digest_of(body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +226,11 @@ def _start(request: JobRequest, end: datetime) -> datetime:
 
 def _refused(field: str, code: str, detail: str) -> Problem:
     return invalid_fields([FieldError(field, code, detail)])
+
+
+def digest_of(body: object) -> str:
+    """SHA-256 over a body in JSON, whatever the order of its fields."""
+    return hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 def once(names: Sequence[str]) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """Replays of candles: what `/replays` does with them."""
 
-from candlelog.events.jobs import SwitchAction, SwitchReplayV1
+from candlelog.events.jobs import SwitchReplayV1
 from status_api.adapters.jobs import Job
 from status_api.domain.candle_replay_views import CandleReplayView, candle_replay_view
 from status_api.domain.problems import Problem
@@ -32,15 +32,8 @@ async def submitted(ctx: Context, request: CandleReplay, author: Author) -> Job:
     return await visible(ctx, author.job_id)
 
 
-async def switched(ctx: Context, name: str, job: Job, action: SwitchAction) -> CandleReplayView:
+async def switched(ctx: Context, job: Job, command: SwitchReplayV1) -> CandleReplayView:
     """The replay, once the sink has done what was asked for."""
-    command = SwitchReplayV1(
-        job_id=job.submission.job_id,
-        correlation_id=ctx.new_id(),
-        action=action,
-        requested_by=name,
-        requested_at=ctx.clock.now(),
-    )
     await decided(ctx, command, _STEP_SECONDS)
     shadow = await ctx.jobs.shadow(job.submission.job_id)
     return candle_replay_view(await view(ctx, job), shadow, None, missing=False)

@@ -139,9 +139,6 @@ async def close(ctx: Ctx, who: Who, job_id: JobId) -> Response:
 
 async def _switched(ctx: Context, name: str, text: str, action: SwitchAction) -> Response:
     job = await _replay(ctx, text)
-    if candle_replays.is_candle_replay(job):
-        page = await candle_replays.switched(ctx, name, job, action)
-        return json_response(page, status=202)
     command = SwitchReplayV1(
         job_id=job.submission.job_id,
         correlation_id=ctx.new_id(),
@@ -149,6 +146,9 @@ async def _switched(ctx: Context, name: str, text: str, action: SwitchAction) ->
         requested_by=name,
         requested_at=ctx.clock.now(),
     )
+    if candle_replays.is_candle_replay(job):
+        page = await candle_replays.switched(ctx, job, command)
+        return json_response(page, status=202)
     await decided(ctx, command, _DECIDED_SECONDS)
     series = await _readable(ctx, job, action)
     page = await _view(ctx, job, series[:_PAGE], None)
