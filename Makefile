@@ -21,7 +21,7 @@ up: install
 	$(BIN)/candlelog up --sandbox --data-dir .candlelog
 
 test: lint typecheck
-	$(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder
+	$(PYTEST) -n 3 --dist loadfile --no-loadscope-reorder
 
 lint: install
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -37,7 +37,7 @@ test-connected: install
 	$(PYTEST) -m 'connected or end_to_end'
 
 test-faults: install
-	CANDLELOG_FAULT_SEEDS=10 $(PYTEST) -n 4 -m faults
+	CANDLELOG_FAULT_SEEDS=10 $(PYTEST) -n 2 -m faults
 
 bench: install
 	$(BIN)/python -m bench
