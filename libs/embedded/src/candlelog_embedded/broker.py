@@ -39,7 +39,8 @@ group.initial.rebalance.delay.ms=0
 
 # The controller waits as long as this before it takes back a broker that was killed.
 broker.session.timeout.ms=3000
-broker.heartbeat.interval.ms=500
+broker.heartbeat.interval.ms=1000
+metadata.max.idle.interval.ms=5000
 
 # A laptop's share of threads and memory.
 num.network.threads=2

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from random import Random
 
 import pytest
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from candlelog.clock import SystemClock
 from candlelog.errors import Unavailable
@@ -80,7 +81,13 @@ async def service(log):
 
 @pytest.fixture
 async def log(own_broker, topic_prefix):
-    await apply_topics(own_broker.bootstrap, topic_prefix)
+    async for attempt in AsyncRetrying(
+        retry=retry_if_exception_type(Unavailable),  # the last test may just have thawed it
+        wait=wait_fixed(0.2),
+        stop=stop_after_delay(30),
+    ):
+        with attempt:
+            await apply_topics(own_broker.bootstrap, topic_prefix)
     return Prefixed(own_broker.bootstrap, topic_prefix)
 
 

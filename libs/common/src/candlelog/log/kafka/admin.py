@@ -9,10 +9,13 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import for_code
 
+from candlelog.errors import Unavailable
 from candlelog.log.kafka.errors import mapped
 
 _REPLICAS: Final = 3
 _ALREADY_EXISTS: Final = 36
+_TOO_FEW_BROKERS: Final = 38
+"""No place for the copies: whoever was away for a while is not let in again at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +57,15 @@ class KafkaAdmin:
                     NewTopic(
                         name=topic.name,
                         num_partitions=topic.partitions,
-                        replication_factor=min(_REPLICAS, len(brokers)),
+                        replication_factor=max(1, min(_REPLICAS, len(brokers))),
                         topic_configs=dict(topic.configuration),
                     )
                     for topic in topics
                 ]
             )
             for answer in response.to_object()["topic_errors"]:
+                if answer["error_code"] == _TOO_FEW_BROKERS:
+                    raise Unavailable(f"creating topics: {answer['error_message']}")
                 if answer["error_code"] != _ALREADY_EXISTS:
                     _check(answer, answer["topic"])
 
