@@ -7,6 +7,7 @@ service's `main` until it returns. SIGTERM or SIGINT sets `Runtime.stopping`; `m
 """
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Generator, Iterator
@@ -14,6 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.abc import MetaPathFinder
 from importlib.metadata import version
+from threading import Timer
 from typing import Final, TypeVar
 
 import structlog
@@ -24,7 +26,7 @@ from starlette.applications import Starlette
 from candlelog.clock import Clock, SystemClock
 from candlelog.errors import CandlelogError, Misconfigured
 from candlelog.events.services import ServiceReportedV1
-from candlelog.grace import ANSWERS_SECONDS, MAIN_SECONDS
+from candlelog.grace import ANSWERS_SECONDS, LEFTOVERS_SECONDS, MAIN_SECONDS
 from candlelog.handshakes import Handshakes
 from candlelog.health import Health, health_app
 from candlelog.log.kafka import KafkaLog
@@ -77,7 +79,22 @@ def run(service: str, settings_class: type[SettingsT], main: Main[SettingsT]) ->
     configure_logging(service, settings.instance)
     sys.meta_path.insert(0, _WithoutPandas())
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        sys.exit(runner.run(_supervise(service, settings, main)))
+        exit_code = runner.run(_supervise(service, settings, main))
+        _end_soon(exit_code)
+    sys.exit(exit_code)
+
+
+def _end_soon(exit_code: int) -> None:
+    """End the process even if a task or a thread of a library never does: one that has crashed is
+    started again only once it is gone."""
+
+    def end() -> None:
+        _LOGGER.warning("leftovers_dropped", reason="a task or a thread would not end")
+        os._exit(exit_code)
+
+    timer = Timer(LEFTOVERS_SECONDS, end)
+    timer.daemon = True
+    timer.start()
 
 
 class _WithoutPandas(MetaPathFinder):
