@@ -8,6 +8,7 @@ import sys
 from collections import defaultdict
 from contextlib import suppress
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from hypothesis import given, settings
@@ -131,10 +132,11 @@ deliveries = st.lists(st.tuples(st.integers(1, 6), st.integers(0, 60)), max_size
 @pytest.fixture(scope="module")
 async def shared_tables(clickhouse_server_url):
     """One database for all examples, which differ by their symbols."""
-    store = ClickHouse(clickhouse_server_url.removesuffix("/default") + "/sink_crashes")
+    database = f"sink_crashes_{uuid4().hex[:8]}"
+    store = ClickHouse(clickhouse_server_url.removesuffix("default") + database)
     await migrate_clickhouse(store, migrations_directory("clickhouse-sink"))
     yield store
-    await store.command("DROP DATABASE sink_crashes SYNC")
+    await store.command(f"DROP DATABASE {database} SYNC")
     await store.close()
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
-from uuid import UUID, uuid5
+from uuid import UUID, uuid4, uuid5
 
 import pyarrow as pa
 import pytest
@@ -128,10 +128,11 @@ def _columns(items: list[dict[str, Any]]) -> pa.Table:
 @pytest.fixture(scope="module")
 async def engine(clickhouse_server_url: str):
     """One database for all tests and examples, which differ by their symbols."""
-    store = ClickHouse(clickhouse_server_url.removesuffix("/default") + "/slot_runs")
+    database = f"slot_runs_{uuid4().hex[:8]}"
+    store = ClickHouse(clickhouse_server_url.removesuffix("default") + database)
     await migrate_clickhouse(store, migrations_directory("clickhouse-sink"))
     yield Engine(store)
-    await store.command("DROP DATABASE slot_runs SYNC")
+    await store.command(f"DROP DATABASE {database} SYNC")
     await store.close()
 
 
