@@ -40,7 +40,7 @@ REQUEST = {
     "symbols": ["NEAR/USDT", "SYNA/USDT", *(f"GEN{n:03d}/USDT" for n in range(1, 7))],
     "timeframes": ["1m", "1h"],
     "start": "2024-02-01",
-    "end": "2024-03-01",
+    "end": "2024-04-01",
 }
 
 CANDLES = """
