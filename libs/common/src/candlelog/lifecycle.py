@@ -89,8 +89,10 @@ def _end_soon(exit_code: int) -> None:
     started again only once it is gone."""
 
     def end() -> None:
-        _LOGGER.warning("leftovers_dropped", reason="a task or a thread would not end")
-        os._exit(exit_code)
+        try:
+            _LOGGER.warning("leftovers_dropped", reason="a task or a thread would not end")
+        finally:
+            os._exit(exit_code)
 
     timer = Timer(LEFTOVERS_SECONDS, end)
     timer.daemon = True
