@@ -10,7 +10,6 @@ from collections.abc import Mapping
 import numpy as np
 import pyarrow as pa
 import talib
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
@@ -78,28 +77,26 @@ def _scale(name: str, close: Floats) -> Floats:
 
 
 def _rolling(values: Floats, period: int, statistic) -> Floats:
-    """The statistic of the last `period` values, or NaN where there are fewer."""
     result = np.full(len(values), np.nan)
-    if len(values) >= period:
-        result[period - 1 :] = statistic(sliding_window_view(values, period), axis=1)
+    for end in range(period, len(values) + 1):
+        result[end - 1] = statistic(values[end - period : end])
     return result
 
 
 def _zscore(values: Floats, period: int) -> Floats:
-    def zscore(tails: Floats, axis: int) -> Floats:
-        scores = (tails[:, -1] - tails.mean(axis)) / tails.std(axis)
-        return np.where(np.ptp(tails, axis) == 0, np.nan, scores)
+    def zscore(tail: Floats) -> float:
+        return np.nan if np.ptp(tail) == 0 else (tail[-1] - tail.mean()) / tail.std()
 
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return _rolling(values, period, zscore)
+    return _rolling(values, period, zscore)
 
 
 def _vwap(typical: Floats, volume: Floats, period: int) -> Floats:
-    def total(values: Floats) -> Floats:
-        return _rolling(values, period, np.sum)
-
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(total(volume) > 0, total(typical * volume) / total(volume), np.nan)
+    result = np.full(len(typical), np.nan)
+    for end in range(period, len(typical) + 1):
+        tail = slice(end - period, end)
+        if volume[tail].sum() > 0:
+            result[end - 1] = np.average(typical[tail], weights=volume[tail])
+    return result
 
 
 def _contiguous(candles: pa.Table, step_ms: int) -> Floats:

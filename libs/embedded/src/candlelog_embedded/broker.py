@@ -39,6 +39,7 @@ group.initial.rebalance.delay.ms=0
 
 # The controller waits as long as this before it takes back a broker that was killed.
 broker.session.timeout.ms=3000
+# Every beat, and every record that only says that nothing happens, costs processor time.
 broker.heartbeat.interval.ms=1000
 metadata.max.idle.interval.ms=5000
 

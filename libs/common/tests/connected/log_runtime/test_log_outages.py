@@ -85,6 +85,7 @@ async def log(own_broker, topic_prefix):
         retry=retry_if_exception_type(Unavailable),  # the last test may just have thawed it
         wait=wait_fixed(0.2),
         stop=stop_after_delay(30),
+        reraise=True,
     ):
         with attempt:
             await apply_topics(own_broker.bootstrap, topic_prefix)

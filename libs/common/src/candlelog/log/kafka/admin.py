@@ -52,12 +52,14 @@ class KafkaAdmin:
         """Create topics, three copies where there are so many brokers; what is there stays."""
         with mapped("creating topics"):
             brokers = (await self._client.describe_cluster())["brokers"]
+            if not brokers:
+                raise Unavailable("creating topics: no broker is listed")
             response = await self._client.create_topics(
                 [
                     NewTopic(
                         name=topic.name,
                         num_partitions=topic.partitions,
-                        replication_factor=max(1, min(_REPLICAS, len(brokers))),
+                        replication_factor=min(_REPLICAS, len(brokers)),
                         topic_configs=dict(topic.configuration),
                     )
                     for topic in topics
