@@ -1,16 +1,18 @@
 """Fixtures of the whole workspace: the stores, and the guard against sockets.
 
 Only tests marked `connected`, `end_to_end` or `faults` may open a socket; unix sockets, with which
-asyncio wakes itself, are free to all. The stores are started once a session, when first asked for:
-the embedded ones, or with `--stack=containers` those of `docker-compose.yml`.
+asyncio wakes itself, are free to all. The stores are the embedded ones, or those of
+`docker-compose.yml` with `--stack=containers`. They are started once a session, when first asked
+for; several workers (`-n`) work on the same ones, which the process that leads them starts.
 """
 
 import itertools
 import urllib.request
 import uuid
 from collections.abc import AsyncGenerator, Generator
+from dataclasses import dataclass
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -20,9 +22,6 @@ from aiokafka.admin import AIOKafkaAdminClient
 from hypothesis import settings
 
 from candlelog_embedded.stack import Stack
-
-if TYPE_CHECKING:
-    from tests.containers import Containers
 
 # No test asserts on a clock, and this machine may be busy.
 settings.register_profile("candlelog", deadline=None)
@@ -65,34 +64,80 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest_socket.disable_socket(allow_unix_socket=True)
 
 
-@pytest.fixture(scope="session")
-def stack(request: pytest.FixtureRequest) -> "Generator[Stack | Containers]":
-    """The stores of this session; each starts when its address is first asked for."""
-    if request.config.getoption("stack") == "containers":
+@dataclass(frozen=True)
+class Elsewhere:
+    """The addresses of stores that another process has started, and will stop."""
+
+    kafka_bootstrap: str
+    postgres_dsn: str
+    clickhouse_url: str
+
+    def stop(self) -> None:
+        """Nothing is ours to stop."""
+
+
+if TYPE_CHECKING:
+    from tests.containers import Containers
+
+    Stores = Stack | Containers | Elsewhere
+    """Each starts when its address is first asked for."""
+
+_SHARED = pytest.StashKey["Stores"]()
+
+
+def _stores(config: pytest.Config) -> "Stores":
+    if config.getoption("stack") == "containers":
         from tests.containers import Containers  # noqa: PLC0415  (other runs need no Docker)
 
-        stores = Containers()
-    else:
-        stores = Stack(Random())
+        return Containers()
+    return Stack(Random())
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker where the stores are: one set for all, since a broker takes processor time even
+    when it has nothing to do."""
+    stash = node.config.stash
+    if _SHARED not in stash:
+        stash[_SHARED] = _stores(node.config)
+    stores = stash[_SHARED]
+    node.workerinput["stores"] = {
+        "kafka_bootstrap": stores.kafka_bootstrap,
+        "postgres_dsn": stores.postgres_dsn,
+        "clickhouse_url": stores.clickhouse_url,
+    }
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End the stores that workers shared."""
+    if (stores := config.stash.get(_SHARED, None)) is not None:
+        stores.stop()
+
+
+@pytest.fixture(scope="session")
+def stack(request: pytest.FixtureRequest) -> "Generator[Stores]":
+    """The stores of this session."""
+    worker = getattr(request.config, "workerinput", None)
+    stores = _stores(request.config) if worker is None else Elsewhere(**worker["stores"])
     yield stores
     pytest_socket.enable_socket()
     stores.stop()
 
 
 @pytest.fixture(scope="session")
-def kafka_bootstrap(stack: "Stack | Containers") -> str:
+def kafka_bootstrap(stack: "Stores") -> str:
     """`host:port` of the broker."""
     return stack.kafka_bootstrap
 
 
 @pytest.fixture(scope="session")
-def postgres_server_dsn(stack: "Stack | Containers") -> str:
+def postgres_server_dsn(stack: "Stores") -> str:
     """The DSN of the server's own database."""
     return stack.postgres_dsn
 
 
 @pytest.fixture(scope="session")
-def clickhouse_server_url(stack: "Stack | Containers") -> str:
+def clickhouse_server_url(stack: "Stores") -> str:
     """The URL of the engine's own database."""
     return stack.clickhouse_url
 
