@@ -2,8 +2,8 @@
 
 Only tests marked `connected`, `end_to_end` or `faults` may open a socket; unix sockets, with which
 asyncio wakes itself, are free to all. The stores are the embedded ones, or those of
-`docker-compose.yml` with `--stack=containers`. They are started once a session, when first asked
-for; several workers (`-n`) work on the same ones, which the process that leads them starts.
+`docker-compose.yml` with `--stack=containers`. They are started once a session: when a test first
+asks for one, or, with workers (`-n`), before there is any, by the process that leads them.
 """
 
 import itertools
@@ -18,7 +18,6 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 import pytest_socket
-from aiokafka.admin import AIOKafkaAdminClient
 from hypothesis import settings
 
 from candlelog_embedded.stack import Stack
@@ -80,7 +79,7 @@ if TYPE_CHECKING:
     from tests.containers import Containers
 
     Stores = Stack | Containers | Elsewhere
-    """Each starts when its address is first asked for."""
+    """A store is started when its address is first asked for."""
 
 _SHARED = pytest.StashKey["Stores"]()
 
@@ -157,18 +156,10 @@ def topic_prefix(fresh_name: str) -> str:
 @pytest.fixture
 async def topics(kafka_bootstrap: str, topic_prefix: str) -> AsyncGenerator[str]:
     """All topics of Candlelog under the prefix of this test, which is the value."""
-    from candlelog.log.topics_admin import apply_topics  # noqa: PLC0415  (unit tests need no Kafka)
+    from tests.topics import topics_under  # noqa: PLC0415  (unit tests need no Kafka)
 
-    await apply_topics(kafka_bootstrap, topic_prefix)
-    yield topic_prefix
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka_bootstrap)
-    await admin.start()
-    try:
-        # A broker of this size would not carry the partitions of hundreds of tests.
-        mine = [name for name in await admin.list_topics() if name.startswith(topic_prefix)]
-        await admin.delete_topics(mine)
-    finally:
-        await admin.close()
+    async with topics_under(kafka_bootstrap, topic_prefix):
+        yield topic_prefix
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import asyncpg
 import httpx
 import pytest
 import uvicorn
+from tests.topics import topics_under
 
 from candlelog.clock import SystemClock
 from candlelog.events.markets import Market, MarketsListedV1
@@ -21,7 +22,6 @@ from candlelog.lifecycle import Runtime
 from candlelog.log.kafka import KafkaLog
 from candlelog.log.publish import Publisher
 from candlelog.log.receive import receive
-from candlelog.log.topics_admin import apply_topics
 from candlelog.log.types import Partition
 from candlelog.stores.clickhouse import ClickHouse
 from candlelog.stores.migrations import migrate_clickhouse, migrate_postgres, migrations_directory
@@ -156,14 +156,13 @@ async def replica(bootstrap: str, prefix: str, dsn: str, url: str) -> AsyncGener
 async def stores(bootstrap: str, postgres: str, clickhouse: str) -> AsyncGenerator[Serve]:
     """Starts replicas on topics and databases of their own."""
     name = f"status_{uuid.uuid4().hex[:8]}"
-    await apply_topics(bootstrap, f"{name}.")
     server = await asyncpg.connect(postgres)
     await server.execute(f"CREATE DATABASE {name}")
     engine = ClickHouse(clickhouse.removesuffix("/default") + f"/{name}")
     await migrate_clickhouse(engine, migrations_directory("clickhouse-sink"))
     dsn = postgres.removesuffix("/postgres") + f"/{name}"
     url = clickhouse.removesuffix("/default") + f"/{name}"
-    async with AsyncExitStack() as stack:
+    async with topics_under(bootstrap, f"{name}."), AsyncExitStack() as stack:
         yield lambda other=None: stack.enter_async_context(
             replica(bootstrap, f"{name}.", other or dsn, url)
         )

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from random import Random
 
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from candlelog.clock import SystemClock
@@ -17,7 +19,7 @@ from candlelog.log.kafka import KafkaLog
 from candlelog.log.outcome import Done
 from candlelog.log.publish import Publisher
 from candlelog.log.topics_admin import apply_topics
-from candlelog.log.types import Outgoing
+from candlelog.log.types import Outgoing, Partition
 
 pytestmark = [pytest.mark.connected, pytest.mark.timeout(180)]
 
@@ -29,6 +31,7 @@ class Prefixed(KafkaLog):
 
     def __init__(self, bootstrap, prefix):
         super().__init__(bootstrap)
+        self.bootstrap = bootstrap
         self.prefix = prefix
         self.commands = f"{prefix}jobs.commands"
         self.ledger = f"{prefix}limits.ledger"
@@ -92,6 +95,28 @@ async def log(own_broker, topic_prefix):
     return Prefixed(own_broker.bootstrap, topic_prefix)
 
 
+async def until_all_is_committed(log):
+    """Wait for it: a broker that has just come back may not know its groups for a while."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=log.bootstrap)
+    await admin.start()
+    try:
+        async with asyncio.timeout(60), log.tail([log.commands], start="end") as tail:
+            ends = await tail.end()
+            written = {partition: end for partition, end in ends.items() if end}
+            while await committed(admin, log.group) != written:  # noqa: ASYNC110 -- the broker is asked
+                await asyncio.sleep(0.1)
+    finally:
+        await admin.close()
+
+
+async def committed(admin, group):
+    try:
+        found = await admin.list_consumer_group_offsets(group)
+    except KafkaError:
+        return {}
+    return {Partition(*partition): at.offset for partition, at in found.items()}
+
+
 async def uncommitted(log):
     async with log.consumer([log.commands], log.group) as consumer:
         return await consumer.poll(max_records=10, timeout=2.0)
@@ -107,6 +132,7 @@ async def test_a_broker_that_is_killed_and_started_again_costs_nothing(own_broke
         await meanwhile
         await running.publish("after")
         await running.until("meanwhile", "after")
+        await until_all_is_committed(log)
 
     assert not await uncommitted(log)
 
@@ -129,6 +155,7 @@ async def test_a_broker_that_answers_nothing_for_longer_than_sessions_last_is_li
         await meanwhile
         await running.publish("after")
         await running.until("meanwhile", "after")
+        await until_all_is_committed(log)
 
     assert not await uncommitted(log)
 
