@@ -12,7 +12,9 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import copy_context
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.abc import MetaPathFinder
 from importlib.metadata import version
 from threading import Timer
@@ -26,7 +28,7 @@ from starlette.applications import Starlette
 from candlelog.clock import Clock, SystemClock
 from candlelog.errors import CandlelogError, Misconfigured
 from candlelog.events.services import ServiceReportedV1
-from candlelog.grace import ANSWERS_SECONDS, LEFTOVERS_SECONDS, MAIN_SECONDS
+from candlelog.grace import ANSWERS_SECONDS, LEFTOVERS_SECONDS, MAIN_SECONDS, PROCESS_SECONDS
 from candlelog.handshakes import Handshakes
 from candlelog.health import Health, health_app
 from candlelog.log.kafka import KafkaLog
@@ -80,13 +82,13 @@ def run(service: str, settings_class: type[SettingsT], main: Main[SettingsT]) ->
     sys.meta_path.insert(0, _WithoutPandas())
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         exit_code = runner.run(_supervise(service, settings, main))
-        _end_soon(exit_code)
+        _end_after(LEFTOVERS_SECONDS, exit_code)
     sys.exit(exit_code)
 
 
-def _end_soon(exit_code: int) -> None:
-    """End the process even if a task or a thread of a library never does: one that has crashed is
-    started again only once it is gone."""
+def _end_after(seconds: float, exit_code: int) -> None:
+    """End the process then even if a task or a thread of a library never does: one that has
+    crashed is started again only once it is gone."""
 
     def end() -> None:
         try:
@@ -94,7 +96,8 @@ def _end_soon(exit_code: int) -> None:
         finally:
             os._exit(exit_code)
 
-    timer = Timer(LEFTOVERS_SECONDS, end)
+    timer = Timer(seconds, copy_context().run, [end])
+    timer.name = "leftovers"
     timer.daemon = True
     timer.start()
 
@@ -162,25 +165,30 @@ async def _serve(service: str, settings: SettingsT, main: Main[SettingsT]) -> No
             )
         )
         with _signals(runtime.stopping):
-            await _until_done(runtime, settings, main, server)
+            # What has begun to end has no more time than its supervisor would give it.
+            ending = partial(_end_after, PROCESS_SECONDS, exit_code=1)
+            await _until_done(runtime, main(runtime, settings), server, ending)
 
 
 async def _until_done(
-    runtime: Runtime, settings: SettingsT, main: Main[SettingsT], server: "_Server"
+    runtime: Runtime, main: Awaitable[None], server: "_Server", ending: Callable[[], None]
 ) -> None:
     async with asyncio.TaskGroup() as group:
         serving = group.create_task(server.serve())
         beating = group.create_task(_heartbeat(runtime))
-        working = group.create_task(_work(runtime, settings, main))
-        await asyncio.wait({working, serving, beating}, return_when=asyncio.FIRST_COMPLETED)
+        working = group.create_task(_work(runtime, main))
+        try:
+            await asyncio.wait({working, serving, beating}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            ending()
         server.should_exit = True
         beating.cancel()
 
 
-async def _work(runtime: Runtime, settings: SettingsT, main: Main[SettingsT]) -> None:
+async def _work(runtime: Runtime, main: Awaitable[None]) -> None:
     """`main`, with at most `MAIN_SECONDS` after it was told to stop. When this returns, or is
     cancelled because another part failed, `main` has ended: what it needs may be closed then."""
-    working = asyncio.ensure_future(main(runtime, settings))
+    working = asyncio.ensure_future(main)
     told = asyncio.create_task(runtime.stopping.wait())
     try:
         await asyncio.wait({working, told}, return_when=asyncio.FIRST_COMPLETED)

@@ -55,7 +55,8 @@ async def lived(
         )
         if stop:
             runtime.stopping.set()
-        await lifecycle._until_done(runtime, SETTINGS, main, server or Server())
+        work = main(runtime, SETTINGS)
+        await lifecycle._until_done(runtime, work, server or Server(), lambda: None)
 
 
 class Draining:

@@ -121,7 +121,9 @@ def test_replicas_that_cannot_work_are_refused(replicas: dict[str, int]):
 def test_a_service_that_uses_up_its_grace_is_not_killed_before_and_all_are_gone_within_15_s():
     ports = Ports(OPTIONS, range(20_000, 20_050))
     stores, services = stages(OPTIONS, ports, shared_environment(OPTIONS, ports, IDENTITY))
-    assert services.grace_seconds > grace.MAIN_SECONDS + grace.ANSWERS_SECONDS
+    assert services.grace_seconds > (
+        grace.MAIN_SECONDS + grace.ANSWERS_SECONDS + grace.LEFTOVERS_SECONDS
+    )
     assert services.grace_seconds + stores.grace_seconds < 15
 
 

@@ -15,7 +15,7 @@ TOPIC = Partition("test.candles", 3)
 
 def taken(offset: int, value: bytes = b"") -> Taken:
     appended = datetime(2024, 3, 1, tzinfo=UTC)
-    return Taken(Record(TOPIC, offset, b"", value, (), appended), event=None)
+    return Taken(Record(TOPIC, offset, b"", value, (), appended), event=None, rebalances=0)
 
 
 async def gathered(barrier: MemoryBarrier, *records: Taken, most: int = 100) -> Gathering:

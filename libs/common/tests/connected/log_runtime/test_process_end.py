@@ -22,23 +22,36 @@ async def stay():
             await asyncio.sleep(3600)
 
 async def main(runtime, settings):
-    kept.append(asyncio.create_task(stay()))
-    threading.Thread(target=threading.Event().wait).start()
+    {leave}
     await asyncio.sleep(0)
     {end}
 
 kept = []
 run("stubborn", ServiceSettings, main)
 """
+TASK = "kept.append(asyncio.create_task(stay()))"
+THREAD = "threading.Thread(target=threading.Event().wait).start()"
+CRASH = "raise RuntimeError('a bug')"
 
 
-@pytest.mark.parametrize(("end", "exit_code"), [("return", 0), ("raise RuntimeError('a bug')", 1)])
-async def test_a_task_and_a_thread_that_would_stay_for_ever_do_not_keep_a_process(
-    kafka_bootstrap: str, topics: str, end: str, exit_code: int
+@pytest.mark.parametrize(
+    ("leave", "end", "exit_code"),
+    [
+        pytest.param(TASK, "return", 0, id="task"),
+        pytest.param(THREAD, "return", 0, id="thread"),
+        pytest.param(THREAD, CRASH, 1, id="thread of a crash"),
+        pytest.param("runtime.health.watch_lag(lambda: 1 / 0)", "await stay()", 1, id="main"),
+    ],
+)
+async def test_what_would_stay_for_ever_does_not_keep_a_process(
+    kafka_bootstrap: str, topics: str, leave: str, end: str, exit_code: int
 ):
     environment = {"CANDLELOG_KAFKA_BOOTSTRAP": kafka_bootstrap, "CANDLELOG_TOPIC_PREFIX": topics}
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", STUBBORN.format(end=end), env=os.environ | environment
+        sys.executable,
+        "-c",
+        STUBBORN.format(leave=leave, end=end),
+        env=os.environ | environment,
     )
     try:
         async with asyncio.timeout(10 * PROCESS_SECONDS):
@@ -46,3 +59,4 @@ async def test_a_task_and_a_thread_that_would_stay_for_ever_do_not_keep_a_proces
     finally:
         if process.returncode is None:
             process.kill()
+            await process.wait()

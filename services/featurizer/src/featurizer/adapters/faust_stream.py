@@ -13,17 +13,25 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import faust
+from aiokafka.errors import KafkaError
 from faust.contrib.asgi import faust_app_running
 
 from candlelog.clock import Clock
 from candlelog.errors import Fatal
-from candlelog.grace import IN_HAND_SECONDS
+from candlelog.grace import IN_HAND_SECONDS, MAIN_SECONDS
 from candlelog.log.handling import DroppedError, Handling
 from candlelog.log.kafka.watchdog import Watchdog
 from candlelog.log.types import Partition, Record
 from featurizer.adapters.gathering import Gathering, Taken
 
 _LOOK_SECONDS: Final = 1.0
+_ANSWER_SECONDS: Final = 5.0
+
+_SESSION_SECONDS: Final = 6.0
+"""The least a broker allows: until it is over, nobody reads for a member that was killed. Faust's
+own 60 s would look like a stream gone silent."""
+
+_REBALANCE_SECONDS: Final = 20.0
 
 
 class FaustStream:
@@ -43,6 +51,7 @@ class FaustStream:
         self._clock = clock
         self._gathering = gathering
         self._done: dict[Any, int] = {}
+        self._rebalances = 0
         self._idle = asyncio.Event()
         self._idle.set()
         self._app = _app(bootstrap, group)
@@ -58,23 +67,23 @@ class FaustStream:
     async def run(self, stopping: asyncio.Event) -> None:
         """Work until `stopping` is set; raises what the agent met otherwise, or `Fatal` when the
         stream has gone silent."""
-        told = asyncio.create_task(stopping.wait())
-        working = asyncio.create_task(self._work())
-        watching = asyncio.create_task(self._watch())
-        try:
-            async with faust_app_running(self._app):
-                await asyncio.wait({told, working, watching}, return_when=asyncio.FIRST_COMPLETED)
+        async with faust_app_running(self._app, stop_timeout=MAIN_SECONDS):
+            parts = [
+                asyncio.create_task(part) for part in (stopping.wait(), self._work(), self._watch())
+            ]
+            try:
+                await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
                 await self._let_go()
-        finally:
-            for task in (told, working, watching):
-                task.cancel()
-        for ended in (working, watching):
-            if ended.done() and not ended.cancelled():
-                ended.result()
+            finally:
+                for part in parts:
+                    part.cancel()
+        for part in parts:
+            if part.done() and not part.cancelled():
+                part.result()
 
     async def _hand_on(self, stream: Any) -> None:
         async for event in stream.noack().events():
-            await self._gathering.put(Taken(_record(event.message), event))
+            await self._gathering.put(Taken(_record(event.message), event, self._rebalances))
 
     async def _work(self) -> None:
         """Work on group after group, until none is to be taken any more."""
@@ -94,7 +103,8 @@ class FaustStream:
         found = await self._handling.finish([each.record for each in group])
         for each in group:
             each.event.ack()
-            self._done[each.event.message.tp] = each.record.offset + 1
+            if each.rebalances == self._rebalances:
+                self._done[each.event.message.tp] = each.record.offset + 1
         self._handling.count_rejects(found)
 
     async def _let_go(self) -> None:
@@ -107,6 +117,7 @@ class FaustStream:
     async def _forget(self, *_: Any, **__: Any) -> None:
         """The partitions were taken away: how far they are done is another's to know."""
         self._done.clear()
+        self._rebalances += 1
 
     async def _watch(self) -> None:
         """Raise `Fatal` when there is something to read and nothing comes."""
@@ -117,8 +128,22 @@ class FaustStream:
             if not self._idle.is_set() or done != seen:  # whoever waits for the sink is not silent
                 seen = done
                 watchdog.fed(now)
-            elif watchdog.due(now) and watchdog.starving(now, behind=self.lag > 0):
+            elif watchdog.due(now) and watchdog.starving(now, behind=await self._is_behind()):
                 raise Fatal("the stream has gone silent while there is something to read")
+
+    async def _is_behind(self) -> bool:
+        """Whether the broker has more than was done; of what was not worked on yet, more than was
+        fetched. A broker that does not answer is no silence of the stream."""
+        consumer = self._app.consumer
+        held = consumer.assignment()
+        try:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                ends = await consumer.highwaters(*held)
+                fetched = {each: await consumer.position(each) for each in held}
+                reached = fetched | self._done
+                return any(reached.get(each, end) < end for each, end in ends.items())
+        except (TimeoutError, KafkaError):
+            return False
 
     def _behind(self, partition: Any) -> int:
         try:
@@ -136,6 +161,9 @@ def _app(bootstrap: str, group: str) -> Any:
         broker_commit_interval=1.0,
         broker_max_poll_records=500,
         broker_max_poll_interval=3600.0,
+        broker_session_timeout=_SESSION_SECONDS,
+        broker_heartbeat_interval=_SESSION_SECONDS / 4,
+        broker_rebalance_timeout=_REBALANCE_SECONDS,
         consumer_auto_offset_reset="earliest",
         # A rebalance does not wait for a group that waits for the sink: its events come again.
         stream_wait_empty=False,

@@ -16,10 +16,12 @@ _BYTES: Final = 16 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A record, and Faust's event of it, by which it is acknowledged."""
+    """A record, Faust's event of it, by which it is acknowledged, and the number of rebalances
+    before it."""
 
     record: Record
     event: Any
+    rebalances: int
 
 
 class Gathering:
