@@ -13,13 +13,13 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import faust
-from aiokafka.errors import KafkaError
 from faust.contrib.asgi import faust_app_running
 
 from candlelog.clock import Clock
-from candlelog.errors import Fatal
+from candlelog.errors import Fatal, Unavailable
 from candlelog.grace import IN_HAND_SECONDS, MAIN_SECONDS
 from candlelog.log.handling import DroppedError, Handling
+from candlelog.log.kafka.errors import mapped
 from candlelog.log.kafka.watchdog import Watchdog
 from candlelog.log.types import Partition, Record
 from featurizer.adapters.gathering import Gathering, Taken
@@ -136,14 +136,13 @@ class FaustStream:
         fetched. A broker that does not answer is no silence of the stream."""
         consumer = self._app.consumer
         held = consumer.assignment()
-        try:
+        with suppress(Unavailable), mapped("asking for the end of the log"):
             async with asyncio.timeout(_ANSWER_SECONDS):
                 ends = await consumer.highwaters(*held)
                 fetched = {each: await consumer.position(each) for each in held}
                 reached = fetched | self._done
                 return any(reached.get(each, end) < end for each, end in ends.items())
-        except (TimeoutError, KafkaError):
-            return False
+        return False
 
     def _behind(self, partition: Any) -> int:
         try:

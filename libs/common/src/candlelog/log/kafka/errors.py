@@ -3,7 +3,13 @@
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError, ProducerFenced
+from aiokafka.errors import (
+    IllegalStateError,
+    KafkaError,
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    ProducerFenced,
+)
 
 from candlelog.errors import Fatal, Fenced, Invalid, Unavailable
 
@@ -23,6 +29,8 @@ def mapped(doing: str) -> Generator[None]:
         raise Fenced(f"{doing}: a newer producer has taken over") from error
     except MessageSizeTooLargeError as error:
         raise Invalid(f"{doing}: {error}") from error
+    except IllegalStateError as error:  # only readers raise it
+        raise Unavailable(f"{doing}: a partition was taken away meanwhile") from error
     except KafkaError as error:
         kind = Unavailable if error.retriable else Fatal
         raise kind(f"{doing}: {error!r}") from error
