@@ -102,6 +102,12 @@ def test_the_entry_of_a_service_is_read_at_a_glance(package: str):
     assert len(lines) <= MAIN_LINES
 
 
+@pytest.mark.parametrize("package", ["clickhouse_sink", "featurizer"])
+def test_what_a_service_imports_takes_no_pandas_in(package: str):
+    look = f"import sys, {package}.__main__; print('pandas' in sys.modules)"
+    assert subprocess.check_output([sys.executable, "-c", look], text=True) == "False\n"
+
+
 @pure_module
 def test_a_domain_module_is_pure(path: Path):
     assert impurities(path.read_text()) == []

@@ -1,46 +1,34 @@
-"""From settings to a running process and back: the same for every service.
+"""The life of a service within its process: the same for all.
 
-`run` opens the log, serves `/livez`, `/readyz` and `/metrics`, sends the heartbeat, and runs the
+`serve` opens the log, serves `/livez`, `/readyz` and `/metrics`, sends the heartbeat, and runs the
 service's `main` until it returns. SIGTERM or SIGINT sets `Runtime.stopping`; `main` then has
-`MAIN_SECONDS` to finish what is in hand. Whatever else ends `main` ends the process with exit code
-1, and whoever supervises it starts it again: nothing here tries to live on with a bug.
+`MAIN_SECONDS` to finish what is in hand. Whatever else ends `main` is raised.
 """
 
 import asyncio
-import os
 import signal
-import sys
-from collections.abc import Awaitable, Callable, Generator, Iterator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager, suppress
-from contextvars import copy_context
 from dataclasses import dataclass, field
-from functools import partial
-from importlib.abc import MetaPathFinder
 from importlib.metadata import version
-from threading import Timer
 from typing import Final, TypeVar
 
-import structlog
 import uvicorn
-import uvloop
 from starlette.applications import Starlette
 
 from candlelog.clock import Clock, SystemClock
-from candlelog.errors import CandlelogError, Misconfigured
+from candlelog.errors import CandlelogError
 from candlelog.events.services import ServiceReportedV1
-from candlelog.grace import ANSWERS_SECONDS, LEFTOVERS_SECONDS, MAIN_SECONDS, PROCESS_SECONDS
+from candlelog.grace import ANSWERS_SECONDS, MAIN_SECONDS
 from candlelog.handshakes import Handshakes
 from candlelog.health import Health, health_app
 from candlelog.log.kafka import KafkaLog
 from candlelog.log.ports import Log
 from candlelog.log.publish import Publisher
 from candlelog.settings import ServiceSettings
-from candlelog.telemetry import configure_logging
 
 HEARTBEAT_SECONDS: Final = 2.0
 VERSION: Final = version("candlelog")
-
-_LOGGER: Final = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,69 +60,11 @@ SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
 Main = Callable[[Runtime, SettingsT], Awaitable[None]]
 
 
-def run(service: str, settings_class: type[SettingsT], main: Main[SettingsT]) -> None:
-    """Run a service until it is told to stop; ends the process with its exit code."""
-    try:
-        settings = settings_class.load()
-    except Misconfigured as error:
-        sys.exit(f"{service}: {error}")
-    configure_logging(service, settings.instance)
-    sys.meta_path.insert(0, _WithoutPandas())
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        exit_code = runner.run(_supervise(service, settings, main))
-        _end_after(LEFTOVERS_SECONDS, exit_code)
-    sys.exit(exit_code)
-
-
-def _end_after(seconds: float, exit_code: int) -> None:
-    """End the process then even if a task or a thread of a library never does: one that has
-    crashed is started again only once it is gone."""
-
-    def end() -> None:
-        try:
-            _LOGGER.warning("leftovers_dropped", reason="a task or a thread would not end")
-        finally:
-            os._exit(exit_code)
-
-    timer = Timer(seconds, copy_context().run, [end])
-    timer.name = "leftovers"
-    timer.daemon = True
-    timer.start()
-
-
-class _WithoutPandas(MetaPathFinder):
-    """Keeps pandas out of the services. pyarrow imports it, wherever it is installed, to ask
-    whether a value is one of its own: a second of processor and 60 MB, and no service uses it."""
-
-    def find_spec(self, fullname: str, *_: object) -> None:
-        """Refuse pandas, leave everything else to the finders that follow."""
-        if fullname == "pandas":
-            raise ModuleNotFoundError("services do without pandas", name=fullname)
-
-
-async def _supervise(service: str, settings: SettingsT, main: Main[SettingsT]) -> int:
-    exit_code = 0
-    try:
-        await _serve(service, settings, main)
-    except* CandlelogError as errors:
-        exit_code = 1
-        for error in _leaves(errors):
-            _LOGGER.error("service_ended", reason=str(error))
-    except* Exception as errors:  # the one place that lets the process die
-        exit_code = 1
-        _LOGGER.error("service_crashed", exc_info=errors)
-    return exit_code
-
-
-def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
-    for error in group.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            yield from _leaves(error)
-        else:
-            yield error
-
-
-async def _serve(service: str, settings: SettingsT, main: Main[SettingsT]) -> None:
+async def serve(
+    service: str, settings: SettingsT, main: Main[SettingsT], ending: Callable[[], None]
+) -> None:
+    """Run a service until it has ended. `ending` is called when a part of it has: from then on the
+    rest has no more time than a supervisor would give it."""
     clock = SystemClock()
     log = KafkaLog(settings.kafka_bootstrap)
     health = Health()
@@ -165,8 +95,6 @@ async def _serve(service: str, settings: SettingsT, main: Main[SettingsT]) -> No
             )
         )
         with _signals(runtime.stopping):
-            # What has begun to end has no more time than its supervisor would give it.
-            ending = partial(_end_after, PROCESS_SECONDS, exit_code=1)
             await _until_done(runtime, main(runtime, settings), server, ending)
 
 

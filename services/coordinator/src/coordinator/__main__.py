@@ -2,8 +2,9 @@
 
 from random import Random
 
-from candlelog.lifecycle import Runtime, run
+from candlelog.lifecycle import Runtime
 from candlelog.market.profile import EXCHANGES, profile
+from candlelog.process import run
 from candlelog.stores.clickhouse import ClickHouse
 from candlelog.stores.migrations import migrate_postgres, migrations_directory
 from candlelog.stores.outbox import Relay
@@ -21,7 +22,8 @@ async def main(runtime: Runtime, settings: Settings) -> None:
     clickhouse = ClickHouse(settings.clickhouse_url)
     async with connect(settings.postgres_dsn, schema=runtime.service, max_size=8) as pool:
         await migrate_postgres(pool, runtime.service, migrations_directory(runtime.service))
-        coordinator = Coordinator(
+        runtime.health.check("postgres", lambda: pool.fetchval("SELECT 1"))
+        await Coordinator(
             Transactions(pool, runtime.publisher),
             ClickHouseCoverage(clickhouse),
             ClickHouseStock(clickhouse),
@@ -30,9 +32,7 @@ async def main(runtime: Runtime, settings: Settings) -> None:
             venues=[profile(name) for name in EXCHANGES],
             tick_seconds=settings.tick_seconds,
             random=Random(),
-        )
-        runtime.health.check("postgres", lambda: pool.fetchval("SELECT 1"))
-        await coordinator.run(runtime)
+        ).run(runtime)
     await clickhouse.close()
 
 

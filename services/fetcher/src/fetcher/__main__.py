@@ -2,7 +2,8 @@
 
 from random import Random
 
-from candlelog.lifecycle import Runtime, run
+from candlelog.lifecycle import Runtime
+from candlelog.process import run
 from fetcher.adapters.exchange import open_exchange
 from fetcher.ports import OpenExchange
 from fetcher.service import serve

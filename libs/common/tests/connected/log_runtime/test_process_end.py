@@ -13,7 +13,7 @@ pytestmark = pytest.mark.connected
 STUBBORN = """
 import asyncio, threading
 from contextlib import suppress
-from candlelog.lifecycle import run
+from candlelog.process import run
 from candlelog.settings import ServiceSettings
 
 async def stay():
