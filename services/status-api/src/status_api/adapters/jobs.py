@@ -87,11 +87,18 @@ class JobReader:
             record = await self._pool.fetchrow(statements.ANSWER, correlation_id)
         return None if record is None else Decision(**dict(record))
 
-    async def shadow(self, job_id: UUID) -> ShadowRow:
-        """What is known of a replay of candles."""
+    async def candle_replay(self, job_id: UUID) -> tuple[Job, ShadowRow]:
+        """A replay of candles that there is, and what is known of its shadow at the same moment."""
         with outages():
-            record = await self._pool.fetchrow(statements.SHADOW, job_id)
-        return ShadowRow(job_id=job_id) if record is None else SHADOWS.of_record(record)
+            async with (
+                self._pool.acquire() as connection,
+                connection.transaction(isolation="repeatable_read", readonly=True),
+            ):
+                record = await connection.fetchrow(statements.JOBS_BY_ID, [job_id])
+                shadow = await connection.fetchrow(statements.SHADOW, job_id)
+        assert record is not None  # rows of the projection are never deleted
+        known = ShadowRow(job_id=job_id) if shadow is None else SHADOWS.of_record(shadow)
+        return job_of(record), known
 
     async def open_shadow(self) -> UUID | None:
         """The replay of candles that is not closed."""

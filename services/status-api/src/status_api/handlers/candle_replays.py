@@ -35,13 +35,13 @@ async def submitted(ctx: Context, request: CandleReplay, author: Author) -> Job:
 async def switched(ctx: Context, job: Job, command: SwitchReplayV1) -> CandleReplayView:
     """The replay, once the sink has done what was asked for."""
     await decided(ctx, command, _STEP_SECONDS)
-    shadow = await ctx.jobs.shadow(job.submission.job_id)
+    job, shadow = await ctx.jobs.candle_replay(job.submission.job_id)
     return candle_replay_view(await view(ctx, job), shadow, None, missing=False)
 
 
 async def replay_view(ctx: Context, job: Job, exchange: str) -> CandleReplayView:
     """The replay, compared with what is served where both are whole."""
-    shadow = await ctx.jobs.shadow(job.submission.job_id)
+    job, shadow = await ctx.jobs.candle_replay(job.submission.job_id)
     whole = job.progress.state == "completed" and not shadow.closed
     compared = await ctx.history.compared(exchange) if whole else None
     return candle_replay_view(
