@@ -13,7 +13,7 @@ from candlelog.log.kafka.consumer import KafkaConsumer, RebalanceListener
 from candlelog.log.kafka.producer import KafkaProducer, KafkaTransactionalProducer
 from candlelog.log.kafka.tail import KafkaTail
 from candlelog.log.ports import Producer, Start, TransactionalProducer
-from candlelog.log.types import AT_ONCE, Fetch, Partition
+from candlelog.log.types import AT_ONCE, SELDOM, Fetch, Partition
 
 _SESSION_MS: Final = 6_000
 """The least a broker allows: until it is over, a rebalance waits for a member that was killed."""
@@ -75,7 +75,7 @@ class KafkaLog:
         self, topics: Sequence[str], *, start: Start, only: Partition | None = None
     ) -> AsyncGenerator[KafkaTail]:
         """Read `topics` from `start`, or one partition of them."""
-        client = self._reader(None, AT_ONCE)
+        client = self._reader(None, SELDOM)
         client.subscribe(list(topics))
         async with running(client):
             tail = KafkaTail(client, self._clock)
