@@ -34,7 +34,7 @@ SERVICES = ("coordinator", "fetcher", "clickhouse-sink", "featurizer", "gap-audi
 STORES = ("broker", "postgres", "clickhouse")
 OUTAGE_SECONDS = 30
 SLOW_MS, FAST_MS = 4000, 0
-AT_ONCE = 4  # requests: of the 368 the last is not sent before all disturbances are over
+AT_ONCE = 4  # requests: of the 344 pages the last is not sent before all disturbances are over
 FINISH_SECONDS = 240
 REQUEST = {
     "exchange": "binance",

@@ -44,7 +44,7 @@ class Http:
         *,
         transport: httpx.AsyncBaseTransport | None = None,
         retry: Retry | None = None,
-        timeout: float = 30.0,
+        timeout: float = 40.0,  # a switch of candles is answered within 30 s
     ) -> None:
         self.connection = connection
         self._retry = retry or Retry()

@@ -165,5 +165,5 @@ class _Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:
-        """Leave the signals to `run`."""
+        """Leave the signals to `serve`."""
         yield

@@ -1,7 +1,7 @@
 """The process of a service: how it starts, and that it ends.
 
-Whatever ends `main` but an order to stop ends the process with exit code 1, and whoever supervises
-it starts it again: nothing here tries to live on with a bug.
+What `main` raises ends the process with exit code 1, and whoever supervises it starts it again:
+nothing here tries to live on with a bug.
 """
 
 import asyncio

@@ -271,7 +271,7 @@ async def test_what_is_no_replay_is_not_found(api: Any, body: dict[str, object],
         method = "POST" if way else "GET"
         answer = await api.http.request(method, f"/replays/{name}{way}")
         assert answer.status_code == 404
-        assert answer.json()["code"] in {"unknown_replay", "unknown_job"}
+        assert answer.json()["code"] == "unknown_replay"
 
 
 def expected(old: Any, new: Any) -> tuple[list[int], list[float], int]:

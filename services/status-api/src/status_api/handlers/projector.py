@@ -1,4 +1,4 @@
-"""Events of `jobs.commands` and `progress` into the projection."""
+"""Events of `jobs.commands`, `progress` and `gaps` into the projection."""
 
 from collections.abc import Sequence
 from uuid import UUID

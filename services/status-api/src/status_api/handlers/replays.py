@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Final
+from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
@@ -35,7 +36,7 @@ from status_api.domain.views import JobView
 from status_api.handlers import candle_replays
 from status_api.handlers.answers import json_response
 from status_api.handlers.context import Context, Ctx, Who
-from status_api.handlers.parameters import Cursor, JobId, job_id_of
+from status_api.handlers.parameters import Cursor, JobId
 from status_api.handlers.submitting import (
     IdempotencyKey,
     accepted,
@@ -241,7 +242,10 @@ async def _view(
 
 
 async def _replay(ctx: Context, text: str) -> Job:
-    job = await ctx.jobs.job(job_id_of(text))
+    try:
+        job = await ctx.jobs.job(UUID(text))
+    except ValueError:  # what is no id names no replay
+        job = None
     if job is None or job.submission.kind != "replay":
         raise Problem(404, "unknown_replay", f"there is no replay {text[:64]!r}")
     return job
