@@ -13,11 +13,13 @@ async def topics_under(bootstrap: str, prefix: str) -> AsyncGenerator[None]:
     """All topics of Candlelog under `prefix`, deleted in the end: a broker of this size would not
     carry the partitions of hundreds of tests."""
     await apply_topics(bootstrap, prefix)
-    yield
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    await admin.start()
     try:
-        mine = [name for name in await admin.list_topics() if name.startswith(prefix)]
-        await admin.delete_topics(mine)
+        yield
     finally:
-        await admin.close()
+        admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+        await admin.start()
+        try:
+            mine = [name for name in await admin.list_topics() if name.startswith(prefix)]
+            await admin.delete_topics(mine)
+        finally:
+            await admin.close()

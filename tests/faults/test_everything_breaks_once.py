@@ -34,7 +34,7 @@ SERVICES = ("coordinator", "fetcher", "clickhouse-sink", "featurizer", "gap-audi
 STORES = ("broker", "postgres", "clickhouse")
 OUTAGE_SECONDS = 30
 SLOW_MS, FAST_MS = 4000, 0
-AT_ONCE = 4  # requests: of the 344 pages the last is not sent before all disturbances are over
+REQUESTS_AT_ONCE = 4  # so that the last of 344 is not sent before all disturbances are over
 FINISH_SECONDS = 240
 REQUEST = {
     "exchange": "binance",
@@ -212,7 +212,7 @@ def reference() -> dict[str, Stored]:
 async def test_a_job_survives_the_death_of_every_process_and_the_absence_of_every_store(
     seed: int, launch, data_dir: Path, reference: dict[str, Stored], monkeypatch
 ):
-    monkeypatch.setenv("FETCHER_CONCURRENCY", str(AT_ONCE))
+    monkeypatch.setenv("FETCHER_CONCURRENCY", str(REQUESTS_AT_ONCE))
     random = Random(seed)
     expected = reference.get("stored") or await undisturbed(launch, data_dir / "undisturbed")
     reference["stored"] = expected

@@ -63,8 +63,8 @@ Main = Callable[[Runtime, SettingsT], Awaitable[None]]
 async def serve(
     service: str, settings: SettingsT, main: Main[SettingsT], ending: Callable[[], None]
 ) -> None:
-    """Run a service until it has ended. `ending` is called when a part of it has: from then on the
-    rest has no more time than a supervisor would give it."""
+    """Run a service until it has ended. `ending` is called when it was told to, or a part of it
+    has: from then on it has no more time than a supervisor would give it."""
     clock = SystemClock()
     log = KafkaLog(settings.kafka_bootstrap)
     health = Health()
@@ -105,12 +105,20 @@ async def _until_done(
         serving = group.create_task(server.serve())
         beating = group.create_task(_heartbeat(runtime))
         working = group.create_task(_work(runtime, main))
+        told = group.create_task(_told(runtime))
+        parts = {serving, beating, working}
         try:
-            await asyncio.wait({working, serving, beating}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({told, *parts}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             ending()
+        await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
         server.should_exit = True
         beating.cancel()
+        told.cancel()
+
+
+async def _told(runtime: Runtime) -> None:
+    await runtime.stopping.wait()
 
 
 async def _work(runtime: Runtime, main: Awaitable[None]) -> None:

@@ -36,7 +36,7 @@ class _WithoutPandas(MetaPathFinder):
             raise ModuleNotFoundError("services do without pandas", name=fullname)
 
 
-# When this is imported: before the modules of the service, which an entry imports after ours.
+# At import, against the rule: what an entry imports after this must find it so.
 sys.meta_path.insert(0, _WithoutPandas())
 
 

@@ -10,7 +10,7 @@ from candlelog.lifecycle import VERSION, Runtime
 from candlelog.log.consume import ConsumeLoop
 from candlelog.log.dead_letters import DeadLetters
 from candlelog.log.handling import Handle
-from candlelog.log.types import AT_ONCE, SELDOM, Fetch
+from candlelog.log.types import AT_ONCE, Fetch
 from clickhouse_sink.adapters.sets import ClickHouseSets
 from clickhouse_sink.handlers.apart import Apart
 from clickhouse_sink.handlers.batches import StoreBatches
@@ -25,7 +25,6 @@ _STEP: Final = StepSize(records=100, rows=100_000)
 """A rebuild's share of a flush, of each partition: some tenths of a second."""
 _BLOCKS: Final = Fetch(least_bytes=4 * 1024 * 1024, wait_ms=200)
 """Of features: many columns make an insert dear, and each one a part that must be merged."""
-_FETCHES: Final = {CANDLES: AT_ONCE, FEATURES: _BLOCKS, REPLAY_REQUESTED: SELDOM}
 
 
 class Sink:
@@ -86,7 +85,7 @@ class Sink:
             runtime.log.consumer(
                 runtime.topics(topic.name),
                 f"{runtime.group}.{topic.name}",
-                fetch=_FETCHES[topic],
+                fetch=_BLOCKS if topic is FEATURES else AT_ONCE,
             )
         )
         letters = DeadLetters(runtime.publisher, service=runtime.service, version=VERSION)

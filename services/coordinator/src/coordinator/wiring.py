@@ -10,7 +10,6 @@ from candlelog.log.consume import ConsumeLoop
 from candlelog.log.dead_letters import DeadLetters
 from candlelog.log.handling import Handle
 from candlelog.log.ports import Consumer
-from candlelog.log.types import SELDOM
 from candlelog.market.profile import ExchangeProfile
 from candlelog.stores.outbox import Relay
 from candlelog.stores.transactions import Transactions
@@ -76,9 +75,7 @@ class Coordinator:
         releases = Releases(transactions, self._venues, clock)
         await resume(transactions, clock)
         async with (
-            log.consumer(
-                runtime.topics(JOBS_COMMANDS.name), group, fetch=SELDOM
-            ) as command_records,
+            log.consumer(runtime.topics(JOBS_COMMANDS.name), group) as command_records,
             log.consumer(runtime.topics(PROGRESS.name), group) as progress_records,
             asyncio.TaskGroup() as tasks,
         ):

@@ -1,12 +1,14 @@
 """Faust on the real broker: nothing is acknowledged that is not done."""
 
 import asyncio
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import pytest
 
 from candlelog.clock import SystemClock
+from candlelog.errors import Fatal
 from candlelog.events.jobs import ListMarketsV1
 from candlelog.log.dead_letters import DeadLetters
 from candlelog.log.handling import Handling
@@ -16,7 +18,7 @@ from candlelog.log.publish import Publisher
 from candlelog.log.receive import receive
 from candlelog.log.types import Received
 from featurizer.adapters.faust_stream import FaustStream
-from featurizer.adapters.gathering import Gathering
+from featurizer.adapters.gathering import Gathering, Taken
 
 pytestmark = pytest.mark.connected
 
@@ -49,8 +51,11 @@ class Bench:
                 *(ListMarketsV1(exchange=name, requested_at=NOW) for name in names)
             )
 
-    async def run(self, handle, stopping: asyncio.Event) -> None:
+    async def run(
+        self, handle, stopping: asyncio.Event, gathering: Gathering | None = None
+    ) -> None:
         """One stream, from its start to its end."""
+        gathering = gathering or Gathering(Open(), self.prefix, most=100, seconds=0.05)
         async with self.log.producer() as producer:
             letters = DeadLetters(self._publisher(producer), service="featurizer", version="1")
             stream = FaustStream(
@@ -59,7 +64,7 @@ class Bench:
                 [self.topic],
                 Handling(handle, letters, clock=SystemClock(), rejects_limit=3),
                 clock=SystemClock(),
-                gathering=Gathering(Open(), self.prefix, most=100, seconds=0.05),
+                gathering=gathering,
             )
             async with asyncio.timeout(60):
                 await stream.run(stopping)
@@ -141,3 +146,67 @@ async def test_a_refused_event_is_buried_and_the_next_one_read(bench: Bench):
         (letter,) = await tail.poll(max_records=10, timeout=10.0)
     assert receive(letter).event.key == "bad"
     assert dict(letter.headers)["reason"] == b"no good"
+
+
+MEMBER = """
+import asyncio, sys
+from candlelog.log.outcome import Done
+from services.featurizer.tests.connected.test_faust_stream import Bench
+
+async def handle(received):
+    print(*(item.event.key for item in received), flush=True)
+    return [Done()] * len(received)
+
+asyncio.run(Bench(sys.argv[1], sys.argv[2]).run(handle, asyncio.Event()))
+"""
+
+
+async def test_who_was_killed_leaves_its_partitions_to_the_others_long_before_a_minute(
+    bench: Bench,
+):
+    await bench.publish("one")
+    member = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", MEMBER, bench.bootstrap, bench.prefix, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        assert member.stdout is not None
+        assert await member.stdout.readline() == b"one\n"
+    finally:
+        member.kill()
+        await member.wait()
+    await bench.publish("two")
+    read = asyncio.Event()
+
+    async def handle(received: Sequence[Received]) -> Sequence[Outcome]:
+        if "two" in {item.event.key for item in received}:
+            read.set()
+        return [Done()] * len(received)
+
+    async with asyncio.timeout(40):
+        await bench.run(handle, read)
+    assert read.is_set()
+
+
+class Stuck(Gathering):
+    """Takes one record, and no other ever."""
+
+    def __init__(self, prefix: str) -> None:
+        super().__init__(Open(), prefix, most=100, seconds=0.05)
+        self._taken = False
+
+    async def put(self, taken: Taken) -> None:
+        """Never returns from the second call on."""
+        if self._taken:
+            await asyncio.Event().wait()
+        self._taken = True
+        await super().put(taken)
+
+
+async def test_a_stream_that_has_gone_silent_ends(bench: Bench, monkeypatch):
+    monkeypatch.setattr("candlelog.log.kafka.watchdog._LOOK_SECONDS", 0.5)
+    monkeypatch.setattr("candlelog.log.kafka.watchdog._STARVED_SECONDS", 2.0)
+    await bench.publish("one", "one")
+    stopping = asyncio.Event()
+    with pytest.raises(Fatal, match="silent"):
+        await bench.run(Reader(3), stopping, Stuck(bench.prefix))
+    assert stopping.is_set()

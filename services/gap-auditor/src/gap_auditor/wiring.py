@@ -10,7 +10,6 @@ from candlelog.log.consume import ConsumeLoop
 from candlelog.log.dead_letters import DeadLetters
 from candlelog.log.handling import Handle
 from candlelog.log.ports import Consumer
-from candlelog.log.types import SELDOM
 from candlelog.stores.outbox import Relay
 from candlelog.stores.transactions import Transactions
 from candlelog.woken import WokenLoop
@@ -49,7 +48,7 @@ class GapAuditor:
         log, group = runtime.log, runtime.group
         async with (
             log.consumer(runtime.topics(PROGRESS.name), group) as progress,
-            log.consumer(runtime.topics(JOBS_COMMANDS.name), group, fetch=SELDOM) as commands,
+            log.consumer(runtime.topics(JOBS_COMMANDS.name), group) as commands,
             asyncio.TaskGroup() as tasks,
         ):
             runtime.health.watch_lag(lambda: progress.lag + commands.lag)

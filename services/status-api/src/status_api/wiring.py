@@ -20,7 +20,6 @@ from candlelog.lifecycle import VERSION, Runtime
 from candlelog.log.consume import ConsumeLoop
 from candlelog.log.dead_letters import DeadLetters
 from candlelog.log.handling import Handle
-from candlelog.log.types import AT_ONCE, SELDOM
 from candlelog.market.feature_sets import load_feature_sets
 from status_api.adapters.changes import ChangeReader
 from status_api.adapters.gaps import GapReader
@@ -106,8 +105,7 @@ class Replica:
         runtime = self._runtime
         group = f"{runtime.group}.{await self._store.projection_id()}.{topic.name}"
         letters = DeadLetters(runtime.publisher, service=runtime.service, version=VERSION)
-        fetch = AT_ONCE if topic is PROGRESS else SELDOM
-        async with runtime.log.consumer(runtime.topics(topic.name), group, fetch=fetch) as consumer:
+        async with runtime.log.consumer(runtime.topics(topic.name), group) as consumer:
             yield ConsumeLoop(consumer, handle, letters, clock=runtime.clock)
 
     async def _ready(self, mirrors: list[Mirror]) -> None:

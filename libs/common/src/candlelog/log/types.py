@@ -44,12 +44,6 @@ class Fetch:
 
 AT_ONCE: Final = Fetch()
 """Whatever there is."""
-SELDOM: Final = Fetch(wait_ms=500)
-"""Whatever there is, of topics on which mostly there is nothing: who waits asks less often.
-
-Not for busy ones of many partitions: while an answer is awaited for those that were read to their
-end, nothing is asked for of the others.
-"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,7 +141,7 @@ async def test_a_broker_that_answers_nothing_for_longer_than_sessions_last_is_li
     own_broker, log, monkeypatch, caplog
 ):
     # A reader sees that its session is over when a request of its own has had no answer.
-    monkeypatch.setattr("candlelog.log.kafka.log._REBALANCE_MS", 7_000)
+    monkeypatch.setattr("candlelog.log.kafka.log.REBALANCE_MS", 7_000)
     monkeypatch.setattr("candlelog.log.kafka.log._REQUEST_MS", 3_000)
     async with service(log) as running:
         await running.publish("before")

@@ -20,18 +20,13 @@ from candlelog.errors import Fatal, Unavailable
 from candlelog.grace import IN_HAND_SECONDS, MAIN_SECONDS
 from candlelog.log.handling import DroppedError, Handling
 from candlelog.log.kafka.errors import mapped
+from candlelog.log.kafka.log import REBALANCE_MS, SESSION_MS
 from candlelog.log.kafka.watchdog import Watchdog
 from candlelog.log.types import Partition, Record
 from featurizer.adapters.gathering import Gathering, Taken
 
 _LOOK_SECONDS: Final = 1.0
 _ANSWER_SECONDS: Final = 5.0
-
-_SESSION_SECONDS: Final = 6.0
-"""The least a broker allows: until it is over, nobody reads for a member that was killed. Faust's
-own 60 s would look like a stream gone silent."""
-
-_REBALANCE_SECONDS: Final = 20.0
 
 
 class FaustStream:
@@ -66,20 +61,21 @@ class FaustStream:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Work until `stopping` is set; raises what the agent met otherwise, or `Fatal` when the
-        stream has gone silent."""
+        stream has gone silent. Sets `stopping` itself then: Faust may never end by itself."""
         async with faust_app_running(self._app, stop_timeout=MAIN_SECONDS):
             parts = [
                 asyncio.create_task(part) for part in (stopping.wait(), self._work(), self._watch())
             ]
             try:
                 await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
+                stopping.set()
                 await self._let_go()
             finally:
                 for part in parts:
                     part.cancel()
-        for part in parts:
-            if part.done() and not part.cancelled():
-                part.result()
+            for part in parts:
+                if part.done() and not part.cancelled():
+                    part.result()
 
     async def _hand_on(self, stream: Any) -> None:
         async for event in stream.noack().events():
@@ -121,28 +117,29 @@ class FaustStream:
 
     async def _watch(self) -> None:
         """Raise `Fatal` when there is something to read and nothing comes."""
-        watchdog, seen = Watchdog(self._clock.monotonic()), -1
+        watchdog, seen = Watchdog(self._clock.monotonic()), (0, 0)
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
-            now, done = self._clock.monotonic(), sum(self._done.values())
-            if not self._idle.is_set() or done != seen:  # whoever waits for the sink is not silent
-                seen = done
+            now, moved = self._clock.monotonic(), (self._rebalances, sum(self._done.values()))
+            if not self._idle.is_set() or moved != seen:  # whoever waits for the sink is not silent
+                seen = moved
                 watchdog.fed(now)
-            elif watchdog.due(now) and watchdog.starving(now, behind=await self._is_behind()):
-                raise Fatal("the stream has gone silent while there is something to read")
+            elif watchdog.due(now):
+                with suppress(Unavailable):  # a broker that does not answer tells nothing
+                    if watchdog.starving(now, behind=await self._is_behind()):
+                        raise Fatal("the stream has gone silent while there is something to read")
 
     async def _is_behind(self) -> bool:
-        """Whether the broker has more than was done; of what was not worked on yet, more than was
-        fetched. A broker that does not answer is no silence of the stream."""
+        """Whether the broker has more than was done; of partitions of which nothing was done since
+        they were assigned, more than was fetched. Raises `Unavailable`."""
         consumer = self._app.consumer
-        held = consumer.assignment()
-        with suppress(Unavailable), mapped("asking for the end of the log"):
+        with mapped("asking for the end of the log"):
             async with asyncio.timeout(_ANSWER_SECONDS):
-                ends = await consumer.highwaters(*held)
-                fetched = {each: await consumer.position(each) for each in held}
-                reached = fetched | self._done
-                return any(reached.get(each, end) < end for each, end in ends.items())
-        return False
+                ends = await consumer.highwaters(*consumer.assignment())
+                reached = dict(self._done)
+                for each in ends.keys() - reached.keys():
+                    reached[each] = await consumer.position(each)
+        return any(reached[each] < end for each, end in ends.items())
 
     def _behind(self, partition: Any) -> int:
         try:
@@ -160,9 +157,10 @@ def _app(bootstrap: str, group: str) -> Any:
         broker_commit_interval=1.0,
         broker_max_poll_records=500,
         broker_max_poll_interval=3600.0,
-        broker_session_timeout=_SESSION_SECONDS,
-        broker_heartbeat_interval=_SESSION_SECONDS / 4,
-        broker_rebalance_timeout=_REBALANCE_SECONDS,
+        # With Faust's own minute nobody reads so long when a member was killed.
+        broker_session_timeout=SESSION_MS / 1000,
+        broker_heartbeat_interval=SESSION_MS / 4000,
+        broker_rebalance_timeout=REBALANCE_MS / 1000,
         consumer_auto_offset_reset="earliest",
         # A rebalance does not wait for a group that waits for the sink: its events come again.
         stream_wait_empty=False,

@@ -29,7 +29,7 @@ def mapped(doing: str) -> Generator[None]:
         raise Fenced(f"{doing}: a newer producer has taken over") from error
     except MessageSizeTooLargeError as error:
         raise Invalid(f"{doing}: {error}") from error
-    except IllegalStateError as error:  # only readers raise it
+    except IllegalStateError as error:  # readers alone raise it
         raise Unavailable(f"{doing}: a partition was taken away meanwhile") from error
     except KafkaError as error:
         kind = Unavailable if error.retriable else Fatal

@@ -13,12 +13,12 @@ from candlelog.log.kafka.consumer import KafkaConsumer, RebalanceListener
 from candlelog.log.kafka.producer import KafkaProducer, KafkaTransactionalProducer
 from candlelog.log.kafka.tail import KafkaTail
 from candlelog.log.ports import Producer, Start, TransactionalProducer
-from candlelog.log.types import AT_ONCE, SELDOM, Fetch, Partition
+from candlelog.log.types import AT_ONCE, Fetch, Partition
 
-_SESSION_MS: Final = 6_000
+SESSION_MS: Final = 6_000
 """The least a broker allows: until it is over, a rebalance waits for a member that was killed."""
 
-_REBALANCE_MS: Final = 20_000
+REBALANCE_MS: Final = 20_000
 """How long a rebalance waits for members to let go; more than the consume loop takes."""
 
 _HELD_MS: Final = 24 * 3_600_000
@@ -75,7 +75,7 @@ class KafkaLog:
         self, topics: Sequence[str], *, start: Start, only: Partition | None = None
     ) -> AsyncGenerator[KafkaTail]:
         """Read `topics` from `start`, or one partition of them."""
-        client = self._reader(None, SELDOM)
+        client = self._reader(None, AT_ONCE)
         client.subscribe(list(topics))
         async with running(client):
             tail = KafkaTail(client, self._clock)
@@ -106,10 +106,10 @@ class KafkaLog:
             fetch_min_bytes=fetch.least_bytes,
             fetch_max_wait_ms=fetch.wait_ms,
             max_partition_fetch_bytes=max(_PARTITION_BYTES, fetch.least_bytes),
-            request_timeout_ms=_REBALANCE_MS + _REQUEST_MS,
-            session_timeout_ms=_SESSION_MS,
-            heartbeat_interval_ms=_SESSION_MS // 4,
-            rebalance_timeout_ms=_REBALANCE_MS,
+            request_timeout_ms=REBALANCE_MS + _REQUEST_MS,
+            session_timeout_ms=SESSION_MS,
+            heartbeat_interval_ms=SESSION_MS // 4,
+            rebalance_timeout_ms=REBALANCE_MS,
             max_poll_interval_ms=_HELD_MS,
         )
 
