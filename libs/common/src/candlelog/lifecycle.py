@@ -105,7 +105,7 @@ async def _until_done(
         serving = group.create_task(server.serve())
         beating = group.create_task(_heartbeat(runtime))
         working = group.create_task(_work(runtime, main))
-        told = group.create_task(_told(runtime))
+        told = group.create_task(runtime.stopping.wait())
         parts = {serving, beating, working}
         try:
             await asyncio.wait({told, *parts}, return_when=asyncio.FIRST_COMPLETED)
@@ -115,10 +115,6 @@ async def _until_done(
         server.should_exit = True
         beating.cancel()
         told.cancel()
-
-
-async def _told(runtime: Runtime) -> None:
-    await runtime.stopping.wait()
 
 
 async def _work(runtime: Runtime, main: Awaitable[None]) -> None:

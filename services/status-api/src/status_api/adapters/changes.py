@@ -1,15 +1,14 @@
 """What changed in the projection since given positions, each time as one consistent reading."""
 
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
 
 from candlelog.events.topics import JOBS_COMMANDS, PROGRESS
 from candlelog.market.states import TERMINAL
-from candlelog.stores.postgres import Connection, Pool, outages
+from candlelog.stores.postgres import Connection, Pool, outages, snapshot
 from status_api.adapters import statements
 from status_api.adapters.jobs import Job, job_of
 from status_api.adapters.tables import TASKS
@@ -52,7 +51,7 @@ class ChangeReader:
 
     async def snapshot(self, ids: Collection[UUID] | None) -> Reading:
         """Jobs with their first tasks; of all, the unfinished and the newest finished without."""
-        async with self._reading() as connection:
+        async with snapshot(self._pool) as connection:
             positions = await self._positions(connection)
             if ids is None:
                 records = await connection.fetch(statements.JOBS_OF_ALL, _FINISHED, _FINISHED_SHOWN)
@@ -66,7 +65,7 @@ class ChangeReader:
         self, seen: Positions, ids: Collection[UUID] | None, tasks_of: Collection[UUID]
     ) -> Reading:
         """Jobs that changed at or past `seen`, those in `tasks_of` with the tasks that did."""
-        async with self._reading() as connection:
+        async with snapshot(self._pool) as connection:
             positions = await self._positions(connection)
             commands = _aligned(seen, positions, JOBS_COMMANDS.name)
             progress = _aligned(seen, positions, PROGRESS.name)
@@ -102,15 +101,6 @@ class ChangeReader:
             statements.TASKS_CHANGED, list(wanted), list(wanted.values()), MOST_CHANGES + 1
         )
         return [TASKS.of_record(record) for record in records]
-
-    @asynccontextmanager
-    async def _reading(self) -> AsyncGenerator[Connection]:
-        with outages():
-            async with (
-                self._pool.acquire() as connection,
-                connection.transaction(isolation="repeatable_read", readonly=True),
-            ):
-                yield connection
 
     async def _positions(self, connection: Connection) -> Positions:
         found: dict[str, dict[int, int]] = {JOBS_COMMANDS.name: {}, PROGRESS.name: {}}

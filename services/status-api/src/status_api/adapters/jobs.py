@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from candlelog.stores.postgres import Pool, outages
+from candlelog.stores.postgres import Pool, outages, snapshot
 from status_api.adapters import statements
 from status_api.adapters.tables import JOBS, SHADOWS, SUBMISSIONS, TASKS
 from status_api.domain.cursors import JobKey
@@ -89,13 +89,9 @@ class JobReader:
 
     async def candle_replay(self, job_id: UUID) -> tuple[Job, ShadowRow]:
         """A replay of candles that there is, and what is known of its shadow at the same moment."""
-        with outages():
-            async with (
-                self._pool.acquire() as connection,
-                connection.transaction(isolation="repeatable_read", readonly=True),
-            ):
-                record = await connection.fetchrow(statements.JOBS_BY_ID, [job_id])
-                shadow = await connection.fetchrow(statements.SHADOW, job_id)
+        async with snapshot(self._pool) as connection:
+            record = await connection.fetchrow(statements.JOBS_BY_ID, [job_id])
+            shadow = await connection.fetchrow(statements.SHADOW, job_id)
         assert record is not None  # rows of the projection are never deleted
         known = ShadowRow(job_id=job_id) if shadow is None else SHADOWS.of_record(shadow)
         return job_of(record), known
