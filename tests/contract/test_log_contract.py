@@ -27,7 +27,9 @@ CLOCKS_APART = timedelta(seconds=30)
 
 
 @pytest.fixture(params=["memory", pytest.param("kafka", marks=pytest.mark.connected)])
-def log(request, topic_prefix):
+def log(request, topic_prefix, monkeypatch):
+    # Nobody is killed here, and a machine that stands still for 6 s must not look so.
+    monkeypatch.setattr("candlelog.log.kafka.log.SESSION_MS", 20_000)
     if request.param == "memory":
         return MemoryLog(topic_prefix=topic_prefix, clock=SystemClock())
     request.getfixturevalue("topics")
