@@ -6,14 +6,15 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from bench import big_job, end_to_end, features, latency, memory, profile, replay
+from bench import big_job, codecs, end_to_end, features, latency, memory, profile, replay
 from bench.report import Report
 from bench.system import System, running_system
 
-SECTIONS = ("end_to_end", "features", "replay", "latency", "memory", "profile", "big_job")
+SECTIONS = ("end_to_end", "features", "codecs", "replay", "latency", "memory", "profile", "big_job")
 _MEASURES = {
     "end_to_end": end_to_end.measure,
     "features": features.measure,
+    "codecs": codecs.measure,
     "replay": replay.measure,
     "memory": memory.measure,
     "profile": profile.measure,

@@ -9,8 +9,8 @@ from bench.report import Figure, Report
 from bench.system import System
 from candlelog_client import Candlelog
 
-WITHOUT = [f"GEN{number:03d}/USDT" for number in range(61, 69)]
-WITH = [f"GEN{number:03d}/USDT" for number in range(69, 77)]
+WITHOUT = [f"GEN{number:03d}/USDT" for number in range(61, 85)]
+WITH = [f"GEN{number:03d}/USDT" for number in range(85, 109)]
 START = datetime(2023, 1, 1, tzinfo=UTC)
 DAYS = 30
 ROWS = len(WITHOUT) * DAYS * 1440

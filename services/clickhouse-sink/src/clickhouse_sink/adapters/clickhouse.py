@@ -36,8 +36,6 @@ _INSIDE: Final = f"({_SERIES_IS} AND open_time >= {_AFTER} AND open_time < {_BEF
 
 _GROUPS: Final = 100
 """Ranges in one statement: each takes five parameters, and a form holds no more than 1,000."""
-_ANY_PARTITIONS: Final = {"max_partitions_per_insert_block": 0}
-"""A flush reaches over as many months as its batches do; refused, it would be tried for ever."""
 
 
 class ClickHouseTables:
@@ -67,7 +65,7 @@ class ClickHouseTables:
         """Add rows."""
         if table in MARKED:
             rows = rows.append_column(self._mark, pa.nulls(rows.num_rows, pa.uint8()).fill_null(0))
-        await self._clickhouse.insert_arrow(table, rows, settings=_ANY_PARTITIONS)
+        await self._clickhouse.insert_arrow(table, rows)
 
     async def _read(
         self, sql: str, condition: str, order: Sequence[str], windows: Sequence[Window]

@@ -32,7 +32,6 @@ WHERE (exchange, symbol, timeframe, feature_set, version, build) IN (
 """
 _TIME_BITS: Final = 44
 """Milliseconds since the epoch, up to the year 2527: `changed` orders by number, then by time."""
-_ANY_PARTITIONS: Final = {"max_partitions_per_insert_block": 0}
 
 
 class ClickHouseFeatureTables:
@@ -75,7 +74,7 @@ class ClickHouseFeatureTables:
         if not self._columns.issuperset(names):
             async with self._widening:
                 await self._widen(names)
-        await self._clickhouse.insert_arrow("features", rows, settings=_ANY_PARTITIONS)
+        await self._clickhouse.insert_arrow("features", rows)
 
     async def _widen(self, names: Sequence[str]) -> None:
         known = await self._names("features")
@@ -84,7 +83,7 @@ class ClickHouseFeatureTables:
                 assert is_feature_name(name)  # it stands in the statement as it is
                 await self._clickhouse.command(
                     f"ALTER TABLE features ADD COLUMN IF NOT EXISTS `{name}` Nullable(Float64)"
-                    " CODEC(ZSTD(1))"
+                    " CODEC(Delta, LZ4)"
                 )
         self._columns = frozenset(await self._show_all())
 
