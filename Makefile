@@ -4,7 +4,7 @@ BIN := .venv/bin
 MEMBERS := libs/common libs/client libs/embedded services/coordinator services/fetcher services/clickhouse-sink services/featurizer services/gap-auditor services/status-api
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: install demo up test lint typecheck test-unit test-connected test-faults bench fmt lock clean
+.PHONY: install demo up test test-all lint typecheck test-unit test-connected test-faults bench fmt lock clean
 
 install: .venv/.installed
 .venv/.installed: requirements.lock pyproject.toml $(addsuffix /pyproject.toml,$(MEMBERS))
@@ -20,7 +20,11 @@ demo: install
 up: install
 	$(BIN)/candlelog up --sandbox --data-dir .candlelog
 
-test: lint typecheck
+# Side by side: the first tests wait for the stores, and what checks types is one process.
+test: install
+	@$(MAKE) --no-print-directory -j3 lint typecheck test-all
+
+test-all: install
 	$(PYTEST) -n 3 --dist loadfile --no-loadscope-reorder
 
 lint: install

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 import pytest_socket
+from blockbuster import blockbuster_ctx
 from hypothesis import settings
 
 from candlelog_embedded.stack import Stack
@@ -27,6 +28,10 @@ settings.register_profile("candlelog", deadline=None)
 settings.load_profile("candlelog")
 
 _MAY_USE_SOCKETS = ("connected", "end_to_end", "faults")
+_OURS = [
+    "candlelog", "clickhouse_sink", "coordinator", "featurizer", "fetcher", "gap_auditor",
+    "status_api",
+]  # fmt: skip
 _numbers = itertools.count(1)
 
 
@@ -53,6 +58,19 @@ def pytest_configure(config: pytest.Config) -> None:
         from tests.containers import require_docker  # noqa: PLC0415  (other runs need no Docker)
 
         require_docker()
+
+
+@pytest.fixture(autouse=True)
+def no_blocking_calls(request: pytest.FixtureRequest) -> Generator[None]:
+    """Fail a connected test in which a part of ours blocks the event loop."""
+    if request.node.get_closest_marker("connected") is None:
+        yield
+        return
+    with blockbuster_ctx(_OURS) as guard:
+        for name, function in guard.functions.items():
+            if name.startswith(("os.", "io.")):  # migrations and settings are read at start
+                function.deactivate()
+        yield
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -10,10 +10,14 @@ import tempfile
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import httpx
 import psutil
+
+from candlelog_client.connection import read_environment_file
+from candlelog_embedded.process import free_ports
 
 _START_SECONDS = 120
 _STOP_SECONDS = 30
@@ -72,7 +76,7 @@ async def running_system(
 
 @contextlib.asynccontextmanager
 async def _sandbox(generated: int, flags: Sequence[str]) -> AsyncGenerator[tuple[str, int]]:
-    port = _free_port()
+    (port,) = free_ports(1, Random())
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "candlelog_embedded.sandbox", "--port", str(port),
         "--generated", str(generated), "--capacity", "none", *flags,
@@ -81,14 +85,6 @@ async def _sandbox(generated: int, flags: Sequence[str]) -> AsyncGenerator[tuple
         yield f"http://127.0.0.1:{port}", process.pid
     finally:
         await _stop(process)
-
-
-def _free_port() -> int:
-    import socket  # noqa: PLC0415 -- only for this
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _candlelog() -> str:
@@ -115,8 +111,7 @@ async def _environment(file: Path, up: asyncio.subprocess.Process) -> dict[str, 
             if up.returncode is not None:
                 raise RuntimeError(f"candlelog up ended with {up.returncode}")
             await asyncio.sleep(0.1)
-    lines = (line.split("=", 1) for line in file.read_text().splitlines() if "=" in line)
-    return dict(lines)
+    return read_environment_file(file)
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:

@@ -259,6 +259,16 @@ async def test_a_job_that_breaks_a_rule_fails_and_its_command_is_rejected(desk, 
     assert (changed.state, changed.reason) == ("failed", desk.outcomes[0].reason)
 
 
+async def test_a_rejected_command_that_comes_again_is_rejected_again(desk, submission):
+    """Its dead letter is written after the transaction: it may not have been."""
+    await desk.say(submission(timeframes=("7m",)))
+    await desk.finish()
+    desk.read_again_from_the_start()
+    await desk.finish()
+    rejected = [outcome for outcome in desk.outcomes if isinstance(outcome, Reject)]
+    assert len(rejected) == 2
+
+
 async def test_a_command_with_a_known_job_id_changes_nothing(desk, submission):
     job = submission()
     await desk.say(job, job)

@@ -110,6 +110,8 @@ class Venue:
         if not self._purse.time.known:
             await self.keep_time()
         elif self._purse.time.stale and (self._refreshing is None or self._refreshing.done()):
+            if self._refreshing is not None:
+                self._refreshing.result()  # a bug ends the process, here as elsewhere
             self._refreshing = asyncio.create_task(self._refresh())
 
     async def _refresh(self) -> None:

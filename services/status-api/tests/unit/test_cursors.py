@@ -61,6 +61,29 @@ def test_a_time_that_no_store_can_hold_is_refused(time: object):
 
 
 @pytest.mark.parametrize(
+    "place",
+    [
+        ["binance", "BTC/USDT", "1m", "0001-01-01T00:00:00+14:00"],
+        ["binance", "BTC/USDT", "1m", None],
+        ["binance", "\0", "1m", "2024-02-01T00:00:00+00:00"],
+        ["binance", 5, "1m", "2024-02-01T00:00:00+00:00"],
+    ],
+)
+def test_a_place_that_no_gap_can_have_is_refused(place: list[object]):
+    raw = orjson.dumps(["g", *place])
+    with pytest.raises(Problem) as caught:
+        GapKey.decode(base64.urlsafe_b64encode(raw).decode())
+    assert caught.value.code == "malformed_cursor"
+
+
+def test_a_name_that_no_series_can_have_is_refused():
+    raw = orjson.dumps(["s", "binance", "\0", "1m"])
+    with pytest.raises(Problem) as caught:
+        SeriesKey.decode(base64.urlsafe_b64encode(raw).decode())
+    assert caught.value.code == "malformed_cursor"
+
+
+@pytest.mark.parametrize(
     "numbers", [(-1,), (2**64,), (1, 2)], ids=["negative", "too big", "too many"]
 )
 def test_numbers_out_of_range_are_refused(numbers: tuple[int, ...]):

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
+from candlelog.errors import Unavailable
 from candlelog.log.ports import Consumer, Release
 from candlelog.log.types import Partition, Record
 
@@ -33,8 +34,13 @@ class InOrder:
         room = _AHEAD - len(self._waiting)
         if room > 0:
             patience = 0.0 if self._waiting else timeout
-            found = await self._consumer.poll(max_records=room, timeout=patience)
-            self._waiting = _in_order([*self._waiting, *found])
+            try:
+                found = await self._consumer.poll(max_records=room, timeout=patience)
+            except Unavailable:
+                if not self._waiting:
+                    raise
+            else:
+                self._waiting = _in_order([*self._waiting, *found])
         oldest, self._waiting = self._waiting[:max_records], self._waiting[max_records:]
         return oldest
 

@@ -28,7 +28,7 @@ _SETTINGS: Final[Mapping[str, Any]] = MappingProxyType(
     {
         # An insert that was answered is in the table.
         "async_insert": 0,
-        # A flush reaches over as many months as its batches do; refused, it would be tried for ever.
+        # A flush reaches over many months; refused, it would be tried for ever.
         "max_partitions_per_insert_block": 0,
         # Rows are told apart when they are read. A merge of each block by itself, as it comes in,
         # finds next to nothing and takes a quarter of the time of an insert.

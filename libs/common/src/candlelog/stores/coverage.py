@@ -1,11 +1,12 @@
 """Which slots need not be asked for again, from the table `coverage`."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
-from candlelog.market.ranges import TimeRange
+from candlelog.market.ranges import TimeRange, subtract
 from candlelog.market.series import Series
 from candlelog.market.timeframe import Timeframe
 from candlelog.stores.clickhouse import ClickHouse
@@ -41,6 +42,34 @@ ORDER BY symbol, timeframe, min(start)
 """  # noqa: S608 -- put together from constants
 """Coverage rows, as far as they reach, merged into runs where they overlap or touch."""
 
+REFUSED_SLOTS: Final = f"""
+SELECT symbol, timeframe, open_time
+FROM (
+    SELECT DISTINCT symbol, timeframe, assumeNotNull(open_time) AS open_time, chunk_id, observed_at
+    FROM quarantine
+    WHERE exchange = {{exchange:String}}
+        AND symbol IN {{symbols:Array(String)}}
+        AND timeframe IN {{timeframes:Array(String)}}
+        AND quarantine.open_time >= {{start:DateTime64(3, 'UTC')}}
+        AND quarantine.open_time < {{end:DateTime64(3, 'UTC')}}
+) AS refusal
+INNER JOIN (
+    SELECT DISTINCT symbol, timeframe, chunk_id, observed_at, start, {SETTLED_UNTIL} AS finish
+    FROM coverage
+    WHERE exchange = {{exchange:String}}
+        AND symbol IN {{symbols:Array(String)}}
+        AND timeframe IN {{timeframes:Array(String)}}
+        AND start < {{end:DateTime64(3, 'UTC')}} AND end > {{start:DateTime64(3, 'UTC')}}
+) AS answer USING (symbol, timeframe)
+WHERE refusal.open_time >= answer.start AND refusal.open_time < answer.finish
+GROUP BY symbol, timeframe, open_time
+HAVING uniqExact(answer.chunk_id, answer.observed_at) = uniqExactIf(
+    answer.chunk_id, answer.observed_at,
+    (answer.chunk_id, answer.observed_at) = (refusal.chunk_id, refusal.observed_at)
+)
+"""  # noqa: S608 -- the same
+"""Slots whose row was refused in every answer that holds them: nothing explains these."""
+
 
 async def explained_ranges(
     clickhouse: ClickHouse,
@@ -54,22 +83,32 @@ async def explained_ranges(
     """What coverage explains of the series, near `window`: ranges on the grid, apart, in order.
 
     A slot is explained when a coverage row holds it that was observed no earlier than its close
-    plus `settle_delay`. Ranges are not cut to the window; a series without any is left out.
-    One query, whatever the number of series. Raises `Unavailable`.
+    plus `settle_delay`, and whose row for it was not refused. Ranges are not cut to the window; a
+    series without any is left out. Two queries, whatever the number of series.
+    Raises `Unavailable`.
     """
-    rows = await clickhouse.query(
-        EXPLAINED_RUNS,
-        exchange=exchange,
-        symbols=list(symbols),
-        timeframes=list(timeframes),
-        start=window.start,
-        end=window.end,
-        settle_seconds=int(settle_delay.total_seconds()),
+    asked = {
+        "exchange": exchange,
+        "symbols": list(symbols),
+        "timeframes": list(timeframes),
+        "start": window.start,
+        "end": window.end,
+        "settle_seconds": int(settle_delay.total_seconds()),
+    }
+    runs, refused = await asyncio.gather(
+        clickhouse.query(EXPLAINED_RUNS, **asked), clickhouse.query(REFUSED_SLOTS, **asked)
     )
     grids = {name: Timeframe.parse(name) for name in timeframes}
+    holes: dict[Series, list[TimeRange]] = defaultdict(list)
+    for symbol, timeframe, time in refused:
+        grid = grids[timeframe]
+        if grid.floor(time) == time:  # another time is that of no slot
+            holes[Series(exchange, symbol, timeframe)].append(
+                TimeRange(time, grid.advance(time, 1))
+            )
     explained: dict[Series, list[TimeRange]] = defaultdict(list)
-    for symbol, timeframe, start, finish in rows:
-        end = grids[timeframe].floor(finish)
+    for symbol, timeframe, start, finish in runs:
+        series, end = Series(exchange, symbol, timeframe), grids[timeframe].floor(finish)
         if start < end:
-            explained[Series(exchange, symbol, timeframe)].append(TimeRange(start, end))
-    return dict(explained)
+            explained[series] += subtract(TimeRange(start, end), holes[series])
+    return {series: ranges for series, ranges in explained.items() if ranges}

@@ -12,6 +12,7 @@ from candlelog.stores.migrations import migrate_clickhouse, migrations_directory
 pytestmark = pytest.mark.connected
 
 BTC = Series("binance", "BTC/USDT", "1m")
+CHUNK = "11111111-1111-4111-8111-111111111111"
 LATE = datetime(2025, 1, 1, tzinfo=UTC)
 ALWAYS = TimeRange(datetime(2020, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC))
 
@@ -35,7 +36,7 @@ class Coverage:
             "source": "rest",
             "outcome": "candles",
             "job_id": "11111111-1111-4111-8111-111111111111",
-            "chunk_id": "11111111-1111-4111-8111-111111111111",
+            "chunk_id": CHUNK,
         }
         items = [
             common | {"start": start, "end": end, "observed_at": observed[0] if observed else LATE}
@@ -45,6 +46,16 @@ class Coverage:
         columns = [(name, pa.string()) for name in common]
         columns += [(name, time) for name in ("start", "end", "observed_at")]
         await self.store.insert_arrow("coverage", pa.Table.from_pylist(items, pa.schema(columns)))
+
+    async def refuse(self, *times: datetime, read: datetime = LATE, chunk: str = CHUNK) -> None:
+        """Rows of BTC for these times came in an answer, and were refused."""
+        texts = {"exchange": "binance", "symbol": "BTC/USDT", "timeframe": "1m", "raw": "[]"}
+        texts |= {"reason": "high < low", "source": "rest", "job_id": CHUNK, "chunk_id": chunk}
+        time = pa.timestamp("ms", tz="UTC")
+        columns = [(name, pa.string()) for name in texts]
+        columns += [(name, time) for name in ("open_time", "observed_at")]
+        items = [texts | {"open_time": each, "observed_at": read} for each in times]
+        await self.store.insert_arrow("quarantine", pa.Table.from_pylist(items, pa.schema(columns)))
 
     async def explained(self, *series: Series, window: TimeRange = ALWAYS):
         """What is explained, with a settle delay of one minute."""
@@ -127,3 +138,34 @@ async def test_each_series_has_its_own_ranges(coverage):
         others[0]: [TimeRange(at(0), at(60))],
         others[1]: [TimeRange(at(60), at(120))],
     }
+
+
+async def test_a_slot_whose_row_was_refused_is_not_explained(coverage):
+    await coverage.add((at(0), at(10)))
+    await coverage.refuse(at(4), at(5))
+    assert await coverage.explained() == {BTC: [TimeRange(at(0), at(4)), TimeRange(at(6), at(10))]}
+
+
+async def test_a_refused_row_takes_nothing_from_another_answer(coverage):
+    await coverage.add((at(0), at(10)), (at(4), at(6), at(60)))
+    await coverage.refuse(at(4), at(5), read=at(60))
+    assert await coverage.explained() == {BTC: [TimeRange(at(0), at(10))]}
+
+
+async def test_a_slot_that_was_refused_each_time_is_not_explained(coverage):
+    await coverage.add((at(0), at(10)), (at(4), at(6), at(60)))
+    await coverage.refuse(at(4), read=at(60))
+    await coverage.refuse(at(4))
+    assert await coverage.explained() == {BTC: [TimeRange(at(0), at(4)), TimeRange(at(5), at(10))]}
+
+
+async def test_a_refused_row_off_the_grid_is_that_of_no_slot(coverage):
+    await coverage.add((at(0), at(10)))
+    await coverage.refuse(at(4.5))
+    assert await coverage.explained() == {BTC: [TimeRange(at(0), at(10))]}
+
+
+async def test_a_series_with_nothing_but_refused_rows_is_left_out(coverage):
+    await coverage.add((at(0), at(1)))
+    await coverage.refuse(at(0))
+    assert await coverage.explained() == {}

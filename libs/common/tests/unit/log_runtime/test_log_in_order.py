@@ -1,8 +1,12 @@
 """Records of several partitions in the order in which they were appended."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
+from candlelog.errors import Unavailable
 from candlelog.log.in_order import InOrder
 from candlelog.log.types import Partition, Record
 
@@ -21,9 +25,12 @@ class OnePartitionAfterTheOther:
         self.records = sorted(records, key=lambda each: (each.partition, each.offset))
         self.committed: Mapping[Partition, int] = {}
         self.lag = 7
+        self.away = False
         self.release = None
 
     async def poll(self, *, max_records: int, timeout: float) -> Sequence[Record]:  # noqa: ASYNC109 - part of the port
+        if self.away:
+            raise Unavailable("the log is away")
         found, self.records = self.records[:max_records], self.records[max_records:]
         return found
 
@@ -36,9 +43,10 @@ class OnePartitionAfterTheOther:
 
 async def drained(consumer: InOrder, at_once: int) -> list[int]:
     seconds: list[int] = []
-    while found := await consumer.poll(max_records=at_once, timeout=0.1):
-        assert len(found) <= at_once
-        seconds += [(each.appended_at - START).seconds for each in found]
+    with suppress(Unavailable):
+        while found := await consumer.poll(max_records=at_once, timeout=0.1):
+            assert len(found) <= at_once
+            seconds += [(each.appended_at - START).seconds for each in found]
     return seconds
 
 
@@ -81,6 +89,21 @@ async def test_what_waits_is_forgotten_when_the_partitions_are_taken_away():
     assert inner.release is not None
     await inner.release()
     assert released == [[]]
+
+
+async def test_what_waits_is_handed_out_while_the_log_is_away():
+    inner = OnePartitionAfterTheOther(*(record(0, offset, offset) for offset in range(3)))
+    consumer = InOrder(inner)
+    await consumer.poll(max_records=1, timeout=0.1)
+    inner.away = True
+    assert await drained(consumer, at_once=2) == [1, 2]
+
+
+async def test_an_outage_is_told_when_nothing_waits():
+    inner = OnePartitionAfterTheOther()
+    inner.away = True
+    with pytest.raises(Unavailable):
+        await InOrder(inner).poll(max_records=1, timeout=0.1)
 
 
 async def test_commits_and_lag_are_those_of_the_consumer():

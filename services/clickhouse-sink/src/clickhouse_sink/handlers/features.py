@@ -1,5 +1,6 @@
 """Feature batches into the table, and requests for features into the note of who has them."""
 
+import asyncio
 from collections.abc import Sequence
 
 from candlelog.clock import Clock
@@ -24,8 +25,8 @@ class StoreFeatures:
 
     async def __call__(self, received: Sequence[Received]) -> Sequence[Outcome]:
         """Store the rows, then say which chunks are through. Raises `Unavailable`."""
-        outcomes, batches = _checked(received)
-        for rows in feature_tables(batches):
+        outcomes, batches = await asyncio.to_thread(_checked, received)
+        for rows in await asyncio.to_thread(feature_tables, batches):
             await self._tables.append_features(rows)
         await self._publisher.publish(*features_stored(batches, self._clock.now()))
         return outcomes

@@ -1,5 +1,6 @@
 """The steps by which batches get into a set of tables, in the order the reasoning rests on."""
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 
 import pyarrow as pa
@@ -25,8 +26,8 @@ async def write(tables: Tables, wave: Sequence[Batch]) -> None:
     """
     asked = await tables.asked([batch.window for batch in wave])
     changes = await _changes(tables, wave, asked)
-    await _append(tables, "candle_revisions", _joined(changes.revisions))
-    await _append(tables, "candles", _joined(changes.candles))
+    await _append(tables, "candle_revisions", await asyncio.to_thread(_joined, changes.revisions))
+    await _append(tables, "candles", await asyncio.to_thread(_joined, changes.candles))
     await _append(tables, "coverage", coverage_rows(wave))
 
 
@@ -51,12 +52,18 @@ async def _changes(tables: Tables, wave: Sequence[Batch], asked: Mapping[Series,
 
 async def _restated(tables: Tables, again: Sequence[tuple[Batch, Asked]]) -> list[Changes]:
     rows = await tables.held("candles", [batch.window for batch, _ in again])
-    compared = [
-        compare(batch, rows.get(batch.window.series, NO_ROWS), asked) for batch, asked in again
-    ]
+    compared = await asyncio.to_thread(
+        lambda: [
+            compare(batch, rows.get(batch.window.series, NO_ROWS), asked) for batch, asked in again
+        ]
+    )
     unclear = [item.unclear_window for item in compared]
     revisions = await tables.held("candle_revisions", _present(unclear))
-    return [resolve(item, revisions.get(item.batch.window.series, NO_ROWS)) for item in compared]
+    return await asyncio.to_thread(
+        lambda: [
+            resolve(item, revisions.get(item.batch.window.series, NO_ROWS)) for item in compared
+        ]
+    )
 
 
 def _present(windows: Iterable[Window | None]) -> list[Window]:

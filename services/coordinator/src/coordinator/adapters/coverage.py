@@ -40,7 +40,7 @@ class ClickHouseCoverage:
         window: TimeRange,
         settle_delay: timedelta,
     ) -> Covered:
-        """One query, whatever the number of series; see `coordinator.ports.Coverage`."""
+        """Two queries, whatever the number of series; see `coordinator.ports.Coverage`."""
         return await _or_nothing(
             explained_ranges(
                 self._clickhouse,

@@ -53,6 +53,11 @@ async def insert(connection: Connection, job: NewJob) -> bool:
     return True
 
 
+async def was_refused(connection: Connection, job_id: UUID) -> bool:
+    """Whether the command that asked for the job was refused."""
+    return bool(await connection.fetchval(statements.WAS_REFUSED, job_id))
+
+
 async def lock(connection: Connection, job_ids: Iterable[UUID]) -> dict[UUID, Job]:
     """The jobs that exist of these, locked, in the one order that all writers keep."""
     rows = await connection.fetch(statements.LOCK_JOBS, list(job_ids))

@@ -17,6 +17,10 @@ INSERT INTO claims (job_id, route, chunks)
 SELECT $1, route, chunks FROM unnest($2::text[], $3::int[]) AS new (route, chunks)
 """
 
+WAS_REFUSED: Final = """
+SELECT EXISTS (SELECT FROM jobs WHERE job_id = $1 AND status = 'failed' AND version = 1)
+"""
+
 LOCK_JOBS: Final = """
 SELECT job_id, exchange, status, version, generation, max_attempts, cancelled_by
 FROM jobs WHERE job_id = ANY($1::uuid[]) ORDER BY job_id FOR NO KEY UPDATE

@@ -50,7 +50,9 @@ async def refuse(
     """Let the job be seen as failed. A repeated command finds it so. Raises `Unavailable`."""
     async with transactions.begin() as transaction:
         if not all(await transaction.fresh([received])):
-            return _OLD
+            # Whoever refused it may have ended before its dead letter was written.
+            refused = await job_rows.was_refused(transaction.connection, command.job_id)
+            return Reject(reason) if refused else _OLD
         new = _new_job(command, Status.FAILED, [])
         if await job_rows.insert(transaction.connection, new):
             pending = _job(command, Status.PENDING, version=0)

@@ -37,6 +37,7 @@ class _Transaction:
             tasks=_copies(rows.tasks, keys.tasks),
             chunks=_copies(rows.chunks, keys.chunks),
             gaps=_copies(rows.gaps, keys.gaps),
+            shadows=_copies(rows.shadows, keys.shadows),
         )
 
     async def save(self, rows: Rows, positions: Mapping[Partition, int]) -> None:
@@ -47,6 +48,7 @@ class _Transaction:
         kept.tasks |= rows.tasks
         kept.chunks |= rows.chunks
         kept.gaps |= rows.gaps
+        kept.shadows |= rows.shadows
         kept.fills = rows.fills | kept.fills
         self._store.positions.update(positions)
 

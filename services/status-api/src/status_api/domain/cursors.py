@@ -12,6 +12,7 @@ import orjson
 
 from candlelog.events.topics import JOBS_COMMANDS, PROGRESS
 from status_api.domain.problems import Problem, invalid
+from status_api.domain.text import presentable
 
 Positions = Mapping[str, Mapping[int, int]]
 """Next offset by partition, by the topic's name without prefix."""
@@ -38,10 +39,7 @@ class JobKey:
         """From a cursor; raises a `malformed_cursor` problem."""
         try:
             time, job_id = _decode(text, "j", 2)
-            submitted_at = datetime.fromisoformat(time)
-            if submitted_at.tzinfo is None:
-                raise ValueError("a cursor's time has an offset")
-            return cls(submitted_at.astimezone(UTC), UUID(job_id))
+            return cls(_time(time), UUID(job_id))
         except (ValueError, TypeError, AttributeError, OverflowError) as error:
             raise _malformed() from error
 
@@ -62,12 +60,10 @@ class SeriesKey:
     def decode(cls, text: str) -> "SeriesKey":
         """From a cursor; raises a `malformed_cursor` problem."""
         try:
-            parts = _decode(text, "s", 3)
+            exchange, symbol, timeframe = map(_name, _decode(text, "s", 3))
+            return cls(exchange, symbol, timeframe)
         except ValueError as error:
             raise _malformed() from error
-        if not all(isinstance(part, str) for part in parts):
-            raise _malformed()
-        return cls(*parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +84,10 @@ class GapKey:
     def decode(cls, text: str) -> "GapKey":
         """From a cursor; raises a `malformed_cursor` problem."""
         try:
-            exchange, symbol, timeframe, time = _decode(text, "g", 4)
-            start = datetime.fromisoformat(time)
-            names = (exchange, symbol, timeframe)
-            if start.tzinfo is None or not all(isinstance(name, str) for name in names):
-                raise ValueError("no place of ours")
-            return cls(*names, start)
-        except (ValueError, TypeError) as error:
+            *names, time = _decode(text, "g", 4)
+            exchange, symbol, timeframe = map(_name, names)
+            return cls(exchange, symbol, timeframe, _time(time))
+        except (ValueError, TypeError, OverflowError) as error:
             raise _malformed() from error
 
 
@@ -127,6 +120,19 @@ def decode_positions(text: str) -> dict[str, dict[int, int]]:
         }
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise _malformed() from error
+
+
+def _time(text: str) -> datetime:
+    time = datetime.fromisoformat(text)
+    if time.tzinfo is None:
+        raise ValueError("a cursor's time has an offset")
+    return time.astimezone(UTC)
+
+
+def _name(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("no name")
+    return presentable(value)
 
 
 def _partition(text: str) -> int:

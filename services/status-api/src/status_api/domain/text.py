@@ -10,13 +10,14 @@ _DIRECTION: Final = frozenset(
 )
 
 
-def _presentable(text: str) -> str:
+def presentable(text: str) -> str:
+    """The text itself; `ValueError` when it would not show as what it is."""
     if any(letter in _DIRECTION or unicodedata.category(letter) in {"Cc", "Cs"} for letter in text):
         raise ValueError("must not contain control or direction characters")
     return text
 
 
-PRESENTABLE: Final = AfterValidator(_presentable)
+PRESENTABLE: Final = AfterValidator(presentable)
 """Of a text that shows as what it is: no control characters, nothing that turns its direction
 around, nothing that is no character at all. Stands behind limits of length, which are of strings.
 """
