@@ -64,8 +64,8 @@ def up(options: Options, *, ready: Callable[[Ready], None], note: Callable[[str]
     directory = DataDirectory(options.data_dir)
     options = replace(options, data_dir=directory.root)
     with held(directory):
-        identity = identify(directory, sandbox=options.sandbox)
         ports = _ports(options)
+        identity = identify(directory, sandbox=options.sandbox)
         environment = shared_environment(options, ports, identity)
         told = Ready(directory.root, identity.sandbox, environment)
         plan = stages(options, ports, environment)

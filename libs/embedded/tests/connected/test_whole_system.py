@@ -11,6 +11,7 @@ import pytest
 
 from candlelog.errors import Misconfigured
 from candlelog_embedded.detached import DetachedFailedError, up_detached
+from candlelog_embedded.supervisor.directory import DataDirectory
 from candlelog_embedded.system import AlreadyRunningError, down, ps, up
 from candlelog_embedded.topology import Options
 
@@ -65,3 +66,4 @@ def test_a_start_that_fails_says_why(options: Options):
         port = taken.getsockname()[1]
         with pytest.raises(DetachedFailedError, match=f"port {port} is in use: give another"):
             up_detached(replace(options, api_port=port))
+    assert not DataDirectory(options.data_dir).identity_file.exists()

@@ -235,7 +235,9 @@ async def test_what_cannot_be_read_is_refused_with_the_nearest_names(filled: Any
     ]:
         answer = await filled.http.get("/candles", params={**QUERY, **change})
         assert (answer.status_code, answer.json()["code"]) == (422, code), change
-    near = await filled.http.get("/candles", params={**QUERY, "symbol": "BTCUSDT"})
+    typo = {**QUERY, "symbol": "BTCUSDT"}
+    assert (await filled.http.get("/coverage", params=typo)).json()["code"] == "unknown_symbol"
+    near = await filled.http.get("/candles", params=typo)
     assert near.json()["errors"][0]["nearest"] == ["BTC/USDT"]
     missing = await filled.http.get("/candles", params={"exchange": "binance"})
     assert missing.json()["code"] == "missing_field"

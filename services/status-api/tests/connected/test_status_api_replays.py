@@ -264,6 +264,17 @@ async def test_a_switch_is_answered_once_readers_see_it(filled: Any, api: Any):
     await filled.clickhouse.insert_arrow("feature_builds", noted(changed=3, serving=0, beside=1))
 
 
+async def test_a_close_is_answered_once_readers_see_it(filled: Any, api: Any):
+    job_id = await completed(api)
+    closing = asyncio.create_task(api.http.post(f"/replays/{job_id}/close"))
+    await answered(api, job_id, accepted=True, code="accepted")
+    done, _ = await asyncio.wait({closing}, timeout=0.2)
+    assert not done
+    await filled.clickhouse.insert_arrow("feature_builds", noted(changed=4, serving=0, closed=1))
+    assert (await closing).json()["series"][0]["new"]["state"] == "closed"
+    await filled.clickhouse.insert_arrow("feature_builds", noted(changed=5, serving=0, beside=1))
+
+
 @pytest.mark.parametrize("way", ["", "/switch", "/switch-back", "/close"])
 async def test_what_is_no_replay_is_not_found(api: Any, body: dict[str, object], way: str):
     job = (await api.http.post("/jobs", json=body)).json()["id"]

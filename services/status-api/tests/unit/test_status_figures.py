@@ -42,6 +42,22 @@ def test_progress_is_100_only_when_the_job_is_done(figures: dict[str, Any], perc
     assert progress(job(**figures)) == percent
 
 
+@pytest.mark.parametrize(
+    ("figures", "code"),
+    [
+        ({"state": "completed_with_errors", "quarantined": 24}, "quarantined"),
+        ({"state": "completed_with_errors", "quarantined": 24, "chunks_failed": 1}, "cut_short"),
+        ({"state": "running", "quarantined": 24}, "cut_short"),
+    ],
+)
+def test_a_job_that_ended_with_refused_rows_alone_names_them(figures: dict[str, Any], code: str):
+    """The error of a chunk that went well in the end is no reason."""
+    row = job(error_code="cut_short", error_message="", error_transient=True, **figures)
+    fault = job_view(SUBMISSION, row, T0).error
+    assert fault is not None
+    assert fault.code == code
+
+
 def test_speed_and_time_left_follow_from_what_is_stored():
     row = job(
         state="running", started_at=T0, slots_expected=1000, slots_explained=250, candles_stored=200

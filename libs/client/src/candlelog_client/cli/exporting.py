@@ -1,5 +1,6 @@
 """Writing a range of candles or features to a file or stdout, with a bar that counts the rows."""
 
+import secrets
 import sys
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
@@ -51,7 +52,7 @@ async def write_csv(query: RangeQuery, to: Path) -> Written:
     """The CSV of the server as it is."""
     lines = size = 0
     async with query.csv() as blocks:
-        with _target(to) as file, _counter(query) as counted:
+        with target(to) as file, _counter(query) as counted:
             async for block in blocks:
                 file.write(block)
                 lines, size = lines + block.count(b"\n"), size + len(block)
@@ -65,7 +66,7 @@ async def write_batches(
     """A file of this kind, by a writer that takes the record batches of the server."""
     rows = 0
     async with query.batches() as batches:
-        with _target(to) as file, _counter(query) as counted:
+        with target(to) as file, _counter(query) as counted:
             with writer(file, batches.schema) as out:
                 async for batch in batches:
                     out.write_batch(batch)
@@ -85,15 +86,20 @@ WRITERS: dict[str, Writer] = {
 
 
 @contextmanager
-def _target(to: Path) -> Generator[BinaryIO]:
+def target(to: Path) -> Generator[BinaryIO]:
     """A file that appears under its name only when it is whole; stdout as it is."""
     if to == STDOUT:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    part = to.with_name(to.name + ".part")
+    to = to.resolve()  # what a link points to, and not the link
+    if to.exists() and not to.is_file():
+        raise OSError(f"{to} is no file that can be written anew: give another, or - for stdout")
+    if not to.parent.is_dir():
+        raise OSError(f"there is no folder {to.parent}")
+    part = to.with_name(f"{to.name}.{secrets.token_hex(4)}.part")
     try:
-        with part.open("wb") as file:
+        with part.open("xb") as file:
             yield file
         part.replace(to)
     finally:

@@ -146,6 +146,9 @@ def _eta(row: Figures, seconds: float | None) -> float | None:
 def _fault(row: Figures) -> Fault | None:
     if row.state == "completed":
         return None
+    if row.state == "completed_with_errors" and row.quarantined and not row.chunks_failed:
+        message = f"{row.quarantined:,} rows were refused: GET /quarantine tells why"
+        return Fault(code="quarantined", message=message, transient=False)
     if row.error_code is not None:
         message, transient = row.error_message or "", bool(row.error_transient)
         return Fault(code=row.error_code, message=message, transient=transient)

@@ -81,14 +81,16 @@ async def answer(ctx: Context, table: SeriesTable, wanted: RangeRequest) -> Resp
     if wanted.media == _JSON:
         return await _page(ctx, table, wanted)
     first = await ctx.history.rows(table, wanted.series, wanted.window, _ROWS_AT_ONCE)
-    await _refuse_unknown_symbol(ctx, wanted.series, first)
+    if not first.num_rows:
+        await refuse_unknown_symbol(ctx, wanted.series)
     encode = _STREAMS[wanted.media]
     return StreamingResponse(encode(_whole(ctx, table, wanted, first)), media_type=wanted.media)
 
 
 async def _page(ctx: Context, table: SeriesTable, wanted: RangeRequest) -> Response:
     found = await ctx.history.rows(table, wanted.series, wanted.window, wanted.limit + 1)
-    await _refuse_unknown_symbol(ctx, wanted.series, found)
+    if not found.num_rows:
+        await refuse_unknown_symbol(ctx, wanted.series)
     page = found.slice(0, wanted.limit)
     more = found.num_rows > wanted.limit
     body = {
@@ -109,9 +111,11 @@ async def _whole(
         yield found
 
 
-async def _refuse_unknown_symbol(ctx: Context, series: Series, found: pa.Table) -> None:
+async def refuse_unknown_symbol(ctx: Context, series: Series) -> None:
+    """Of a series of which nothing was found: a problem when its symbol is neither listed, as far
+    as is known, nor has ever been asked for."""
     listed = ctx.markets.known(series.exchange)
-    if found.num_rows or listed is None:
+    if listed is None:
         return
     errors = unknown_names("symbol", "unknown_symbol", [series.symbol], listed)
     if errors and await ctx.history.extent(series) is None:

@@ -174,7 +174,7 @@ async def _readable(ctx: Context, job: Job, action: SwitchAction) -> Sequence[Re
 
 def _carried_out(series: ReplayedSeries, action: SwitchAction) -> bool:
     if action == "close":
-        return True
+        return "closed" in (series.new.state, series.old.state)
     wanted = series.new if action == "switch" else series.old
     return wanted.state == "serving"
 

@@ -19,6 +19,7 @@ from status_api.domain.runs import Asked, Covered, covered, runs
 from status_api.handlers.answers import json_response
 from status_api.handlers.context import Context, Ctx
 from status_api.handlers.parameters import AnySeries, Cursor, Limit, OneSeries, Times, resumed
+from status_api.handlers.ranges import refuse_unknown_symbol
 
 _MOST_ASKED: Final = 100_000
 _NEWEST: Final = (2**62, 2**63 - 1)
@@ -125,8 +126,11 @@ async def list_coverage(
     series = wanted[0]
     window = await _window(ctx, series, resumed(wanted[1], cursor))
     if window is None:
+        await refuse_unknown_symbol(ctx, series)
         return json_response(CoveragePage(items=[], next=None))
     asked = await ctx.history.coverage(series, Window(window.start, window.end), _MOST_ASKED)
+    if not asked:
+        await refuse_unknown_symbol(ctx, series)
     told_until = _told_until(asked, window)
     slots = await ctx.history.slots(series, TimeRange(window.start, told_until))
     goes_on = slots[limit].start if len(slots) > limit else told_until
