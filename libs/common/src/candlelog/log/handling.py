@@ -76,7 +76,7 @@ class Handling:
 
         Raises `DroppedError` when they are let go meanwhile.
         """
-        items = await asyncio.to_thread(lambda: [opened(record) for record in records])
+        items = [opened(record) for record in records]
         received = [item for item in items if isinstance(item, Received)]
         with _trace_of(received):
             outcomes = await self._persist(self._call, received) if received else ()

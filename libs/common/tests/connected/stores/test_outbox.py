@@ -46,7 +46,7 @@ class Bench:
 
     async def send(self, messages: Sequence[object]) -> Sequence[int]:
         async with self.log.producer() as producer:
-            return await producer.send(messages)  # type: ignore[arg-type]
+            return await producer.send(messages)  # type: ignore[arg-type] -- what was given is passed on
 
     async def say(self, *numbers: int, job: int = 1) -> None:
         async with self.transactions.begin() as transaction:
