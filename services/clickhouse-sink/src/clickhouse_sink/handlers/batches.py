@@ -1,6 +1,5 @@
 """Candle batches: into the tables, and then the news of it."""
 
-import asyncio
 from collections.abc import Sequence
 
 from candlelog.clock import Clock
@@ -45,7 +44,7 @@ class StoreBatches:
 
         Raises `Unavailable` when ClickHouse or the log is away; call again with the same events.
         """
-        outcomes, batches = await asyncio.to_thread(_checked, received)
+        outcomes, batches = _checked(received)
         sets = await self._sets.current()
         for wave in waves(batches, self._max_rows):
             await self._write(wave, sets)

@@ -26,8 +26,8 @@ async def write(tables: Tables, wave: Sequence[Batch]) -> None:
     """
     asked = await tables.asked([batch.window for batch in wave])
     changes = await _changes(tables, wave, asked)
-    await _append(tables, "candle_revisions", await asyncio.to_thread(_joined, changes.revisions))
-    await _append(tables, "candles", await asyncio.to_thread(_joined, changes.candles))
+    await _append(tables, "candle_revisions", _joined(changes.revisions))
+    await _append(tables, "candles", _joined(changes.candles))
     await _append(tables, "coverage", coverage_rows(wave))
 
 
