@@ -251,12 +251,18 @@ async def test_a_switch_that_the_coordinator_refuses_is_a_conflict_with_its_reas
     assert answer.json()["detail"] == "because"
 
 
+async def accepted_not_noted(api: Any, job_id: UUID, step: str) -> asyncio.Task[Any]:
+    """A step that the coordinator has accepted: its request waits for the sink."""
+    asked = asyncio.create_task(api.http.post(f"/replays/{job_id}/{step}"))
+    await answered(api, job_id, accepted=True, code="accepted")
+    done, _ = await asyncio.wait({asked}, timeout=0.2)
+    assert not done
+    return asked
+
+
 async def test_a_switch_is_answered_once_readers_see_it(filled: Any, api: Any):
     job_id = await completed(api)
-    switching = asyncio.create_task(api.http.post(f"/replays/{job_id}/switch"))
-    await answered(api, job_id, accepted=True, code="accepted")
-    done, _ = await asyncio.wait({switching}, timeout=0.2)
-    assert not done
+    switching = await accepted_not_noted(api, job_id, "switch")
     await filled.clickhouse.insert_arrow("feature_builds", noted(changed=2, beside=0, serving=1))
     answer = await switching
     assert (answer.status_code, answer.json()["switched"]) == (202, True)
@@ -266,10 +272,7 @@ async def test_a_switch_is_answered_once_readers_see_it(filled: Any, api: Any):
 
 async def test_a_close_is_answered_once_readers_see_it(filled: Any, api: Any):
     job_id = await completed(api)
-    closing = asyncio.create_task(api.http.post(f"/replays/{job_id}/close"))
-    await answered(api, job_id, accepted=True, code="accepted")
-    done, _ = await asyncio.wait({closing}, timeout=0.2)
-    assert not done
+    closing = await accepted_not_noted(api, job_id, "close")
     await filled.clickhouse.insert_arrow("feature_builds", noted(changed=4, serving=0, closed=1))
     assert (await closing).json()["series"][0]["new"]["state"] == "closed"
     await filled.clickhouse.insert_arrow("feature_builds", noted(changed=5, serving=0, beside=1))

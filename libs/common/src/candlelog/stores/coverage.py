@@ -15,6 +15,9 @@ SETTLED_UNTIL: Final = "least(end, observed_at - toIntervalSecond({settle_second
 """How far a row of coverage reaches: no further than the candles that had been closed for the
 settle delay when it was read; later ones were provisional."""
 
+_OF_SERIES: Final = """exchange = {exchange:String}
+    AND symbol IN {symbols:Array(String)} AND timeframe IN {timeframes:Array(String)}"""
+
 EXPLAINED_RUNS: Final = f"""
 SELECT symbol, timeframe, min(start), max(finish) FROM (
     SELECT symbol, timeframe, start, finish,
@@ -29,9 +32,7 @@ SELECT symbol, timeframe, min(start), max(finish) FROM (
             SELECT symbol, timeframe, start,
                 {SETTLED_UNTIL} AS finish
             FROM coverage
-            WHERE exchange = {{exchange:String}}
-                AND symbol IN {{symbols:Array(String)}}
-                AND timeframe IN {{timeframes:Array(String)}}
+            WHERE {_OF_SERIES}
                 AND start < {{end:DateTime64(3, 'UTC')}} AND end > {{start:DateTime64(3, 'UTC')}}
                 AND start < finish
         )
@@ -47,18 +48,14 @@ SELECT symbol, timeframe, open_time
 FROM (
     SELECT DISTINCT symbol, timeframe, assumeNotNull(open_time) AS open_time, chunk_id, observed_at
     FROM quarantine
-    WHERE exchange = {{exchange:String}}
-        AND symbol IN {{symbols:Array(String)}}
-        AND timeframe IN {{timeframes:Array(String)}}
+    WHERE {_OF_SERIES}
         AND quarantine.open_time >= {{start:DateTime64(3, 'UTC')}}
         AND quarantine.open_time < {{end:DateTime64(3, 'UTC')}}
 ) AS refusal
 INNER JOIN (
     SELECT DISTINCT symbol, timeframe, chunk_id, observed_at, start, {SETTLED_UNTIL} AS finish
     FROM coverage
-    WHERE exchange = {{exchange:String}}
-        AND symbol IN {{symbols:Array(String)}}
-        AND timeframe IN {{timeframes:Array(String)}}
+    WHERE {_OF_SERIES}
         AND start < {{end:DateTime64(3, 'UTC')}} AND end > {{start:DateTime64(3, 'UTC')}}
 ) AS answer USING (symbol, timeframe)
 WHERE refusal.open_time >= answer.start AND refusal.open_time < answer.finish

@@ -35,7 +35,7 @@ class Coverage:
             "timeframe": series.timeframe,
             "source": "rest",
             "outcome": "candles",
-            "job_id": "11111111-1111-4111-8111-111111111111",
+            "job_id": CHUNK,
             "chunk_id": CHUNK,
         }
         items = [
@@ -47,10 +47,10 @@ class Coverage:
         columns += [(name, time) for name in ("start", "end", "observed_at")]
         await self.store.insert_arrow("coverage", pa.Table.from_pylist(items, pa.schema(columns)))
 
-    async def refuse(self, *times: datetime, read: datetime = LATE, chunk: str = CHUNK) -> None:
+    async def refuse(self, *times: datetime, read: datetime = LATE) -> None:
         """Rows of BTC for these times came in an answer, and were refused."""
         texts = {"exchange": "binance", "symbol": "BTC/USDT", "timeframe": "1m", "raw": "[]"}
-        texts |= {"reason": "high < low", "source": "rest", "job_id": CHUNK, "chunk_id": chunk}
+        texts |= {"reason": "high < low", "source": "rest", "job_id": CHUNK, "chunk_id": CHUNK}
         time = pa.timestamp("ms", tz="UTC")
         columns = [(name, pa.string()) for name in texts]
         columns += [(name, time) for name in ("open_time", "observed_at")]

@@ -45,7 +45,7 @@ async def _changes(tables: Tables, wave: Sequence[Batch], asked: Mapping[Series,
             again.append((batch, before))
         else:
             candles.append(candle_rows(batch, batch.rows))
-    restated = await _restated(tables, again)
+    restated = await _restated(tables, again) if again else []
     candles.extend(rows for changes in restated for rows in changes.candles)
     return Changes(candles, [rows for changes in restated for rows in changes.revisions])
 
