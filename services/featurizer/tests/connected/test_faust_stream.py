@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -104,6 +105,16 @@ async def test_what_is_done_is_not_read_again(bench: Bench):
     second = Reader(1)
     await bench.run(second, second.stopping)
     assert (sorted(first.seen), second.seen) == (["one", "two"], ["three"])
+
+
+async def test_nothing_is_left_where_it_was_started(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    await bench.publish("one")
+    reader = Reader(1)
+    await bench.run(reader, reader.stopping)
+    assert not list(tmp_path.iterdir())
 
 
 async def test_an_error_in_the_handler_ends_the_stream_and_the_events_come_again(bench: Bench):

@@ -70,14 +70,23 @@ async def test_a_group_ends_with_the_record_that_makes_it_large(monkeypatch: pyt
     monkeypatch.setattr(gathering, "_BYTES", 10)
     barrier = MemoryBarrier()
     barrier.rise("candles", 3, 9)
-    waiting = await gathered(barrier, taken(0, b"1234"), taken(1, b"1234567"), taken(2))
+    waiting = await gathered(barrier, taken(0, b"1234"), taken(1, b"1234567"))
+    more = asyncio.create_task(waiting.put(taken(2)))
     assert await offsets(waiting) == [0, 1]
+    await more
     assert await offsets(waiting) == [2]
 
 
 async def test_no_more_wait_than_a_group_may_hold():
     waiting = await gathered(MemoryBarrier(), taken(0), taken(1), most=2)
     _, pending = await asyncio.wait([asyncio.create_task(waiting.put(taken(2)))], timeout=0.05)
+    assert pending
+
+
+async def test_no_more_bytes_wait_than_a_group_may_hold(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(gathering, "_BYTES", 10)
+    waiting = await gathered(MemoryBarrier(), taken(0, b"1234567890"))
+    _, pending = await asyncio.wait([asyncio.create_task(waiting.put(taken(1)))], timeout=0.05)
     assert pending
 
 

@@ -10,6 +10,8 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import faust
@@ -49,7 +51,8 @@ class FaustStream:
         self._rebalances = 0
         self._idle = asyncio.Event()
         self._idle.set()
-        self._app = _app(bootstrap, group)
+        self._folder = TemporaryDirectory(prefix="candlelog-faust-")
+        self._app = _app(bootstrap, group, Path(self._folder.name))
         source = self._app.topic(*topics, key_serializer="raw", value_serializer="raw")
         self._app.agent(source, name=f"{group}.agent")(self._hand_on)
         self._app.on_partitions_revoked.connect(self._forget)
@@ -149,9 +152,10 @@ class FaustStream:
         return 0 if end is None else max(0, end - self._done[partition])
 
 
-def _app(bootstrap: str, group: str) -> Any:
+def _app(bootstrap: str, group: str, folder: Path) -> Any:
     return faust.App(
         group,
+        datadir=folder,  # of tables, which there are none; it would be made where one stands
         broker=[f"aiokafka://{address}" for address in bootstrap.split(",")],
         autodiscover=False,
         broker_commit_interval=1.0,
@@ -164,7 +168,7 @@ def _app(bootstrap: str, group: str) -> Any:
         consumer_auto_offset_reset="earliest",
         # A rebalance does not wait for a group that waits for the sink: its events come again.
         stream_wait_empty=False,
-        stream_buffer_maxsize=512,
+        stream_buffer_maxsize=64,
         topic_allow_declare=False,
         topic_disable_leader=True,
         web_enabled=False,

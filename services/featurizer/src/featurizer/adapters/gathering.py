@@ -10,8 +10,9 @@ from candlelog.log.types import Record
 from featurizer.domain.positions import place, positions
 from featurizer.ports import Barrier
 
-_BYTES: Final = 16 * 1024 * 1024
-"""Of a group; pages of an API have some 30,000 each, parts of an archive's files ten times that."""
+_BYTES: Final = 8 * 1024 * 1024
+"""Of a group, and of what waits; pages of an API have some 30,000 each, parts of an archive's files
+ten times that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class Gathering:
     A group is all that is there `seconds` after the first, and what else is stored once those are:
     `most` records and some megabytes, though. What is read beside it is then rarely still to come
     with a record of its own, for which it would be computed again. Who is behind, has large groups.
+    As much may wait as a group may hold.
     """
 
     def __init__(self, barrier: Barrier, topic_prefix: str, *, most: int, seconds: float) -> None:
@@ -38,13 +40,17 @@ class Gathering:
         self._most = most
         self._seconds = seconds
         self._waiting: deque[Taken] = deque()
+        self._waiting_bytes = 0
         self._changed = asyncio.Condition()
 
     async def put(self, taken: Taken) -> None:
-        """Have it wait, once there is room: for as many as a group may hold."""
+        """Have it wait, once there is room."""
         async with self._changed:
-            await self._changed.wait_for(lambda: len(self._waiting) < self._most)
+            await self._changed.wait_for(
+                lambda: len(self._waiting) < self._most and self._waiting_bytes < _BYTES
+            )
             self._waiting.append(taken)
+            self._waiting_bytes += _size(taken.record)
             self._changed.notify_all()
 
     async def filled(self) -> None:
@@ -70,6 +76,7 @@ class Gathering:
                     break
                 group.append(self._waiting.popleft())
                 size += _size(group[-1].record)
+                self._waiting_bytes -= _size(group[-1].record)
             self._changed.notify_all()
 
     def _stored(self, record: Record) -> bool:
