@@ -38,6 +38,14 @@ def test_a_link_is_followed(tmp_path: Path):
     assert (link.is_symlink(), real.read_bytes()) == (True, b"after")
 
 
+def test_a_link_to_itself_is_overwritten(tmp_path: Path):
+    link = tmp_path / "link.csv"
+    link.symlink_to(link)
+    with target(link) as file:
+        file.write(b"after")
+    assert link.read_bytes() == b"after"
+
+
 def test_what_is_no_file_is_left_alone(tmp_path: Path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)

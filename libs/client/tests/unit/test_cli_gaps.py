@@ -164,4 +164,4 @@ def test_the_legend_counts_the_slots_of_each_state_there_is():
 
 
 def test_of_a_series_nobody_asked_for_there_is_no_picture():
-    assert picture() == ["There is no slot in that range that was asked for or has closed."]
+    assert picture() == ["Nothing was asked for, or nothing of that range has closed yet."]

@@ -61,9 +61,20 @@ def test_a_system_starts_refuses_a_second_and_stops_without_a_trace(
         up(Options(options.data_dir), ready=lambda _: pytest.fail("mixed"), note=print)
 
 
-def test_a_start_that_fails_says_why(options: Options):
+@pytest.fixture
+def taken_port() -> Generator[int]:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        with pytest.raises(DetachedFailedError, match=f"port {port} is in use: give another"):
-            up_detached(replace(options, api_port=port))
+        yield taken.getsockname()[1]
+
+
+def test_a_start_that_fails_says_why(options: Options, taken_port: int):
+    with pytest.raises(DetachedFailedError, match=f"port {taken_port} is in use: give another"):
+        up_detached(replace(options, api_port=taken_port))
+
+
+def test_a_start_that_fails_binds_the_directory_to_no_kind_of_venue(
+    options: Options, taken_port: int
+):
+    with pytest.raises(Misconfigured):
+        up(replace(options, api_port=taken_port), ready=lambda _: pytest.fail("up"), note=print)
     assert not DataDirectory(options.data_dir).identity_file.exists()

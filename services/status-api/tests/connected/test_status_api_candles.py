@@ -236,11 +236,22 @@ async def test_what_cannot_be_read_is_refused_with_the_nearest_names(filled: Any
         answer = await filled.http.get("/candles", params={**QUERY, **change})
         assert (answer.status_code, answer.json()["code"]) == (422, code), change
     typo = {**QUERY, "symbol": "BTCUSDT"}
-    assert (await filled.http.get("/coverage", params=typo)).json()["code"] == "unknown_symbol"
     near = await filled.http.get("/candles", params=typo)
     assert near.json()["errors"][0]["nearest"] == ["BTC/USDT"]
     missing = await filled.http.get("/candles", params={"exchange": "binance"})
     assert missing.json()["code"] == "missing_field"
+
+
+async def test_a_parameter_that_is_given_twice_is_refused(filled: Any):
+    answer = await filled.http.get("/candles", params=[*QUERY.items(), ("symbol", "ETH/USDT")])
+    assert (answer.status_code, answer.json()["detail"]) == (422, "symbol is given 2 times")
+
+
+@pytest.mark.parametrize("times", [{}, {"start": "2024-02-01"}])
+async def test_coverage_of_a_symbol_nobody_lists_is_refused(filled: Any, times: dict[str, str]):
+    query = {"exchange": "binance", "symbol": "BTCUSDT", "timeframe": "1m", **times}
+    answer = await filled.http.get("/coverage", params=query)
+    assert answer.json()["code"] == "unknown_symbol"
 
 
 async def test_times_far_away_are_just_empty(filled: Any):

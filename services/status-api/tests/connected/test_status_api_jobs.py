@@ -34,7 +34,7 @@ async def test_a_submitted_job_is_pending_and_visible_at_once(api: Any, body: di
     assert (str(command.job_id), command.submitted_by) == (job["id"], "author")
     assert command.start == datetime(2024, 2, 1, tzinfo=UTC)
     assert (command.features, command.feature_sets) == (True, (DEFAULT,))
-    assert (job["features"], job["feature_sets"]) == (True, ["default"])
+    assert (job["features"], job["feature_sets"]) == (True, ["default/1"])
 
 
 async def test_a_job_without_features_asks_for_no_set(api: Any, body: dict[str, Any]):

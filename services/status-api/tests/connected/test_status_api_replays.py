@@ -1,8 +1,9 @@
 """Replays over REST: what is refused, and what two builds differ in, on the real engine."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
@@ -22,10 +23,13 @@ from candlelog.market.feature_sets import load_feature_sets
 from candlelog.market.series import Series
 from status_api.adapters import differences
 from status_api.adapters.history import History
+from status_api.handlers import replays
 
 pytestmark = pytest.mark.connected
 
 T = TypeVar("T")
+
+_notes = count(2)
 
 T0 = datetime(2024, 2, 1, tzinfo=UTC)
 MS = pa.timestamp("ms", "UTC")
@@ -111,7 +115,7 @@ async def filled(first: Any) -> Any:
 @pytest.mark.parametrize(
     ("change", "code", "detail"),
     [
-        ({"kind": "candels"}, "invalid_value", "kind"),
+        ({"kind": "candels"}, "invalid_value", "kind must be candles or features"),
         ({"feature_set": "defualt"}, "unknown_feature_set", "did you mean default"),
         ({"feature_set": "default/7"}, "unknown_feature_set", "default/7"),
         ({"exchange": "binanse"}, "unknown_exchange", "binance"),
@@ -260,22 +264,42 @@ async def accepted_not_noted(api: Any, job_id: UUID, step: str) -> asyncio.Task[
     return asked
 
 
-async def test_a_switch_is_answered_once_readers_see_it(filled: Any, api: Any):
+@pytest.fixture
+async def note(filled: Any) -> AsyncGenerator[Any]:
+    """Notes states of builds as the sink does, later than all before; puts them back at the end."""
+
+    async def note(**states: int) -> None:
+        rows = noted(changed=next(_notes), **states)
+        await filled.clickhouse.insert_arrow("feature_builds", rows)
+
+    yield note
+    await note(serving=0, beside=1)
+
+
+async def test_a_switch_is_answered_once_readers_see_it(note: Any, api: Any):
     job_id = await completed(api)
     switching = await accepted_not_noted(api, job_id, "switch")
-    await filled.clickhouse.insert_arrow("feature_builds", noted(changed=2, beside=0, serving=1))
+    await note(beside=0, serving=1)
     answer = await switching
     assert (answer.status_code, answer.json()["switched"]) == (202, True)
     assert answer.json()["series"][0]["difference"] is None
-    await filled.clickhouse.insert_arrow("feature_builds", noted(changed=3, serving=0, beside=1))
 
 
-async def test_a_close_is_answered_once_readers_see_it(filled: Any, api: Any):
+async def test_a_close_is_answered_once_readers_see_it(note: Any, api: Any):
     job_id = await completed(api)
     closing = await accepted_not_noted(api, job_id, "close")
-    await filled.clickhouse.insert_arrow("feature_builds", noted(changed=4, serving=0, closed=1))
+    await note(serving=0, closed=1)
     assert (await closing).json()["series"][0]["new"]["state"] == "closed"
-    await filled.clickhouse.insert_arrow("feature_builds", noted(changed=5, serving=0, beside=1))
+
+
+async def test_a_close_that_another_replay_keeps_from_giving_anything_up_is_answered(
+    filled: Any, api: Any, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(replays, "_READABLE_SECONDS", 0.5)
+    job_id = await completed(api)
+    closing = await accepted_not_noted(api, job_id, "close")
+    answer = await closing
+    assert (answer.status_code, answer.json()["series"][0]["new"]["state"]) == (202, "beside")
 
 
 @pytest.mark.parametrize("way", ["", "/switch", "/switch-back", "/close"])

@@ -39,7 +39,7 @@ _RANK: Final = {state: rank for rank, state in enumerate(_LOOKS)}
 def draw(runs: "Sequence[CoverageRun]") -> RenderableType:
     """A picture of the runs of one series, with a legend that counts the slots of each state."""
     if not runs:
-        return "There is no slot in that range that was asked for or has closed."
+        return "Nothing was asked for, or nothing of that range has closed yet."
     days = worst_of_days(runs)
     return Group(
         _ruler(),

@@ -1,5 +1,6 @@
 """Writing a range of candles or features to a file or stdout, with a bar that counts the rows."""
 
+import os
 import secrets
 import sys
 from collections.abc import Awaitable, Callable, Generator
@@ -87,14 +88,17 @@ WRITERS: dict[str, Writer] = {
 
 @contextmanager
 def target(to: Path) -> Generator[BinaryIO]:
-    """A file that appears under its name only when it is whole; stdout as it is."""
+    """A file that appears under its name only when it is whole; stdout as it is.
+
+    Raises `OSError` where no file can be written.
+    """
     if to == STDOUT:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    to = to.resolve()  # what a link points to, and not the link
     if to.exists() and not to.is_file():
         raise OSError(f"{to} is no file that can be written anew: give another, or - for stdout")
+    to = Path(os.path.realpath(to))  # what a link points to, and not the link
     if not to.parent.is_dir():
         raise OSError(f"there is no folder {to.parent}")
     part = to.with_name(f"{to.name}.{secrets.token_hex(4)}.part")

@@ -44,6 +44,7 @@ class StoreBatches:
 
         Raises `Unavailable` when ClickHouse or the log is away; call again with the same events.
         """
+        # On the loop: a thread would hold memory of its own, and here it is milliseconds.
         outcomes, batches = _checked(received)
         sets = await self._sets.current()
         for wave in waves(batches, self._max_rows):

@@ -26,6 +26,7 @@ async def write(tables: Tables, wave: Sequence[Batch]) -> None:
     """
     asked = await tables.asked([batch.window for batch in wave])
     changes = await _changes(tables, wave, asked)
+    # Joined on the loop: a thread would hold memory of its own, and copying rows is milliseconds.
     await _append(tables, "candle_revisions", _joined(changes.revisions))
     await _append(tables, "candles", _joined(changes.candles))
     await _append(tables, "coverage", coverage_rows(wave))

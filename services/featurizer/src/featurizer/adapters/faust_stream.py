@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import gettempdir
 from typing import Any, Final
 
 import faust
@@ -51,8 +51,7 @@ class FaustStream:
         self._rebalances = 0
         self._idle = asyncio.Event()
         self._idle.set()
-        self._folder = TemporaryDirectory(prefix="candlelog-faust-")
-        self._app = _app(bootstrap, group, Path(self._folder.name))
+        self._app = _app(bootstrap, group)
         source = self._app.topic(*topics, key_serializer="raw", value_serializer="raw")
         self._app.agent(source, name=f"{group}.agent")(self._hand_on)
         self._app.on_partitions_revoked.connect(self._forget)
@@ -152,10 +151,11 @@ class FaustStream:
         return 0 if end is None else max(0, end - self._done[partition])
 
 
-def _app(bootstrap: str, group: str, folder: Path) -> Any:
+def _app(bootstrap: str, group: str) -> Any:
     return faust.App(
         group,
-        datadir=folder,  # of tables, which there are none; it would be made where one stands
+        # Of tables, which there are none. Faust makes it all the same, else in the working directory.
+        datadir=Path(gettempdir()) / "candlelog-faust",
         broker=[f"aiokafka://{address}" for address in bootstrap.split(",")],
         autodiscover=False,
         broker_commit_interval=1.0,
@@ -168,7 +168,7 @@ def _app(bootstrap: str, group: str, folder: Path) -> Any:
         consumer_auto_offset_reset="earliest",
         # A rebalance does not wait for a group that waits for the sink: its events come again.
         stream_wait_empty=False,
-        stream_buffer_maxsize=64,
+        stream_buffer_maxsize=64,  # the gathering holds what waits, and counts its bytes
         topic_allow_declare=False,
         topic_disable_leader=True,
         web_enabled=False,

@@ -147,7 +147,8 @@ def _fault(row: Figures) -> Fault | None:
     if row.state == "completed":
         return None
     if row.state == "completed_with_errors" and row.quarantined and not row.chunks_failed:
-        message = f"{row.quarantined:,} rows were refused: GET /quarantine tells why"
+        refused = "1 row was" if row.quarantined == 1 else f"{row.quarantined:,} rows were"
+        message = f"{refused} refused: GET /quarantine tells why"
         return Fault(code="quarantined", message=message, transient=False)
     if row.error_code is not None:
         message, transient = row.error_message or "", bool(row.error_transient)

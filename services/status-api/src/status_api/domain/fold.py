@@ -152,7 +152,7 @@ def _submitted(batch: _Batch, event: SubmitJobV1) -> None:
         range_end=event.end,
         source=event.source,
         features=event.features,
-        feature_sets=tuple(each.name for each in event.feature_sets),
+        feature_sets=tuple(each.text for each in event.feature_sets),
         incremental=event.incremental,
         priority=event.priority,
         max_attempts=event.max_attempts,

@@ -111,7 +111,7 @@ class JobView(FiguresView):
     end: datetime
     source: str
     features: bool
-    feature_sets: tuple[str, ...] = Field(description="what `features` stands for")
+    feature_sets: tuple[str, ...] = Field(description="what `features` stands for: `default/1`")
     incremental: bool
     priority: int
     max_attempts: int

@@ -109,7 +109,7 @@ def _field_error(error: dict[str, Any]) -> FieldError:
     if kind == "json_invalid":
         return FieldError("body", "malformed_json", "the body is no JSON")
     if kind in _NO_KIND:
-        return FieldError("kind", _code(error), f"kind: {error['msg']}")
+        return FieldError("kind", _code(error), f"kind must be {' or '.join(sorted(_KINDS))}")
     if where[1:2] and where[1] in _KINDS and where[2:]:
         where = (where[0], *where[2:])
     field = _field(where[1:]) or where[0]

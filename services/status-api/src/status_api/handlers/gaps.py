@@ -101,7 +101,7 @@ async def list_gaps(
 async def fill_gaps(ctx: Ctx, who: Who, request: FillRequest | None = None) -> Response:
     """Have every open gap filled that matches and that no job is filling."""
     wanted = request or FillRequest()
-    check_names(wanted.exchange, wanted.timeframes or ())
+    check_names(wanted.exchange, wanted.timeframes or (), field="timeframes")
     found = await ctx.gaps.page(
         GapFilter(FILLABLE, wanted.exchange, wanted.symbols, wanted.timeframes),
         after=None,

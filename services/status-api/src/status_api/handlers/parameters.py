@@ -1,5 +1,6 @@
 """Query and path parameters that several routes share."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -53,6 +54,18 @@ async def only_known(request: Request) -> None:
     if path.endswith("/events"):
         known |= {TOKEN}
     refuse_unknown(request.query_params, known)
+    _refuse_repeated(name for name, _ in request.query_params.multi_items())
+
+
+def _refuse_repeated(given: Iterable[str]) -> None:
+    """Refuse names that are given more than once: all values but the last would be passed over."""
+    errors = [
+        FieldError(name, "invalid_value", f"{name} is given {times} times")
+        for name, times in Counter(given).items()
+        if times > 1
+    ]
+    if errors:
+        raise invalid_fields(errors)
 
 
 def refuse_unknown(given: Iterable[str], known: Collection[str]) -> None:
@@ -92,12 +105,14 @@ def one_series(
 OneSeries = Annotated[tuple[Series, Window], Depends(one_series)]
 
 
-def check_names(exchange: str | None, timeframes: Collection[str]) -> None:
-    """Raise a 422 problem for an exchange or a timeframe that does not exist."""
+def check_names(
+    exchange: str | None, timeframes: Collection[str], *, field: str = "timeframe"
+) -> None:
+    """Raise a 422 problem for an exchange or a timeframe that does not exist; `field` names these."""
     valid = {name for each in EXCHANGES for name in profile(each).timeframes}
     errors = [
         *unknown_names("exchange", "unknown_exchange", [exchange] if exchange else [], EXCHANGES),
-        *unknown_names("timeframe", "unknown_timeframe", timeframes, valid),
+        *unknown_names(field, "unknown_timeframe", timeframes, valid),
     ]
     if errors:
         raise invalid_fields(errors)

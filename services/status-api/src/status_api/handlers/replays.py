@@ -157,8 +157,13 @@ async def _switched(ctx: Context, name: str, text: str, action: SwitchAction) ->
 
 
 async def _readable(ctx: Context, job: Job, action: SwitchAction) -> Sequence[ReplayedSeries]:
-    """The series, without their differences, once the sink has noted what was decided."""
+    """The series, without their differences, once the sink has noted what was decided.
+
+    A close may leave nothing to note, where other replays need both builds: it is answered then
+    with what stands.
+    """
     tasks = [task async for task in _tasks(ctx, job)]
+    series = await _series(ctx, tasks, [None] * len(tasks))
     try:
         async with asyncio.timeout(_READABLE_SECONDS):
             while True:
@@ -167,6 +172,8 @@ async def _readable(ctx: Context, job: Job, action: SwitchAction) -> Sequence[Re
                     return series
                 await asyncio.sleep(_LOOK_AGAIN_SECONDS)
     except TimeoutError:
+        if action == "close":
+            return series
         raise Problem(
             503, "not_confirmed", "it is decided, and will be seen once the sink has noted it"
         ) from None

@@ -13,6 +13,20 @@ from candlelog.events.feature_sets import DEFAULT
 from candlelog.market.feature_sets.definition import FeatureSet, FeatureSets, Indicator
 
 
+class _UniqueKeys(yaml.SafeLoader):
+    """Refuses a key that is given twice, of which YAML's loaders keep the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.MarkedYAMLError(
+                    problem=f"{key.value} is given twice", problem_mark=key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
 def load_feature_sets(directory: Path | None) -> FeatureSets:
     """The built-in `default` and one version of a set for each `*.yaml` of the directory.
 
@@ -52,7 +66,7 @@ def _read(path: Path) -> str:
 
 def _parse(origin: str, text: str) -> FeatureSet:
     try:
-        document = yaml.safe_load(text)
+        document = yaml.load(text, _UniqueKeys)  # noqa: S506 - it is a SafeLoader
     except yaml.YAMLError as error:
         raise Misconfigured(f"{origin}: {_syntax(error)}; mend the YAML") from error
     if not isinstance(document, dict):
