@@ -276,10 +276,10 @@ def test_the_first_command_of_a_job_stays():
     assert rows.submissions[JOB].label is None
 
 
-def test_the_names_of_the_sets_a_job_asks_for_are_kept():
+def test_the_sets_a_job_asks_for_are_kept_with_their_versions():
     sets = (FeatureSetRef(name="default", version=1), FeatureSetRef(name="mine", version=4))
     asked = submit().model_copy(update={"features": True, "feature_sets": sets})
-    assert rows_of([asked]).submissions[JOB].feature_sets == ("default", "mine")
+    assert rows_of([asked]).submissions[JOB].feature_sets == ("default/1", "mine/4")
 
 
 def test_what_concerns_no_row_is_passed_over():

@@ -108,7 +108,7 @@ OneSeries = Annotated[tuple[Series, Window], Depends(one_series)]
 def check_names(
     exchange: str | None, timeframes: Collection[str], *, field: str = "timeframe"
 ) -> None:
-    """Raise a 422 problem for an exchange or a timeframe that does not exist; `field` names these."""
+    """Raise a 422 problem for an exchange or a timeframe, given as `field`, that does not exist."""
     valid = {name for each in EXCHANGES for name in profile(each).timeframes}
     errors = [
         *unknown_names("exchange", "unknown_exchange", [exchange] if exchange else [], EXCHANGES),

@@ -20,9 +20,8 @@ class _UniqueKeys(yaml.SafeLoader):
         seen: set[str] = set()
         for key, _ in node.value:
             if key.value in seen:
-                raise yaml.MarkedYAMLError(
-                    problem=f"{key.value} is given twice", problem_mark=key.start_mark
-                )
+                twice = f"{key.value} is given twice"
+                raise yaml.MarkedYAMLError(problem=twice, problem_mark=key.start_mark)
             seen.add(key.value)
         return super().construct_mapping(node, deep)
 
