@@ -64,6 +64,7 @@ def test_a_missing_directory_is_refused(tmp_path: Path):
         ("name: [", "line 1, column 8: .*; mend the YAML"),
         ("name: \x07", "mend the YAML"),
         ("name: mine\nversion: 1\nname: other", "line 3, column 1: name is given twice"),
+        ("? [name]\n: mine", "line 1, column 3: found unhashable key"),
         (with_feature("{indicator: EMA, columns: [a], columns: [b]}"), "columns is given twice"),
         ("", "holds no mapping; begin with name, version and features"),
         ("- name: mine", "holds no mapping"),

@@ -154,7 +154,7 @@ class FaustStream:
 def _app(bootstrap: str, group: str) -> Any:
     return faust.App(
         group,
-        # Of tables, of which there are none. Faust makes it all the same: else where it was started.
+        # Of tables, of which there are none. Faust makes it anyway, else where it was started.
         datadir=Path(gettempdir()) / "candlelog-faust",
         broker=[f"aiokafka://{address}" for address in bootstrap.split(",")],
         autodiscover=False,

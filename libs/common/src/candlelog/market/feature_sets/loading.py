@@ -19,6 +19,8 @@ class _UniqueKeys(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue
             if key.value in seen:
                 twice = f"{key.value} is given twice"
                 raise yaml.MarkedYAMLError(problem=twice, problem_mark=key.start_mark)
