@@ -289,6 +289,26 @@ async def test_a_feature_chunk_that_is_not_heard_of_is_asked_again_after_its_lea
     assert await completed_by(desk) == {"default/1": job.job_id}
 
 
+async def test_candles_whose_features_are_not_heard_of_are_asked_for_again_after_a_lease(
+    desk, with_features
+):
+    job = with_features()
+    desk.compute = lambda request: (
+        desk.computed(request)
+        if request.release > 1 or not isinstance(request, FetchRequestedV1)
+        else []
+    )
+    await desk.say(job)
+    await desk.finish()
+    desk.clock.advance(299)
+    await desk.finish()
+    assert {request.release for request in desk.said(FetchRequestedV1)} == {1}
+    desk.clock.advance(2)
+    await desk.finish()
+    assert sorted(request.release for request in desk.said(FetchRequestedV1)) == [1, 1, 1, 2, 2, 2]
+    assert desk.states(job.job_id)[-1] == "completed"
+
+
 async def test_a_job_without_features_carries_and_awaits_those_of_a_series_that_has_them(
     desk, with_features, submission
 ):

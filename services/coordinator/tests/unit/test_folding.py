@@ -28,6 +28,8 @@ from coordinator.domain.routes import Route
 
 NOW = datetime(2024, 3, 1, tzinfo=UTC)
 RETRY_AT = NOW + timedelta(seconds=3)
+FEATURES_BY = RETRY_AT + timedelta(minutes=4)
+WHEN = {"retry_at": RETRY_AT, "features_by": FEATURES_BY}
 LEASE_END = NOW + timedelta(seconds=60)
 KEY = ChunkKey(job_id=UUID(int=3), task_id=UUID(int=1), chunk_id=UUID(int=2))
 
@@ -93,13 +95,13 @@ def folded(state: Chunk, events: Iterable[ChunkEvent]) -> tuple[Chunk, Change]:
     """The chunk after all the events, and what its task counts by them."""
     counted = NOTHING
     for event in events:
-        before, state = state, fold(state, event, RETRY_AT)
+        before, state = state, fold(state, event, **WHEN)
         counted += change(before, state, event)
     return state, counted
 
 
 def after(before: Chunk, event: ChunkEvent) -> tuple[ChunkState, int, datetime | None]:
-    found = fold(before, event, RETRY_AT)
+    found = fold(before, event, **WHEN)
     return found.state, found.attempt, found.due_at
 
 
@@ -131,7 +133,7 @@ def test_a_fetched_chunk_is_not_put_off():
 def test_words_about_an_older_release_change_nothing():
     before = chunk(release=2)
     for event in (fetched(1), deferred(1), failed(1), failed(1, transient=False)):
-        assert fold(before, event, RETRY_AT) is before
+        assert fold(before, event, **WHEN) is before
 
 
 words = st.lists(
@@ -165,7 +167,7 @@ def test_a_chunk_is_counted_as_failed_once():
 def test_candles_without_their_features_are_not_all_of_a_chunk():
     state, counted = folded(with_features(), [fetched(), stored()])
     assert not state.through
-    assert state.due_at is None
+    assert state.due_at == FEATURES_BY
     assert counted == Change(slots_explained=9, quarantined=1)
 
 
@@ -197,14 +199,14 @@ def test_features_that_fail_for_good_fail_the_chunk_whose_candles_are_stored():
 
 def test_once_candles_are_stored_the_failure_of_another_release_is_late():
     waiting, _ = folded(chunk(release=2, awaits_features=True), [stored(release=1)])
-    assert fold(waiting, failed(release=2, transient=False), RETRY_AT) is waiting
-    assert fold(waiting, failed(release=1, transient=False), RETRY_AT).failed
+    assert fold(waiting, failed(release=2, transient=False), **WHEN) is waiting
+    assert fold(waiting, failed(release=1, transient=False), **WHEN).failed
 
 
 def test_once_candles_are_stored_nothing_asks_for_them_again():
     waiting, _ = folded(with_features(), [fetched(), stored()])
     for event in (fetched(), deferred(), failed()):
-        assert fold(waiting, event, RETRY_AT) is waiting
+        assert fold(waiting, event, **WHEN) is waiting
 
 
 @given(words, st.integers(1, 4), words)
@@ -219,7 +221,7 @@ def test_a_feature_chunk_ends_with_its_features_alone(
 def test_a_feature_chunk_keeps_its_lease_whatever_is_said_of_fetching():
     before = feature_chunk()
     for event in (fetched(), deferred(), failed(), stored()):
-        assert fold(before, event, RETRY_AT) is before
+        assert fold(before, event, **WHEN) is before
 
 
 def test_a_feature_chunk_can_fail_for_good():

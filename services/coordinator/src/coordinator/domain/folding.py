@@ -101,14 +101,15 @@ def key_of(event: ChunkEvent) -> ChunkKey:
     return ChunkKey(event.job_id, event.task_id, event.chunk_id)
 
 
-def fold(chunk: Chunk, event: ChunkEvent, retry_at: datetime) -> Chunk:
+def fold(chunk: Chunk, event: ChunkEvent, *, retry_at: datetime, features_by: datetime) -> Chunk:
     """The chunk after the event; the very same object when the event says nothing new.
 
-    `retry_at` is when a chunk that failed in passing is asked for again.
+    `retry_at` is when a chunk that failed in passing is asked for again, `features_by` when one
+    whose candles were stored and whose features were not heard of.
     """
     match event:
         case BatchStoredV1():
-            return _with_candles(chunk, event) if chunk.awaits_candles else chunk
+            return _with_candles(chunk, event, features_by) if chunk.awaits_candles else chunk
         case FeaturesStoredV1():
             return replace(chunk, awaits_features=False) if chunk.awaits_features else chunk
         case _:
@@ -124,15 +125,16 @@ def change(before: Chunk, after: Chunk, event: ChunkEvent) -> Change:
     return Change(after.through - before.through, after.failed - before.failed, slots, quarantined)
 
 
-def _with_candles(chunk: Chunk, event: BatchStoredV1) -> Chunk:
+def _with_candles(chunk: Chunk, event: BatchStoredV1, features_by: datetime) -> Chunk:
     """Only features are awaited from now on, those of the release that brought the candles: what
-    is still said about another release is late."""
+    is still said about another release is late. They come by themselves; a lease sees to it that
+    a job does not wait for ever where they were lost."""
     return replace(
         chunk,
         state=ChunkState.FETCHED,
         generation=event.generation,
         release=event.release,
-        due_at=None,
+        due_at=features_by if chunk.awaits_features else None,
         awaits_candles=False,
     )
 

@@ -107,7 +107,7 @@ def _way(stretch: Stretch) -> str:
 def again(due: Due, now: datetime) -> Released:
     """The next release of a chunk. A lost lease counts as a lapse and uses up no attempt."""
     chunk = due.chunk
-    lapses = chunk.lapses + (due.state is ChunkState.RELEASED)
+    lapses = chunk.lapses + (due.state is not ChunkState.WAITING)
     due_at = now + lease(chunk.route, lapses)
     return replace(chunk, release=chunk.release + 1, lapses=lapses, due_at=due_at)
 

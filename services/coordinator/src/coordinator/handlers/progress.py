@@ -24,7 +24,7 @@ from candlelog.stores.transactions import Transaction, Transactions
 from coordinator.adapters import chunk_rows, feature_rows, job_rows, task_rows
 from coordinator.adapters.task_rows import TaskKey
 from coordinator.domain import announcing
-from coordinator.domain.delays import retry_delay
+from coordinator.domain.delays import LEASES, retry_delay
 from coordinator.domain.folding import (
     NOTHING,
     Change,
@@ -91,7 +91,9 @@ class ChunkProgress:
             if chunk is None:
                 continue
             retry_at = now + retry_delay(chunk.attempt, self._random.random())
-            folded[chunk.key] = after = fold(chunk, event, retry_at)
+            folded[chunk.key] = after = fold(
+                chunk, event, retry_at=retry_at, features_by=now + LEASES[Route.FEATURES]
+            )
             changes[TaskKey(event.job_id, event.task_id)] += change(chunk, after, event)
         return folded, {task: each for task, each in changes.items() if each != NOTHING}
 
