@@ -19,6 +19,7 @@ from candlelog.log.outcome import Done, Outcome, Reject
 from candlelog.log.publish import Publisher
 from candlelog.log.receive import receive
 from candlelog.log.types import Received
+from featurizer.adapters import faust_stream
 from featurizer.adapters.faust_stream import FaustStream
 from featurizer.adapters.gathering import Gathering, Taken
 
@@ -43,6 +44,7 @@ class Bench:
 
     def __init__(self, bootstrap: str, prefix: str) -> None:
         self.bootstrap, self.prefix = bootstrap, prefix
+        self.reads_from = bootstrap
         self.log = KafkaLog(bootstrap)
         self.topic = f"{prefix}jobs.commands"
 
@@ -61,7 +63,7 @@ class Bench:
         async with self.log.producer() as producer:
             letters = DeadLetters(self._publisher(producer), service="featurizer", version="1")
             stream = FaustStream(
-                self.bootstrap,
+                self.reads_from,
                 f"{self.prefix}featurizer",
                 [self.topic],
                 Handling(handle, letters, clock=SystemClock(), rejects_limit=3),
@@ -212,6 +214,19 @@ class Stuck(Gathering):
             await asyncio.Event().wait()
         self._taken = True
         await super().put(taken)
+
+
+async def test_a_stream_that_finds_a_broker_which_does_not_answer_ends(bench: Bench, monkeypatch):
+    monkeypatch.setattr(faust_stream, "_JOIN_SECONDS", 1.0)
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as silent:
+        bench.reads_from = "127.0.0.1:{1}".format(*silent.sockets[0].getsockname())
+        with pytest.raises(Fatal, match="no partitions for 1 s"):
+            await bench.run(Reader(1), asyncio.Event())
 
 
 async def test_a_stream_that_has_gone_silent_ends(bench: Bench, monkeypatch):

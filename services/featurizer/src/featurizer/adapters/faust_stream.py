@@ -8,7 +8,7 @@ the process before that.
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import gettempdir
@@ -27,6 +27,9 @@ from candlelog.log.kafka.watchdog import Watchdog
 from candlelog.log.types import Partition, Record
 from featurizer.adapters.gathering import Gathering, Taken
 
+_JOIN_SECONDS: Final = 3 * REBALANCE_MS / 1000
+"""How long it may take to get partitions. Faust that meets a broker which is away just then may
+neither get any nor say so."""
 _LOOK_SECONDS: Final = 1.0
 _ANSWER_SECONDS: Final = 5.0
 
@@ -55,6 +58,8 @@ class FaustStream:
         source = self._app.topic(*topics, key_serializer="raw", value_serializer="raw")
         self._app.agent(source, name=f"{group}.agent")(self._hand_on)
         self._app.on_partitions_revoked.connect(self._forget)
+        self._app.on_partitions_assigned.connect(self._join)
+        self._joined = asyncio.Event()
 
     @property
     def lag(self) -> int:
@@ -64,7 +69,8 @@ class FaustStream:
     async def run(self, stopping: asyncio.Event) -> None:
         """Work until `stopping` is set; raises what the agent met otherwise, or `Fatal` when the
         stream has gone silent. Sets `stopping` itself then: Faust may never end by itself."""
-        async with faust_app_running(self._app, stop_timeout=MAIN_SECONDS):
+        async with AsyncExitStack() as stack:
+            await self._start(stack)
             parts = [
                 asyncio.create_task(part) for part in (stopping.wait(), self._work(), self._watch())
             ]
@@ -78,6 +84,16 @@ class FaustStream:
             for part in parts:
                 if part.done() and not part.cancelled():
                     part.result()
+
+    async def _start(self, stack: AsyncExitStack) -> None:
+        """Start Faust, and wait until it is a member of its group. Raises `Fatal`."""
+        running = faust_app_running(self._app, stop_timeout=MAIN_SECONDS)
+        try:
+            async with asyncio.timeout(_JOIN_SECONDS):
+                await stack.enter_async_context(running)
+                await self._joined.wait()
+        except TimeoutError:
+            raise _not_joined() from None
 
     async def _hand_on(self, stream: Any) -> None:
         async for event in stream.noack().events():
@@ -116,13 +132,23 @@ class FaustStream:
         """The partitions were taken away: how far they are done is another's to know."""
         self._done.clear()
         self._rebalances += 1
+        self._joined.clear()
+
+    async def _join(self, *_: Any, **__: Any) -> None:
+        """There are partitions to work on, or others have them all."""
+        self._joined.set()
 
     async def _watch(self) -> None:
         """Raise `Fatal` when there is something to read and nothing comes."""
         watchdog, seen = Watchdog(self._clock.monotonic()), (0, 0)
+        joined_at = self._clock.monotonic()
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             now, moved = self._clock.monotonic(), (self._rebalances, sum(self._done.values()))
+            if self._joined.is_set():
+                joined_at = now
+            elif now - joined_at > _JOIN_SECONDS:
+                raise _not_joined()
             if not self._idle.is_set() or moved != seen:  # whoever waits for the sink is not silent
                 seen = moved
                 watchdog.fed(now)
@@ -151,6 +177,10 @@ class FaustStream:
         return 0 if end is None else max(0, end - self._done[partition])
 
 
+def _not_joined() -> Fatal:
+    return Fatal(f"Faust has had no partitions for {_JOIN_SECONDS:.0f} s")
+
+
 def _app(bootstrap: str, group: str) -> Any:
     return faust.App(
         group,
@@ -168,7 +198,7 @@ def _app(bootstrap: str, group: str) -> Any:
         consumer_auto_offset_reset="earliest",
         # A rebalance does not wait for a group that waits for the sink: its events come again.
         stream_wait_empty=False,
-        stream_buffer_maxsize=64,  # the gathering holds what waits, and counts its bytes
+        stream_buffer_maxsize=512,
         topic_allow_declare=False,
         topic_disable_leader=True,
         web_enabled=False,
