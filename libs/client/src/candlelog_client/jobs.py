@@ -1,4 +1,4 @@
-"""Jobs: submit, read, follow, cancel."""
+"""Jobs: submit, read, follow, steer."""
 
 import re
 from collections.abc import AsyncIterator, Sequence
@@ -9,7 +9,7 @@ from uuid import uuid4
 from candlelog.errors import Invalid
 from candlelog_client.http import Http, path_part
 from candlelog_client.paging import items
-from candlelog_client.results import Job, Task
+from candlelog_client.results import ActionResult, Job, Task
 from candlelog_client.streams import Feed
 from candlelog_client.times import as_text
 from candlelog_client.watching import Reconnect, Watch
@@ -38,6 +38,16 @@ class JobRequest(TypedDict, total=False):
     priority: int
     max_attempts: int
     label: str
+
+
+Action = Literal["cancel", "pause", "resume", "retry"]
+
+
+class Which(TypedDict, total=False):
+    """Which tasks of a job: those of these symbols and those with these ids; without any, all."""
+
+    symbols: Sequence[str]
+    tasks: Sequence[str]
 
 
 class Jobs:
@@ -83,9 +93,36 @@ class Jobs:
         """Every task of a job, at most `limit` of them. Raises `NotFound`."""
         return items(self._http, f"/jobs/{path_part(job_id)}/tasks", Task, {}, limit=limit)
 
-    async def cancel(self, job_id: str) -> Job:
-        """Stop a job for good. Raises `NotFound`, or `Conflict` when it has already ended."""
-        return Job.model_validate(await self._http.post(f"/jobs/{path_part(job_id)}/cancel", {}))
+    async def cancel(self, job_id: str, **which: Unpack[Which]) -> Job:
+        """Stop what is not over. Raises `NotFound`, or `Conflict` when it has already ended."""
+        return await self.steer("cancel", job_id, **which)
+
+    async def pause(self, job_id: str, **which: Unpack[Which]) -> Job:
+        """Start no request until it is resumed. Raises `NotFound`, or `Conflict` when it ended."""
+        return await self.steer("pause", job_id, **which)
+
+    async def resume(self, job_id: str, **which: Unpack[Which]) -> Job:
+        """Go on with what was paused. Raises `NotFound`, or `Conflict` when nothing is."""
+        return await self.steer("resume", job_id, **which)
+
+    async def retry(self, job_id: str, **which: Unpack[Which]) -> Job:
+        """Ask again for what failed, and go on with what was cancelled.
+
+        Raises `NotFound`, or `Conflict` when there is no such thing.
+        """
+        return await self.steer("retry", job_id, **which)
+
+    async def steer(self, action: Action, job_id: str, **which: Unpack[Which]) -> Job:
+        """Any of the four, by its name."""
+        names = {"symbols": which.get("symbols", ()), "tasks": which.get("tasks", ())}
+        body = {name: list(given) for name, given in names.items() if given}
+        answer = await self._http.post(f"/jobs/{path_part(job_id)}/{action}", body)
+        return Job.model_validate(answer)
+
+    async def act(self, action: Action, job_ids: Sequence[str]) -> tuple[ActionResult, ...]:
+        """Do the same to up to 100 jobs; each is decided by itself, and none raises."""
+        answer = await self._http.post("/jobs/actions", {"action": action, "jobs": list(job_ids)})
+        return tuple(ActionResult.model_validate(each) for each in answer["results"])
 
     def watch(self, job_id: str) -> AsyncIterator[Job]:
         """The job as it is now and at every change, until it has ended.

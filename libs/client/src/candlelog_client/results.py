@@ -132,6 +132,15 @@ class Page(Result, Generic[T]):
     next: str | None = None
 
 
+class ActionResult(Result):
+    """What became of an action for one job; `reason` says why where it was refused."""
+
+    job_id: str
+    accepted: bool
+    code: str
+    reason: str
+
+
 class StoredSeries(Result):
     """A series that holds candles."""
 

@@ -188,6 +188,30 @@ def test_features_stored_are_shown_wherever_a_job_is(command, api, feed):
     assert "50 of 100 candles  4,321 features  25/s" in followed
 
 
+@pytest.mark.parametrize("action", ["cancel", "pause", "resume", "retry"])
+def test_a_job_is_steered_by_symbols_and_tasks(command, api, action):
+    api.answers[f"POST /jobs/{api.job_id}/{action}"] = httpx.Response(202, json=api.job())
+    command("jobs", action, api.job_id, "--symbols", "BTC/USDT,ETH/USDT", "--task", "t1")
+    body = json.loads(api.requests[-1].content)
+    assert body == {"symbols": ["BTC/USDT", "ETH/USDT"], "tasks": ["t1"]}
+
+
+def test_several_jobs_are_steered_at_once_and_a_refusal_is_in_the_exit_code(command, api):
+    results = [
+        {"job_id": "a", "accepted": True, "code": "accepted", "reason": "it is paused"},
+        {"job_id": "b", "accepted": False, "code": "invalid_transition", "reason": "it is over"},
+    ]
+    api.answers["POST /jobs/actions"] = httpx.Response(200, json={"results": results})
+    result = command("jobs", "pause", "a", "b")
+    assert json.loads(api.requests[-1].content) == {"action": "pause", "jobs": ["a", "b"]}
+    assert (result.exit_code, "it is over" in result.stdout) == (1, True)
+
+
+def test_tasks_of_several_jobs_cannot_be_named(command, api):
+    result = command("jobs", "pause", "a", "b", "--symbols", "BTC/USDT")
+    assert (result.exit_code, api.requests) == (2, [])
+
+
 def test_cancel_of_an_ended_job_says_why_not(command, api):
     api.answers[f"POST /jobs/{api.job_id}/cancel"] = api.problem(
         409, "invalid_transition", "a completed job cannot be cancelled"

@@ -9,15 +9,13 @@ from hypothesis import strategies as st
 
 from candlelog.errors import Invalid
 from candlelog.events.jobs import SubmitJobV1
-from candlelog.market.states import Action, Status
+from candlelog.market.states import Action
 from coordinator.domain.delays import LEASES, lease, retry_delay
-from coordinator.domain.jobs import Job, cancel
 from coordinator.domain.outcomes import JobCounts, TaskCounts, job_end, task_end
 from coordinator.domain.routes import Route
 from coordinator.domain.submission import check
 
 NOW = datetime(2024, 3, 1, tzinfo=UTC)
-COMMAND = UUID(int=9)
 
 
 @pytest.mark.parametrize(
@@ -41,36 +39,18 @@ def test_a_task_ends_as_its_chunks_did(counts: TaskCounts, end: Action | None):
 @pytest.mark.parametrize(
     ("counts", "end"),
     [
-        (JobCounts(2, 1, 0, 0), None),
-        (JobCounts(2, 2, 0, 0), Action.COMPLETE),
-        (JobCounts(2, 1, 1, 0), Action.COMPLETE_WITH_ERRORS),
-        (JobCounts(2, 1, 0, 1), Action.COMPLETE_WITH_ERRORS),
-        (JobCounts(2, 0, 0, 2), Action.FAIL),
+        (JobCounts(2, 1, 0, 0, 0), None),
+        (JobCounts(2, 2, 0, 0, 0), Action.COMPLETE),
+        (JobCounts(2, 1, 1, 0, 0), Action.COMPLETE_WITH_ERRORS),
+        (JobCounts(2, 1, 0, 1, 0), Action.COMPLETE_WITH_ERRORS),
+        (JobCounts(2, 1, 0, 0, 1), Action.COMPLETE_WITH_ERRORS),
+        (JobCounts(2, 0, 0, 2, 0), Action.FAIL),
+        (JobCounts(2, 0, 0, 1, 1), Action.FAIL),
+        (JobCounts(2, 0, 0, 0, 2), Action.CANCEL),
     ],
 )
 def test_a_job_ends_as_its_tasks_did(counts: JobCounts, end: Action | None):
     assert job_end(counts) == end
-
-
-def job(status: Status, cancelled_by: UUID | None = None) -> Job:
-    return Job(UUID(int=1), "binance", status, 2, 0, 3, cancelled_by)
-
-
-@pytest.mark.parametrize("status", list(Status))
-def test_only_a_job_that_is_not_over_can_be_cancelled(status: Status):
-    code, reason = cancel(job(status), COMMAND)
-    over = {Status.COMPLETED, Status.COMPLETED_WITH_ERRORS, Status.FAILED, Status.CANCELLED}
-    assert code == ("invalid_transition" if status in over else "accepted")
-    assert (str(status) in reason) == (status in over)
-
-
-def test_the_command_that_cancelled_a_job_is_accepted_again_and_another_is_not():
-    assert cancel(job(Status.CANCELLED, COMMAND), COMMAND)[0] == "accepted"
-    assert cancel(job(Status.CANCELLED, UUID(int=8)), COMMAND)[0] == "invalid_transition"
-
-
-def test_a_job_nobody_knows_cannot_be_cancelled():
-    assert cancel(None, COMMAND)[0] == "unknown_job"
 
 
 @pytest.mark.parametrize("route", list(Route))

@@ -18,7 +18,7 @@ _CONFIRM_SECONDS: Final = 0.2
 
 
 class Control:
-    """Follows `jobs.control`; the highest generation of a job wins."""
+    """Follows `jobs.control`; the highest generation of a job wins, and the last word of it."""
 
     def __init__(self, log: Log, topic: str, *, clock: Clock) -> None:
         self._clock = clock
@@ -46,12 +46,13 @@ class Control:
         """Whether everything written up to `FRESH_SECONDS` ago was read."""
         return self._clock.monotonic() - self._complete_at <= FRESH_SECONDS
 
-    def permits(self, job_id: UUID, generation: int) -> bool:
-        """Whether a chunk of this generation of the job may be worked on."""
+    def permits(self, job_id: UUID, task_id: UUID, generation: int) -> bool:
+        """Whether a chunk of this task, and of this generation of the job, may be worked on."""
         state = self._states.get(job_id)
         if state is None or state.generation < generation:
             return True
-        return state.generation == generation and state.state == "running"
+        running = state.generation == generation and state.state == "running"
+        return running and task_id not in state.stopped
 
     def _take(self, event: Message, record: Record) -> None:
         del record

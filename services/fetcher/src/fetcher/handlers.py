@@ -113,7 +113,7 @@ class Handlers:
                 continue
 
     def _check_wanted(self, chunk: FetchRequestedV1) -> None:
-        if not self._control.permits(chunk.job_id, chunk.generation):
+        if not self._control.permits(chunk.job_id, chunk.task_id, chunk.generation):
             raise Unwanted("the job was stopped, or the chunk superseded")
         if not self._control.is_fresh:
             raise Unsure

@@ -343,7 +343,7 @@ async def test_a_chunk_of_a_cancelled_job_is_not_asked_for(desk: Desk):
     asked = chunk()
     await desk.publisher.publish(JobControlV1(job_id=asked.job_id, generation=1, state="cancelled"))
     async with asyncio.timeout(30):
-        while desk.control.permits(asked.job_id, asked.generation):  # noqa: ASYNC110 -- a plain value is waited for
+        while desk.control.permits(asked.job_id, asked.task_id, 0):  # noqa: ASYNC110 -- a plain value is waited for
             await asyncio.sleep(0.01)
     assert isinstance(await desk.fetch(asked), Skip)
     assert desk.exchange.asked == 0

@@ -15,6 +15,7 @@ from candlelog.log.publish import Publisher
 from fetcher.control import FRESH_SECONDS, Control
 
 TOPIC = "candlelog.jobs.control"
+TASK = UUID(int=7)
 
 
 class Desk:
@@ -26,10 +27,12 @@ class Desk:
         self.control = Control(log, TOPIC, clock=self.clock)
         self._publisher = publisher
 
-    async def write(self, job_id: UUID, generation: int, state: str) -> None:
+    async def write(
+        self, job_id: UUID, generation: int, state: str, stopped: tuple[UUID, ...] = ()
+    ) -> None:
         await self._publisher.publish(
             JobControlV1.model_validate(
-                {"job_id": job_id, "generation": generation, "state": state}
+                {"job_id": job_id, "generation": generation, "state": state, "stopped": stopped}
             )
         )
         self.let_readings_age()
@@ -56,7 +59,7 @@ async def desk() -> AsyncGenerator[Desk]:
 
 async def test_a_job_nobody_spoke_of_runs(desk: Desk):
     await desk.control.fresh()
-    assert desk.control.permits(uuid4(), 3)
+    assert desk.control.permits(uuid4(), TASK, 3)
 
 
 @pytest.mark.parametrize("state", ["paused", "cancelled"])
@@ -64,14 +67,14 @@ async def test_a_stopped_job_is_not_worked_on(desk: Desk, state: str):
     job = uuid4()
     await desk.write(job, 2, state)
     await desk.control.fresh()
-    assert not desk.control.permits(job, 2)
+    assert not desk.control.permits(job, TASK, 2)
 
 
 async def test_chunks_of_an_older_generation_are_superseded(desk: Desk):
     job = uuid4()
     await desk.write(job, 2, "running")
     await desk.control.fresh()
-    assert [desk.control.permits(job, generation) for generation in (1, 2, 3)] == [
+    assert [desk.control.permits(job, TASK, generation) for generation in (1, 2, 3)] == [
         False, True, True,
     ]  # fmt: skip
 
@@ -81,7 +84,7 @@ async def test_the_highest_generation_wins_whatever_came_last(desk: Desk):
     await desk.write(job, 3, "cancelled")
     await desk.write(job, 2, "running")
     await desk.control.fresh()
-    assert not desk.control.permits(job, 3)
+    assert not desk.control.permits(job, TASK, 3)
 
 
 async def test_nothing_is_certain_while_the_log_is_away(desk: Desk):
@@ -95,3 +98,14 @@ async def test_nothing_is_certain_while_the_log_is_away(desk: Desk):
     desk.log.away = False
     async with asyncio.timeout(30):
         await desk.control.fresh()
+
+
+async def test_a_task_is_stopped_and_goes_on_while_its_job_runs(desk: Desk):
+    job, other = uuid4(), uuid4()
+    await desk.write(job, 1, "running", (TASK,))
+    await desk.control.fresh()
+    assert not desk.control.permits(job, TASK, 1)
+    assert desk.control.permits(job, other, 1)
+    await desk.write(job, 1, "running")
+    await desk.control.fresh()
+    assert desk.control.permits(job, TASK, 1)

@@ -13,7 +13,7 @@ import orjson
 import pytest
 
 from candlelog.events.feature_sets import DEFAULT
-from candlelog.events.jobs import CancelJobV1, SubmitJobV1
+from candlelog.events.jobs import SteerJob, SubmitJobV1
 from candlelog.events.progress import CommandAnsweredV1, JobStateChangedV1
 from candlelog.log.receive import receive
 
@@ -121,7 +121,7 @@ async def coordinator(served: Any, answer: Any) -> AsyncIterator[None]:
             while True:
                 for record in await tail.poll(max_records=100, timeout=0.2):
                     event = receive(record).event
-                    if isinstance(event, CancelJobV1):
+                    if isinstance(event, SteerJob):
                         await served.publisher.publish(*answer(event))
 
     working = asyncio.create_task(work())
@@ -132,15 +132,21 @@ async def coordinator(served: Any, answer: Any) -> AsyncIterator[None]:
         await asyncio.gather(working, return_exceptions=True)
 
 
-def consent(command: CancelJobV1) -> list[Any]:
+STATES: dict[str, Any] = {
+    "cancel": "cancelled", "pause": "paused", "resume": "queued", "retry": "queued",
+}  # fmt: skip
+
+
+def consent(command: SteerJob) -> list[Any]:
     now = datetime.now(UTC)
     return [
         JobStateChangedV1(
-            job_id=command.job_id, version=1, generation=1, state="cancelled", changed_at=now
+            job_id=command.job_id, version=1, generation=1, state=STATES[command.action],
+            changed_at=now,
         ),
         CommandAnsweredV1(
-            job_id=command.job_id, correlation_id=command.correlation_id, command="cancel",
-            accepted=True, code="accepted", reason="cancelled", answered_at=now,
+            job_id=command.job_id, correlation_id=command.correlation_id, command=command.action,
+            accepted=True, code="accepted", reason="it is done", answered_at=now,
         ),
     ]  # fmt: skip
 
@@ -148,7 +154,7 @@ def consent(command: CancelJobV1) -> list[Any]:
 def refuse(code: str) -> Any:
     return lambda command: [
         CommandAnsweredV1(
-            job_id=command.job_id, correlation_id=command.correlation_id, command="cancel",
+            job_id=command.job_id, correlation_id=command.correlation_id, command=command.action,
             accepted=False, code=code, reason="it has ended", answered_at=datetime.now(UTC),
         )
     ]  # fmt: skip
@@ -175,11 +181,53 @@ async def test_a_refused_cancel_gives_the_coordinators_reason(
     assert answer.json()["detail"] == "it has ended"
 
 
+@pytest.mark.parametrize("action", STATES)
+async def test_every_action_is_a_command_that_says_which_tasks_are_meant(
+    api: Any, body: dict[str, Any], action: str
+):
+    job = (await api.http.post("/jobs", json=body)).json()
+    task = str(uuid.uuid4())
+    async with coordinator(api, consent):
+        path, which = f"/jobs/{job['id']}/{action}", {"symbols": ["BTC/USDT"], "tasks": [task]}
+        answer = await api.http.post(path, json=which)
+    assert (answer.status_code, answer.json()["status"]) == (202, STATES[action])
+    [command] = [each for each in await api.commands() if isinstance(each, SteerJob)]
+    assert (command.action, command.symbols) == (action, ("BTC/USDT",))
+    assert command.tasks == (uuid.UUID(task),)
+
+
+@pytest.mark.parametrize("which", [{"symbols": []}, {"tasks": ["x"]}, {"symbol": ["BTC/USDT"]}])
+async def test_a_choice_of_tasks_that_cannot_be_is_refused(
+    api: Any, body: dict[str, Any], which: dict[str, Any]
+):
+    job = (await api.http.post("/jobs", json=body)).json()
+    answer = await api.http.post(f"/jobs/{job['id']}/pause", json=which)
+    assert answer.status_code == 422
+
+
+async def test_many_jobs_are_decided_one_by_one(api: Any, body: dict[str, Any]):
+    first, second = [(await api.http.post("/jobs", json=body)).json()["id"] for _ in range(2)]
+
+    def answer(command: SteerJob) -> list[Any]:
+        accepts = str(command.job_id) == first
+        return consent(command) if accepts else refuse("invalid_transition")(command)
+
+    jobs = [first, second, "nonsense"]
+    async with coordinator(api, answer):
+        answered = await api.http.post("/jobs/actions", json={"action": "pause", "jobs": jobs})
+    results = [(r["job_id"], r["accepted"], r["code"]) for r in answered.json()["results"]]
+    assert results == [
+        (first, True, "accepted"),
+        (second, False, "invalid_transition"),
+        ("nonsense", False, "unknown_job"),
+    ]
+
+
 async def test_a_cancel_nobody_answers_says_so(
     api: Any, body: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ):
     job = (await api.http.post("/jobs", json=body)).json()
-    monkeypatch.setattr("status_api.handlers.jobs._WAIT_SECONDS", 0.3)
+    monkeypatch.setattr("status_api.handlers.steering._WAIT_SECONDS", 0.3)
     answer = await api.http.post(f"/jobs/{job['id']}/cancel")
     assert (answer.status_code, answer.json()["code"]) == (503, "not_answered")
 
@@ -309,12 +357,6 @@ async def test_every_wrong_turn_is_a_problem_with_a_stable_code(api: Any):
     assert await api.commands() == []
 
 
-async def test_choosing_among_the_tasks_of_a_cancel_is_refused(api: Any, body: dict[str, Any]):
-    job = (await api.http.post("/jobs", json=body)).json()
-    answer = await api.http.post(f"/jobs/{job['id']}/cancel", json={"symbols": ["BTC/USDT"]})
-    assert (answer.status_code, answer.json()["code"]) == (422, "not_available")
-
-
 async def test_tokens_and_scopes_are_asked_for_everywhere(api: Any, body: dict[str, Any]):
     async with httpx.AsyncClient(base_url=f"{api.url}/api/v1", trust_env=False) as http:
 
@@ -340,7 +382,7 @@ async def test_the_rest_of_the_pages_answer(api: Any):
         await api.http.get(f"/jobs/{uuid.uuid4()}")
         metrics = (await http.get("/metrics")).text
     assert 'candlelog_http_seconds_count{method="GET",route="/jobs/{job_id}"' in metrics
-    assert "/api/v1/jobs/{job_id}/cancel" in document["paths"]
+    assert "/api/v1/jobs/{job_id}/{action}" in document["paths"]
     health = (await api.http.get("/health")).json()
     assert {each["name"]: each["state"] for each in health["components"]}["postgres"] == "healthy"
     assert (await api.http.get("/limits")).json() == {"items": [], "next": None}

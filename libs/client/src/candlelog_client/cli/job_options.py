@@ -28,4 +28,11 @@ Label = Annotated[str | None, typer.Option(help="A name of your own.")]
 IdempotencyKey = Annotated[
     str | None, typer.Option(help="The same key and request give the same job.")
 ]
+JobIds = Annotated[list[str], typer.Argument(help="Ids of jobs.", show_default=False)]
+OfSymbols = Annotated[
+    list[str] | None, typer.Option("--symbols", "--symbol", help="Only the tasks of these.")
+]
+OfTasks = Annotated[
+    list[str] | None, typer.Option("--tasks", "--task", help="Only these tasks, by their ids.")
+]
 Wait = Annotated[bool, typer.Option("--wait", help="Follow the job to its end.")]

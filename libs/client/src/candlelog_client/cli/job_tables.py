@@ -12,7 +12,7 @@ from candlelog_client.cli.figures import count, duration, percent, recently, spe
 from candlelog_client.cli.grid import facts, grid
 
 if TYPE_CHECKING:
-    from candlelog_client.results import Fault, Figures, Job, Task
+    from candlelog_client.results import ActionResult, Fault, Figures, Job, Task
 
 _COLOURS = {
     "completed": "green",
@@ -45,6 +45,15 @@ def jobs(rows: "Sequence[Job]") -> RenderableType:
             recently(row.created_at),
             escape(row.label or ""),
         )
+    return table
+
+
+def actions(rows: "Sequence[ActionResult]") -> RenderableType:
+    """What became of an action, one job a line."""
+    table = grid("id", "result", "reason", whole=("id", "result"))
+    for row in rows:
+        result = Text("done", style="green") if row.accepted else Text(row.code, style="red")
+        table.add_row(escape(row.job_id), result, escape(row.reason))
     return table
 
 

@@ -1,4 +1,4 @@
-"""`candlelog jobs`: submit, list, show, watch, cancel."""
+"""`candlelog jobs`: submit, list, show, watch; and cancel, pause, resume, retry."""
 
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -8,7 +8,7 @@ from candlelog.clock import SystemClock
 from candlelog_client import times
 from candlelog_client.cli import job_options as options
 from candlelog_client.cli import job_tables, output
-from candlelog_client.cli.exits import of_status
+from candlelog_client.cli.exits import Exit, of_status
 from candlelog_client.cli.follow import followed
 from candlelog_client.cli.options import (
     DEFAULT_DATA_DIR,
@@ -24,11 +24,13 @@ from candlelog_client.cli.options import (
 from candlelog_client.cli.session import collect, run
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from candlelog_client.client import Candlelog
-    from candlelog_client.jobs import JobRequest
+    from candlelog_client.jobs import Action, JobRequest
     from candlelog_client.results import Job
 
-app = typer.Typer(no_args_is_help=True, help="Submit, follow and cancel jobs.")
+app = typer.Typer(no_args_is_help=True, help="Submit, follow and steer jobs.")
 
 JobId = Annotated[str, typer.Argument(help="Id of the job.", show_default=False)]
 
@@ -127,9 +129,83 @@ def watch(job_id: JobId, json: Json = False, data_dir: DataDir = DEFAULT_DATA_DI
 
 
 @app.command()
-def cancel(job_id: JobId, json: Json = False, data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
-    """Stop a job for good."""
-    _show(run(data_dir, lambda c: c.jobs.cancel(job_id)), json=json)
+def cancel(
+    job_ids: options.JobIds,
+    *,
+    symbols: options.OfSymbols = None,
+    tasks: options.OfTasks = None,
+    json: Json = False,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+) -> None:
+    """Stop what is not over. `retry` goes on with it."""
+    _steer("cancel", job_ids, symbols, tasks, json=json, data_dir=data_dir)
+
+
+@app.command()
+def pause(
+    job_ids: options.JobIds,
+    *,
+    symbols: options.OfSymbols = None,
+    tasks: options.OfTasks = None,
+    json: Json = False,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+) -> None:
+    """Start no request until it is resumed."""
+    _steer("pause", job_ids, symbols, tasks, json=json, data_dir=data_dir)
+
+
+@app.command()
+def resume(
+    job_ids: options.JobIds,
+    *,
+    symbols: options.OfSymbols = None,
+    tasks: options.OfTasks = None,
+    json: Json = False,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+) -> None:
+    """Go on with what was paused."""
+    _steer("resume", job_ids, symbols, tasks, json=json, data_dir=data_dir)
+
+
+@app.command()
+def retry(
+    job_ids: options.JobIds,
+    *,
+    symbols: options.OfSymbols = None,
+    tasks: options.OfTasks = None,
+    json: Json = False,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+) -> None:
+    """Ask again for what failed, and go on with what was cancelled."""
+    _steer("retry", job_ids, symbols, tasks, json=json, data_dir=data_dir)
+
+
+def _steer(
+    action: "Action",
+    job_ids: list[str],
+    symbols: list[str] | None,
+    tasks: list[str] | None,
+    *,
+    json: bool,
+    data_dir: "Path",
+) -> None:
+    if len(job_ids) == 1:
+        named, numbered = split(symbols or []), split(tasks or [])
+        job = run(
+            data_dir,
+            lambda c: c.jobs.steer(action, job_ids[0], symbols=named, tasks=numbered),
+        )
+        _show(job, json=json)
+        return
+    if symbols or tasks:
+        output.fail("tasks and symbols are those of one job: give one id", Exit.USAGE)
+    results = run(data_dir, lambda c: c.jobs.act(action, job_ids))
+    if json:
+        output.show_json(output.plain(results))
+    else:
+        output.show(job_tables.actions(results))
+    if not all(result.accepted for result in results):
+        raise typer.Exit(Exit.FAILURE)
 
 
 async def _lines(client: "Candlelog", job_id: str) -> "Job":

@@ -149,14 +149,21 @@ class SwitchReplayV1(Event):
         return str(self.job_id)
 
 
-class CancelJobV1(Event):
-    """Stop a job for good; answered by `CommandAnsweredV1` with the same correlation id."""
+SteerAction = Literal["cancel", "pause", "resume", "retry"]
 
-    ce_type: ClassVar[str] = "candlelog.jobs.cancel.v1"
+
+class SteerJob(Event):
+    """Asks for a change of a job, or of some of its tasks: those named and those of the symbols
+    named; without either, the job. Answered by `CommandAnsweredV1` with the same correlation id.
+    """
+
     topic: ClassVar[str] = "jobs.commands"
+    action: ClassVar[SteerAction]
 
     job_id: UUID
     correlation_id: UUID
+    symbols: tuple[Name, ...] = Field(default=(), max_length=1000)
+    tasks: tuple[UUID, ...] = Field(default=(), max_length=1000)
     requested_by: Text
     requested_at: Time
 
@@ -164,6 +171,34 @@ class CancelJobV1(Event):
     def key(self) -> str:
         """The job id."""
         return str(self.job_id)
+
+
+class CancelJobV1(SteerJob):
+    """Stop what is not over. It can be retried."""
+
+    ce_type: ClassVar[str] = "candlelog.jobs.cancel.v1"
+    action: ClassVar[SteerAction] = "cancel"
+
+
+class PauseJobV1(SteerJob):
+    """Start no request until it is resumed."""
+
+    ce_type: ClassVar[str] = "candlelog.jobs.pause.v1"
+    action: ClassVar[SteerAction] = "pause"
+
+
+class ResumeJobV1(SteerJob):
+    """Go on with what was paused."""
+
+    ce_type: ClassVar[str] = "candlelog.jobs.resume.v1"
+    action: ClassVar[SteerAction] = "resume"
+
+
+class RetryJobV1(SteerJob):
+    """Ask again for what failed, and go on with what was cancelled."""
+
+    ce_type: ClassVar[str] = "candlelog.jobs.retry.v1"
+    action: ClassVar[SteerAction] = "retry"
 
 
 class ListMarketsV1(Event):
@@ -184,7 +219,7 @@ class ListMarketsV1(Event):
 class JobControlV1(Event):
     """The state that workers compare against right before they spend a request.
 
-    The highest `generation` wins, whatever the order of arrival.
+    The highest `generation` wins, and of those of one generation the last on the log.
     """
 
     ce_type: ClassVar[str] = "candlelog.jobs.control.v1"
@@ -193,6 +228,8 @@ class JobControlV1(Event):
     job_id: UUID
     generation: Ordinal
     state: Literal["running", "paused", "cancelled"]
+    stopped: tuple[UUID, ...] = ()
+    """Tasks of a running job for which nothing may be started."""
 
     @property
     def key(self) -> str:

@@ -17,7 +17,7 @@ from candlelog.events.fields import (
     Time,
     Weight,
 )
-from candlelog.events.jobs import SwitchAction
+from candlelog.events.jobs import SteerAction, SwitchAction
 
 JobStatus = Literal[
     "pending", "queued", "running", "paused",
@@ -233,10 +233,10 @@ class CommandAnsweredV1(_JobEvent):
     ce_type: ClassVar[str] = "candlelog.progress.command_answered.v1"
 
     correlation_id: UUID
-    command: Literal["cancel"]
+    command: SteerAction
     accepted: bool
     code: Text
-    """`accepted`, `unknown_job` or `invalid_transition`."""
+    """`accepted`, `unknown_job`, `unknown_task`, `nothing_to_do` or `invalid_transition`."""
     reason: Text
     answered_at: Time
 

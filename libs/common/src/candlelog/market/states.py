@@ -43,16 +43,18 @@ TERMINAL: Final = frozenset(
     {Status.COMPLETED, Status.COMPLETED_WITH_ERRORS, Status.FAILED, Status.CANCELLED}
 )
 _ACTIVE: Final = frozenset({Status.PENDING, Status.QUEUED, Status.RUNNING})
+_PLANNED: Final = frozenset({Status.QUEUED, Status.RUNNING, Status.PAUSED})
+"""What is on its way when a job is paused still arrives, and may be the last of it."""
 
 _ALLOWED: Final[dict[Action, tuple[frozenset[Status], Status]]] = {
     Action.ACCEPT: (frozenset({Status.PENDING}), Status.QUEUED),
     Action.START: (frozenset({Status.QUEUED}), Status.RUNNING),
-    Action.COMPLETE: (frozenset({Status.QUEUED, Status.RUNNING}), Status.COMPLETED),
-    Action.COMPLETE_WITH_ERRORS: (frozenset({Status.RUNNING}), Status.COMPLETED_WITH_ERRORS),
-    Action.FAIL: (_ACTIVE, Status.FAILED),
+    Action.COMPLETE: (_PLANNED, Status.COMPLETED),
+    Action.COMPLETE_WITH_ERRORS: (_PLANNED, Status.COMPLETED_WITH_ERRORS),
+    Action.FAIL: (_PLANNED | {Status.PENDING}, Status.FAILED),
     Action.PAUSE: (_ACTIVE, Status.PAUSED),
     Action.RESUME: (frozenset({Status.PAUSED}), Status.QUEUED),
-    Action.CANCEL: (_ACTIVE | {Status.PAUSED}, Status.CANCELLED),
+    Action.CANCEL: (_PLANNED | {Status.PENDING}, Status.CANCELLED),
     Action.RETRY: (
         frozenset({Status.FAILED, Status.COMPLETED_WITH_ERRORS, Status.CANCELLED}),
         Status.QUEUED,

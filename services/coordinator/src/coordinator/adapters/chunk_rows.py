@@ -155,6 +155,18 @@ async def forget(connection: Connection, chunks: Sequence[Chunk]) -> None:
     )
 
 
+async def hold(connection: Connection, task_ids: Collection[UUID]) -> None:
+    """Nobody is asked for these chunks any more; what is on its way may still arrive."""
+    await connection.execute(statements.HOLD_CHUNKS, task_ids)
+
+
+async def go_on(
+    connection: Connection, task_ids: Collection[UUID], *, generation: int, now: datetime
+) -> None:
+    """Chunks that are held, or were given up, are due, with all their attempts."""
+    await connection.execute(statements.GO_ON_WITH_CHUNKS, task_ids, generation, now)
+
+
 async def renew_leases(connection: Connection, until: datetime) -> None:
     """No lease ends before `until`."""
     await connection.execute(statements.RENEW_LEASES, until)

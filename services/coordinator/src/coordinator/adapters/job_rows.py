@@ -1,12 +1,12 @@
 """Rows of jobs."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from candlelog.market.states import Action, Status
+from candlelog.market.states import Status
 from candlelog.stores.postgres import Connection
 from coordinator.adapters import statements
 from coordinator.domain.fairness import Claim
@@ -79,10 +79,14 @@ async def move(connection: Connection, job: Job, status: Status) -> None:
     await connection.execute(statements.MOVE_JOB, job.job_id, status)
 
 
-async def cancel(connection: Connection, job: Job, correlation_id: UUID) -> None:
-    """Fence the work of a locked job off, for this command."""
-    await connection.execute(statements.CANCEL_JOB, job.job_id, correlation_id)
-    await forget_claims(connection, [job.job_id])
+async def steer(connection: Connection, job: Job, correlation_id: UUID, *, fenced: bool) -> None:
+    """Note the command that changes a locked job; `fenced`: its work so far is fenced off."""
+    await connection.execute(statements.STEER_JOB, job.job_id, correlation_id, int(fenced))
+
+
+async def count_claims(connection: Connection, job_id: UUID) -> None:
+    """Count anew what is to be released of a job: the chunks of its tasks that are not held."""
+    await connection.execute(statements.COUNT_CLAIMS, job_id)
 
 
 async def count_released(connection: Connection, chunks: Mapping[UUID, int], route: Route) -> None:
@@ -95,16 +99,19 @@ async def forget_claims(connection: Connection, job_ids: Iterable[UUID]) -> None
     await connection.execute(statements.FORGET_CLAIMS, list(job_ids))
 
 
-async def count_ended_tasks(
-    connection: Connection, ended: Mapping[UUID, Sequence[Action]]
-) -> dict[UUID, JobCounts]:
-    """So ended some tasks of these jobs; the counts of each job with them."""
-    ways = (Action.COMPLETE, Action.COMPLETE_WITH_ERRORS, Action.FAIL)
-    rows = await connection.fetch(
-        statements.COUNT_ENDED_TASKS,
+async def count_tasks(connection: Connection, ended: Mapping[UUID, Mapping[Status, int]]) -> None:
+    """So many tasks more of these jobs ended that way; less, where the number is negative."""
+    ways = (Status.COMPLETED, Status.COMPLETED_WITH_ERRORS, Status.FAILED, Status.CANCELLED)
+    await connection.execute(
+        statements.COUNT_TASKS,
         list(ended),
-        *([actions.count(way) for actions in ended.values()] for way in ways),
+        *([counts.get(way, 0) for counts in ended.values()] for way in ways),
     )
+
+
+async def counts(connection: Connection, job_ids: Iterable[UUID]) -> dict[UUID, JobCounts]:
+    """How the tasks of these jobs ended so far."""
+    rows = await connection.fetch(statements.TASK_COUNTS, list(job_ids))
     return {row["job_id"]: JobCounts(*tuple(row)[1:]) for row in rows}
 
 
@@ -116,5 +123,5 @@ def _job(row: Mapping[str, Any]) -> Job:
         version=row["version"],
         generation=row["generation"],
         max_attempts=row["max_attempts"],
-        cancelled_by=row["cancelled_by"],
+        steered_by=row["steered_by"],
     )

@@ -22,13 +22,13 @@ SELECT EXISTS (SELECT FROM jobs WHERE job_id = $1 AND status = 'failed' AND vers
 """
 
 LOCK_JOBS: Final = """
-SELECT job_id, exchange, status, version, generation, max_attempts, cancelled_by
+SELECT job_id, exchange, status, version, generation, max_attempts, steered_by
 FROM jobs WHERE job_id = ANY($1::uuid[]) ORDER BY job_id FOR NO KEY UPDATE
 """
 
 LOCK_OPEN_JOBS: Final = """
-SELECT job_id, exchange, status, version, generation, max_attempts, cancelled_by
-FROM jobs WHERE status IN ('queued', 'running') ORDER BY job_id FOR NO KEY UPDATE
+SELECT job_id, exchange, status, version, generation, max_attempts, steered_by
+FROM jobs WHERE status IN ('queued', 'running', 'paused') ORDER BY job_id FOR NO KEY UPDATE
 """
 
 CLAIMS: Final = """
@@ -42,8 +42,15 @@ MOVE_JOB: Final = """
 UPDATE jobs SET status = $2, version = version + 1 WHERE job_id = $1
 """
 
-CANCEL_JOB: Final = """
-UPDATE jobs SET cancelled_by = $2, generation = generation + 1 WHERE job_id = $1
+STEER_JOB: Final = """
+UPDATE jobs SET steered_by = $2, generation = generation + $3 WHERE job_id = $1
+"""
+
+COUNT_CLAIMS: Final = """
+INSERT INTO claims (job_id, route, chunks)
+SELECT job_id, route, coalesce(sum(chunks_total - cursor) FILTER (WHERE NOT held), 0)
+FROM queues WHERE job_id = $1 GROUP BY job_id, route
+ON CONFLICT (job_id, route) DO UPDATE SET chunks = excluded.chunks
 """
 
 COUNT_RELEASED: Final = """
@@ -54,14 +61,19 @@ WHERE claims.job_id = released.job_id AND route = $3
 
 FORGET_CLAIMS: Final = "DELETE FROM claims WHERE job_id = ANY($1::uuid[])"
 
-COUNT_ENDED_TASKS: Final = """
+COUNT_TASKS: Final = """
 UPDATE jobs SET tasks_completed = tasks_completed + ended.completed,
                 tasks_with_errors = tasks_with_errors + ended.with_errors,
-                tasks_failed = tasks_failed + ended.failed
-FROM unnest($1::uuid[], $2::int[], $3::int[], $4::int[])
-     AS ended (job_id, completed, with_errors, failed)
+                tasks_failed = tasks_failed + ended.failed,
+                tasks_cancelled = tasks_cancelled + ended.cancelled
+FROM unnest($1::uuid[], $2::int[], $3::int[], $4::int[], $5::int[])
+     AS ended (job_id, completed, with_errors, failed, cancelled)
 WHERE jobs.job_id = ended.job_id
-RETURNING jobs.job_id, tasks_total, tasks_completed, tasks_with_errors, tasks_failed
+"""
+
+TASK_COUNTS: Final = """
+SELECT job_id, tasks_total, tasks_completed, tasks_with_errors, tasks_failed, tasks_cancelled
+FROM jobs WHERE job_id = ANY($1::uuid[])
 """
 
 # tasks
@@ -71,7 +83,7 @@ SELECT next.job_id, next.task_id, next.cursor, next.chunks_total, next.position
 FROM unnest($1::uuid[], $2::int[]) AS share (job_id, chunks)
 CROSS JOIN LATERAL (
     SELECT * FROM queues
-    WHERE queues.job_id = share.job_id AND route = $3 AND cursor < chunks_total
+    WHERE queues.job_id = share.job_id AND route = $3 AND cursor < chunks_total AND NOT held
     ORDER BY cursor, position LIMIT share.chunks
 ) AS next
 """
@@ -104,10 +116,18 @@ WHERE tasks.job_id = moved.job_id AND tasks.task_id = moved.task_id
 RETURNING tasks.job_id, tasks.task_id, tasks.status, version
 """
 
-OPEN_TASKS: Final = """
-SELECT job_id, task_id, status FROM tasks
-WHERE job_id = $1 AND status IN ('queued', 'running') ORDER BY position
+TASKS_TO_STEER: Final = """
+SELECT task_id, symbol, status, chunks_failed,
+       EXISTS (SELECT FROM queues WHERE queues.task_id = tasks.task_id) AS planned
+FROM tasks WHERE job_id = $1 ORDER BY position
 """
+
+HELD_TASKS: Final = """
+SELECT job_id, task_id FROM tasks
+WHERE job_id = ANY($1::uuid[]) AND status IN ('paused', 'cancelled') ORDER BY job_id, position
+"""
+
+HOLD_QUEUES: Final = "UPDATE queues SET held = $2 WHERE task_id = ANY($1::uuid[])"
 
 QUEUED_TASKS: Final = """
 SELECT tasks.job_id, tasks.task_id, status
@@ -141,14 +161,14 @@ SELECT pg_advisory_xact_lock(hashtextextended('coordinator.release.' || $1, 0))
 IN_FLIGHT: Final = """
 SELECT count(*) AS chunks,
        coalesce(array_agg(DISTINCT job_id) FILTER (WHERE due_at <= $3), '{}') AS jobs_due
-FROM chunks WHERE exchange = $1 AND route = $2 AND state <> 'failed'
+FROM chunks WHERE exchange = $1 AND route = $2 AND state NOT IN ('failed', 'held')
 """
 
 DUE_CHUNKS: Final = """
 SELECT chunks.*, symbol, timeframe
 FROM chunks JOIN tasks ON tasks.job_id = chunks.job_id AND tasks.task_id = chunks.task_id
-WHERE chunks.exchange = $1 AND route = $2 AND due_at <= $3 AND state <> 'failed'
-      AND chunks.job_id = ANY($4::uuid[])
+WHERE chunks.exchange = $1 AND route = $2 AND due_at <= $3 AND state NOT IN ('failed', 'held')
+      AND chunks.job_id = ANY($4::uuid[]) AND tasks.status IN ('queued', 'running')
 ORDER BY start_time, chunk_id
 """
 
@@ -186,6 +206,17 @@ WHERE chunks.task_id = stored.task_id AND chunks.chunk_id = stored.chunk_id
 """
 
 FORGET_CHUNKS_OF_TASKS: Final = "DELETE FROM chunks WHERE task_id = ANY($1::uuid[])"
+
+HOLD_CHUNKS: Final = """
+UPDATE chunks SET state = 'held', due_at = NULL
+WHERE task_id = ANY($1::uuid[]) AND state IN ('released', 'waiting')
+"""
+
+GO_ON_WITH_CHUNKS: Final = """
+UPDATE chunks SET state = 'waiting', due_at = $3, generation = $2,
+                  attempt = CASE state WHEN 'failed' THEN 1 ELSE attempt END
+WHERE task_id = ANY($1::uuid[]) AND state IN ('held', 'failed')
+"""
 
 RENEW_LEASES: Final = """
 UPDATE chunks SET due_at = $1 WHERE state = 'released' AND due_at < $1

@@ -1,6 +1,6 @@
 """Rows of tasks, and of the queues and ranges of chunks that they take."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from coordinator.domain.planning import TaskPlan
 from coordinator.domain.queues import PlannedRange
 from coordinator.domain.releasing import Stretch
 from coordinator.domain.routes import Route
+from coordinator.domain.steering import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +119,28 @@ async def queued(connection: Connection, tasks: Iterable[TaskKey]) -> list[TaskK
     return [TaskKey(row["job_id"], row["task_id"]) for row in rows]
 
 
-async def unfinished(connection: Connection, job_id: UUID) -> dict[TaskKey, Status]:
-    """The tasks of a job that are not over, in order."""
-    rows = await connection.fetch(statements.OPEN_TASKS, job_id)
-    return {TaskKey(row["job_id"], row["task_id"]): Status(row["status"]) for row in rows}
+async def to_steer(connection: Connection, job_id: UUID) -> list[Task]:
+    """The tasks of a job as a command finds them, in order."""
+    rows = await connection.fetch(statements.TASKS_TO_STEER, job_id)
+    return [Task(row[0], row[1], Status(row[2]), *tuple(row)[3:]) for row in rows]
+
+
+async def held(connection: Connection, job_ids: Iterable[UUID]) -> dict[UUID, list[UUID]]:
+    """The tasks of these jobs that are paused or cancelled."""
+    found: dict[UUID, list[UUID]] = {job_id: [] for job_id in job_ids}
+    for job_id, task_id in await connection.fetch(statements.HELD_TASKS, list(found)):
+        found[job_id].append(task_id)
+    return found
+
+
+async def hold(connection: Connection, task_ids: Collection[UUID]) -> None:
+    """Nothing of these tasks is released."""
+    await connection.execute(statements.HOLD_QUEUES, task_ids, True)
+
+
+async def go_on(connection: Connection, task_ids: Collection[UUID]) -> None:
+    """What is left of these tasks is released again."""
+    await connection.execute(statements.HOLD_QUEUES, task_ids, False)
 
 
 async def move(connection: Connection, states: Mapping[TaskKey, Status]) -> list[TaskMoved]:
@@ -146,7 +165,7 @@ async def count_chunks(
 
 
 async def forget_work(connection: Connection, tasks: Iterable[TaskKey]) -> None:
-    """Drop the queues, ranges and chunks of tasks that are over; their counts stay."""
+    """Drop the queues, ranges and chunks of tasks that are completed; their counts stay."""
     task_ids = [task.task_id for task in tasks]
     await connection.execute(statements.FORGET_QUEUES, task_ids)
     await connection.execute(statements.FORGET_RANGES, task_ids)

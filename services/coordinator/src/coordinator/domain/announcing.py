@@ -1,6 +1,6 @@
 """The events that say what was decided."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
@@ -49,10 +49,11 @@ def answered(
     )
 
 
-def control(job: Job) -> JobControlV1:
-    """What workers may do for a job."""
+def control(job: Job, held: Iterable[UUID] = ()) -> JobControlV1:
+    """What workers may do for a job, of whose tasks these are paused or cancelled."""
     state = _CONTROLS.get(job.status, "running")
-    return JobControlV1(job_id=job.job_id, generation=job.generation, state=state)
+    stopped = tuple(held) if state == "running" else ()
+    return JobControlV1(job_id=job.job_id, generation=job.generation, state=state, stopped=stopped)
 
 
 def job_changed(job: Job, status: Status, now: datetime, reason: str | None = None) -> Event:

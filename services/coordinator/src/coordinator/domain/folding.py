@@ -27,12 +27,14 @@ class ChunkState(StrEnum):
     """Where a released chunk is; one that is through has no state: its row is gone.
 
     A chunk is fetched from the answer of the venue on, also while its candles are stored and
-    only features are awaited.
+    only features are awaited. It is held while its task is paused or over; what was on its way then
+    still counts.
     """
 
     RELEASED = "released"
     FETCHED = "fetched"
     WAITING = "waiting"
+    HELD = "held"
     FAILED = "failed"
 
 
@@ -92,7 +94,7 @@ class Change:
 
 NOTHING: Final = Change()
 
-_ASKED: Final = frozenset({ChunkState.RELEASED, ChunkState.FETCHED})
+_ASKED: Final = frozenset({ChunkState.RELEASED, ChunkState.FETCHED, ChunkState.HELD})
 """A chunk can fail after it was fetched: its batch may be refused, or its features."""
 
 
@@ -149,13 +151,13 @@ def _answered(
             return replace(chunk, state=ChunkState.FAILED, due_at=None)
         case _ if not chunk.awaits_candles:
             return chunk
-        case ChunkFetchedV1() if chunk.state in {ChunkState.RELEASED, ChunkState.WAITING}:
+        case ChunkFetchedV1() if chunk.state is not ChunkState.FAILED:
             return replace(chunk, state=ChunkState.FETCHED, due_at=None)
         case ChunkDeferredV1() if chunk.state is ChunkState.RELEASED:
             return replace(chunk, state=ChunkState.WAITING, due_at=event.until)
         case ChunkFailedV1() if chunk.state in _ASKED:
-            return replace(
-                chunk, state=ChunkState.WAITING, attempt=chunk.attempt + 1, due_at=retry_at
-            )
+            held = chunk.state is ChunkState.HELD
+            state, due_at = (chunk.state, None) if held else (ChunkState.WAITING, retry_at)
+            return replace(chunk, state=state, attempt=chunk.attempt + 1, due_at=due_at)
         case _:
             return chunk

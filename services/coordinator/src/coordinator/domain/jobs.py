@@ -8,7 +8,8 @@ from candlelog.market.states import Action, Refusal, Status, transition
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """State of a job. `version` rises with each state, `generation` fences the work of workers."""
+    """State of a job. `version` rises with each state, `generation` fences the work of workers;
+    `steered_by` is the correlation id of the last command that changed it."""
 
     job_id: UUID
     exchange: str
@@ -16,7 +17,7 @@ class Job:
     version: int
     generation: int
     max_attempts: int
-    cancelled_by: UUID | None
+    steered_by: UUID | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,22 +28,6 @@ class TaskMoved:
     task_id: UUID
     status: Status
     version: int
-
-
-def cancel(job: Job | None, correlation_id: UUID) -> tuple[str, str]:
-    """Code and reason of the answer to a cancel command.
-
-    A command that comes again, with the same correlation id, is answered as the first time.
-    """
-    if job is None:
-        return "unknown_job", "there is no such job"
-    if job.cancelled_by == correlation_id:
-        return "accepted", "the job is cancelled"
-    match transition(job.status, Action.CANCEL):
-        case Refusal(reason):
-            return "invalid_transition", reason
-        case _:
-            return "accepted", "the job is cancelled"
 
 
 def moved(status: Status, action: Action) -> Status:

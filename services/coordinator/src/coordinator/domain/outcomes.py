@@ -28,6 +28,7 @@ class JobCounts:
     tasks_completed: int
     tasks_with_errors: int
     tasks_failed: int
+    tasks_cancelled: int
 
 
 def task_end(counts: TaskCounts) -> Action | None:
@@ -44,11 +45,13 @@ def task_end(counts: TaskCounts) -> Action | None:
 
 def job_end(counts: JobCounts) -> Action | None:
     """How the job ends, or None while a task is open."""
-    ended = counts.tasks_completed + counts.tasks_with_errors + counts.tasks_failed
-    if ended < counts.tasks_total:
+    answered = counts.tasks_completed + counts.tasks_with_errors
+    if answered + counts.tasks_failed + counts.tasks_cancelled < counts.tasks_total:
         return None
-    if counts.tasks_failed == counts.tasks_total:
+    if counts.tasks_cancelled == counts.tasks_total:
+        return Action.CANCEL
+    if not answered:
         return Action.FAIL
-    if counts.tasks_failed or counts.tasks_with_errors:
+    if counts.tasks_completed < counts.tasks_total:
         return Action.COMPLETE_WITH_ERRORS
     return Action.COMPLETE

@@ -69,7 +69,7 @@ def _job(command: NewJobCommand, status: Status, *, version: int) -> Job:
         version=version,
         generation=0,
         max_attempts=_attempts(command),
-        cancelled_by=None,
+        steered_by=None,
     )
 
 

@@ -7,11 +7,11 @@ from candlelog.clock import Clock
 from candlelog.errors import Invalid
 from candlelog.events.fetch import MarketsRequestedV1
 from candlelog.events.jobs import (
-    CancelJobV1,
     FillGapsV1,
     ListMarketsV1,
     ReplayCandlesV1,
     ReplayFeaturesV1,
+    SteerJob,
     SubmitJobV1,
     SwitchReplayV1,
 )
@@ -19,9 +19,9 @@ from candlelog.log.outcome import Done, Outcome, Reject, Skip
 from candlelog.log.types import Received
 from candlelog.market.profile import profile
 from candlelog.stores.transactions import Transactions
-from coordinator.handlers.cancel import cancel_job
 from coordinator.handlers.replays import Replays
 from coordinator.handlers.shadows import CandleReplays
+from coordinator.handlers.steer import steer
 from coordinator.handlers.submit import Submissions
 
 _OLD = Skip("consumed before")
@@ -61,8 +61,8 @@ class Commands:
                 return await self._submissions.submit(received, command)
             case ReplayFeaturesV1() | ReplayCandlesV1() | SwitchReplayV1() as command:
                 return await self._replay(received, command)
-            case CancelJobV1() as command:
-                return await self._cancel(received, command)
+            case SteerJob() as command:
+                return await self._steer(received, command)
             case ListMarketsV1() as command:
                 return await self._list_markets(received, command)
             case _:
@@ -80,11 +80,11 @@ class Commands:
                 outcome = await self._candles.switch(received, command)
                 return outcome or await self._replays.switch(received, command)
 
-    async def _cancel(self, received: Received, command: CancelJobV1) -> Outcome:
+    async def _steer(self, received: Received, command: SteerJob) -> Outcome:
         async with self._transactions.begin() as transaction:
             if not all(await transaction.fresh([received])):
                 return _OLD
-            await cancel_job(transaction, command, self._clock.now())
+            await steer(transaction, command, self._clock.now())
         return Done()
 
     async def _list_markets(self, received: Received, command: ListMarketsV1) -> Outcome:

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from random import Random
 from typing import Final, TypeGuard
-from uuid import UUID
 
 from candlelog.clock import Clock
 from candlelog.events.codec import Message
@@ -19,11 +18,9 @@ from candlelog.events.progress import (
 )
 from candlelog.log.outcome import Done, Outcome, Skip
 from candlelog.log.types import Received
-from candlelog.market.states import Action
 from candlelog.stores.transactions import Transaction, Transactions
-from coordinator.adapters import chunk_rows, feature_rows, job_rows, task_rows
+from coordinator.adapters import chunk_rows, feature_rows, job_rows
 from coordinator.adapters.task_rows import TaskKey
-from coordinator.domain import announcing
 from coordinator.domain.delays import LEASES, retry_delay
 from coordinator.domain.folding import (
     NOTHING,
@@ -35,9 +32,8 @@ from coordinator.domain.folding import (
     fold,
     key_of,
 )
-from coordinator.domain.jobs import Job, moved
-from coordinator.domain.outcomes import job_end, task_end
 from coordinator.domain.routes import Route
+from coordinator.handlers import ending
 
 _DONE: Final = Done()
 _NOT_OURS: Final = Skip("says nothing new to the coordinator")
@@ -78,7 +74,8 @@ class ChunkProgress:
         after, changes = self._folded(before, events, now)
         await _write_chunks(transaction, before, after)
         if changes:
-            await _end_tasks(transaction, jobs, changes, now)
+            ended = await ending.count(transaction, changes, now)
+            await ending.end_jobs(transaction, [jobs[job_id] for job_id in ended], now)
 
     def _folded(
         self, before: Mapping[ChunkKey, Chunk], events: Iterable[ChunkEvent], now: datetime
@@ -120,43 +117,3 @@ async def _write_chunks(
         await chunk_rows.forget(connection, through)
     if computed:
         await feature_rows.complete(connection, computed)
-
-
-async def _end_tasks(
-    transaction: Transaction,
-    jobs: Mapping[UUID, Job],
-    changes: Mapping[TaskKey, Change],
-    now: datetime,
-) -> None:
-    """Count, and end the tasks and jobs that are through."""
-    connection = transaction.connection
-    counted = await task_rows.count_chunks(connection, changes)
-    ends = {task: task_end(counts) for task, (_, counts) in counted.items()}
-    ended = {task: action for task, action in ends.items() if action is not None}
-    if not ended:
-        return
-    states = {task: moved(counted[task][0], action) for task, action in ended.items()}
-    for task in await task_rows.move(connection, states):
-        transaction.say(announcing.task_changed(task, now))
-    await task_rows.forget_work(connection, ended)
-    await _end_jobs(transaction, jobs, ended, now)
-
-
-async def _end_jobs(
-    transaction: Transaction,
-    jobs: Mapping[UUID, Job],
-    ended: Mapping[TaskKey, Action],
-    now: datetime,
-) -> None:
-    by_job: defaultdict[UUID, list[Action]] = defaultdict(list)
-    for task, action in ended.items():
-        by_job[task.job_id].append(action)
-    counts = await job_rows.count_ended_tasks(transaction.connection, by_job)
-    for job_id, count in counts.items():
-        action = job_end(count)
-        if action is not None:
-            job = jobs[job_id]
-            status = moved(job.status, action)
-            await job_rows.move(transaction.connection, job, status)
-            await job_rows.forget_claims(transaction.connection, [job_id])
-            transaction.say(announcing.job_changed(job, status, now))

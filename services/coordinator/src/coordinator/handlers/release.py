@@ -9,7 +9,7 @@ from uuid import UUID
 
 from candlelog.clock import Clock
 from candlelog.market.profile import ExchangeProfile
-from candlelog.market.states import TERMINAL, Action, Status
+from candlelog.market.states import Action, Status
 from candlelog.stores.transactions import Transaction, Transactions
 from coordinator.adapters import chunk_rows, job_rows, task_rows
 from coordinator.adapters.task_rows import TaskKey
@@ -21,6 +21,7 @@ from coordinator.domain.routes import Route
 
 _COMPUTED_AT_ONCE: Final = 100
 """Feature chunks in flight: some tens of seconds of work, and what a cancelled job may waste."""
+_GOING_ON: Final = frozenset({Status.QUEUED, Status.RUNNING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ async def _release(transaction: Transaction, lane: Lane, now: datetime) -> None:
     if not shares and not standing.jobs_due:
         return
     jobs = await job_rows.lock(connection, {*shares, *standing.jobs_due})
-    jobs = {job_id: job for job_id, job in jobs.items() if job.status not in TERMINAL}
+    jobs = {job_id: job for job_id, job in jobs.items() if job.status in _GOING_ON}
     if standing.jobs_due:
         await _release_again(transaction, lane, jobs, now)
     shares = {job_id: chunks for job_id, chunks in shares.items() if job_id in jobs}
@@ -93,6 +94,8 @@ async def _release_again(
         transaction.connection, lane.exchange, lane.route, job_ids=jobs, now=now
     )
     chunks = [again(one, now) for one in due]
+    tasks = dict.fromkeys(TaskKey(chunk.job_id, chunk.task_id) for chunk in chunks)
+    await _start(transaction, jobs, tasks, now)
     await chunk_rows.release_again(transaction.connection, chunks)
     _request(transaction, chunks, jobs, now)
 

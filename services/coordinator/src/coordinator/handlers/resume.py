@@ -5,7 +5,7 @@ from typing import Final
 
 from candlelog.clock import Clock
 from candlelog.stores.transactions import Transactions
-from coordinator.adapters import chunk_rows, job_rows
+from coordinator.adapters import chunk_rows, job_rows, task_rows
 from coordinator.domain import announcing
 
 _CATCH_UP: Final = timedelta(seconds=15)
@@ -20,4 +20,5 @@ async def resume(transactions: Transactions, clock: Clock) -> None:
     async with transactions.begin() as transaction:
         open_jobs = await job_rows.lock_unfinished(transaction.connection)
         await chunk_rows.renew_leases(transaction.connection, clock.now() + _CATCH_UP)
-        transaction.say(*(announcing.control(job) for job in open_jobs))
+        held = await task_rows.held(transaction.connection, [job.job_id for job in open_jobs])
+        transaction.say(*(announcing.control(job, held[job.job_id]) for job in open_jobs))

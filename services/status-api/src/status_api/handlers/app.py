@@ -15,6 +15,7 @@ from status_api.handlers import (
     limits,
     replays,
     series,
+    steering,
     streams,
 )
 from status_api.handlers.answers import PROBLEM_CONTENT, ProblemDocument, answer_errors
@@ -63,7 +64,7 @@ def application(context: Context, tokens: Sequence[Token], version: str) -> Fast
         redoc_url=None,
     )
     api = APIRouter(prefix=PREFIX, responses=_PROBLEMS)
-    for module in (jobs, replays, candles, features, series, gaps, limits, health):
+    for module in (jobs, steering, replays, candles, features, series, gaps, limits, health):
         api.include_router(module.router, dependencies=[BEARER, ONLY_KNOWN])
     api.include_router(streams.router)
     app.include_router(api)

@@ -7,9 +7,9 @@ from fastapi import Header, Response
 
 from candlelog.errors import Unavailable
 from candlelog.events.codec import Message
-from candlelog.events.jobs import CancelJobV1, SwitchReplayV1
+from candlelog.events.jobs import SteerJob, SwitchReplayV1
 from status_api.adapters.changes import FIRST_TASKS
-from status_api.adapters.jobs import Job
+from status_api.adapters.jobs import Decision, Job
 from status_api.domain.figures import job_view
 from status_api.domain.problems import Problem
 from status_api.domain.submission import Author, idempotent_job_id
@@ -17,8 +17,15 @@ from status_api.domain.tokens import Token
 from status_api.domain.views import JobView
 from status_api.handlers.answers import json_response
 from status_api.handlers.context import Context
+from status_api.handlers.parameters import job_id_of, unknown_job
 
 _WAIT_SECONDS: Final = 5.0
+
+NOT_ANSWERED: Final = Decision(
+    accepted=False,
+    code="not_answered",
+    reason="the coordinator has not answered yet; it may still carry it out",
+)
 
 IdempotencyKey = Annotated[
     str | None,
@@ -63,17 +70,23 @@ async def publish(ctx: Context, *events: Message) -> None:
         raise Problem(503, "log_unavailable", str(error)) from error
 
 
-async def decided(ctx: Context, command: CancelJobV1 | SwitchReplayV1, seconds: float) -> None:
-    """Publish the command and wait for the coordinator's consent; its refusal is a problem."""
-    await publish(ctx, command)
+async def decision_about(
+    ctx: Context, command: SteerJob | SwitchReplayV1, seconds: float
+) -> Decision:
+    """What the coordinator answers to a command that was published."""
     correlation_id = command.correlation_id
     decision = await ctx.landings.until(
         correlation_id, lambda: ctx.jobs.decision(correlation_id), seconds
     )
-    if decision is None:
-        raise Problem(
-            503, "not_answered", "the coordinator has not answered yet; it may still carry it out"
-        )
+    return decision or NOT_ANSWERED
+
+
+async def decided(ctx: Context, command: SteerJob | SwitchReplayV1, seconds: float) -> None:
+    """Publish the command and wait for the coordinator's consent; its refusal is a problem."""
+    await publish(ctx, command)
+    decision = await decision_about(ctx, command, seconds)
+    if decision is NOT_ANSWERED:
+        raise Problem(503, decision.code, decision.reason)
     if not decision.accepted:
         status = 404 if decision.code in {"unknown_job", "unknown_replay"} else 409
         raise Problem(status, decision.code, decision.reason)
@@ -89,6 +102,14 @@ async def visible(ctx: Context, job_id: UUID) -> Job:
             "the job was submitted but is not visible yet; look for it before sending it again",
             extra={"job_id": str(job_id)},
         )
+    return job
+
+
+async def job_of(ctx: Context, text: str) -> Job:
+    """The job of this id; a 404 problem without one."""
+    job = await ctx.jobs.job(job_id_of(text))
+    if job is None:
+        raise unknown_job(text)
     return job
 
 

@@ -1,0 +1,128 @@
+"""What a command changes of a job and its tasks, or why it is refused."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+from uuid import UUID
+
+from candlelog.events.jobs import SteerJob
+from candlelog.market.states import TERMINAL, Action, Refusal, Status, transition
+from coordinator.domain.jobs import Job
+
+_DONE: Final = {
+    Action.CANCEL: "cancelled",
+    Action.PAUSE: "paused",
+    Action.RESUME: "resumed",
+    Action.RETRY: "retried",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A task as a command finds it. `planned`: whether what is left of its plan was kept."""
+
+    task_id: UUID
+    symbol: str
+    status: Status
+    chunks_failed: int
+    planned: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The answer, and what follows: the next states of tasks, and of the job where it changes."""
+
+    code: str
+    reason: str
+    job: Status | None = None
+    tasks: Mapping[UUID, Status] = field(default_factory=dict[UUID, Status])
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the command is carried out, or was before."""
+        return self.code == "accepted"
+
+
+def decide(job: Job | None, tasks: Sequence[Task], command: SteerJob) -> Decision:
+    """Decide a command on the state of the job; a refusal changes nothing.
+
+    Of several things that are named each must allow the action; a symbol does if one of its tasks
+    does. A command that comes again, with the same correlation id, is answered as the first time.
+    """
+    action = Action(command.action)
+    if job is None:
+        return Decision("unknown_job", "there is no such job")
+    if job.steered_by == command.correlation_id:
+        return Decision("accepted", f"it is {_DONE[action]}")
+    if command.symbols or command.tasks:
+        return _of_some(job, tasks, command, action)
+    return _of_all(job, tasks, action)
+
+
+def _of_all(job: Job, tasks: Sequence[Task], action: Action) -> Decision:
+    able, reasons = _able(tasks, action)
+    after = transition(job.status, action)
+    if not isinstance(after, Refusal):
+        if action is Action.RETRY and not able:
+            reason = reasons[0] if reasons else "it was refused as a whole: submit another"
+            return Decision("nothing_to_do", f"nothing of it can be retried: {reason}")
+        return _accepted(action, after, able)
+    if able and job.status not in TERMINAL and job.status is not Status.PAUSED:
+        return _accepted(action, None, able)
+    return Decision("invalid_transition", after.reason)
+
+
+def _of_some(job: Job, tasks: Sequence[Task], command: SteerJob, action: Action) -> Decision:
+    chosen: dict[UUID, Status] = {}
+    for name, group in _named(tasks, command):
+        if not group:
+            return Decision("unknown_task", f"the job has no {name}")
+        able, reasons = _able(group, action)
+        if not able:
+            return Decision("invalid_transition", f"{name}: {reasons[0]}")
+        chosen |= able
+    match action:
+        case Action.RETRY if job.status is Status.PAUSED:
+            return Decision("invalid_transition", "the job is paused: resume it first")
+        case Action.RETRY if job.status in TERMINAL:
+            after = transition(job.status, action)
+        case Action.RESUME if job.status is Status.PAUSED:
+            after = transition(job.status, action)
+        case _:
+            after = None
+    if isinstance(after, Refusal):
+        return Decision("invalid_transition", after.reason)
+    return _accepted(action, after, chosen)
+
+
+def _named(tasks: Sequence[Task], command: SteerJob) -> Iterable[tuple[str, Sequence[Task]]]:
+    for symbol in command.symbols:
+        yield f"symbol {symbol}", [task for task in tasks if task.symbol == symbol]
+    for task_id in command.tasks:
+        yield f"task {task_id}", [task for task in tasks if task.task_id == task_id]
+
+
+def _able(tasks: Iterable[Task], action: Action) -> tuple[dict[UUID, Status], list[str]]:
+    """The next state of each task that has one, and why the others have none."""
+    able: dict[UUID, Status] = {}
+    reasons: list[str] = []
+    for task in tasks:
+        after = _after(task, action)
+        if isinstance(after, Refusal):
+            reasons.append(after.reason)
+        else:
+            able[task.task_id] = after
+    return able, reasons
+
+
+def _after(task: Task, action: Action) -> Status | Refusal:
+    after = transition(task.status, action)
+    if isinstance(after, Refusal) or action is not Action.RETRY:
+        return after
+    if task.status is not Status.CANCELLED and not task.chunks_failed:
+        return Refusal("every chunk was answered; what is missing are gaps: POST /gaps/fill")
+    return after if task.planned else Refusal("its plan was not kept: submit it again")
+
+
+def _accepted(action: Action, job: Status | None, tasks: Mapping[UUID, Status]) -> Decision:
+    return Decision("accepted", f"it is {_DONE[action]}", job, tasks)

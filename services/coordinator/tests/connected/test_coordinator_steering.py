@@ -1,0 +1,378 @@
+"""Jobs are stopped and go on by request and reply, decided on the coordinator's own state."""
+
+import asyncio
+from uuid import uuid4
+
+import pytest
+
+from candlelog.events.feature_sets import DEFAULT
+from candlelog.events.fetch import FetchRequestedV1
+from candlelog.events.jobs import (
+    CancelJobV1,
+    JobControlV1,
+    PauseJobV1,
+    ResumeJobV1,
+    RetryJobV1,
+)
+from candlelog.events.progress import (
+    ChunkFailedV1,
+    CommandAnsweredV1,
+    JobStateChangedV1,
+    TaskStateChangedV1,
+)
+from coordinator.handlers.steer import steer
+
+pytestmark = pytest.mark.connected
+
+
+@pytest.fixture
+def steering(desk):
+    """Commands about a job."""
+
+    def make(kind, job, **fields):
+        return kind(
+            job_id=job.job_id, correlation_id=uuid4(), requested_by="t",
+            requested_at=desk.clock.now(), **fields,
+        )  # fmt: skip
+
+    return make
+
+
+@pytest.fixture
+def cancelling(desk):
+    def make(job_id, correlation_id=None):
+        return CancelJobV1(
+            job_id=job_id, correlation_id=correlation_id or uuid4(), requested_by="t",
+            requested_at=desk.clock.now(),
+        )  # fmt: skip
+
+    return make
+
+
+@pytest.fixture
+def big(submission):
+    """A job of four tasks with three chunks each: more than are in flight at once."""
+    return submission(symbols=tuple(f"S{n}/USDT" for n in range(4)))
+
+
+def answers_of(desk):
+    return [(a.accepted, a.code) for a in desk.said(CommandAnsweredV1)]
+
+
+async def test_a_running_job_is_fenced_off_answered_and_releases_nothing_more(
+    desk, submission, cancelling
+):
+    job = submission(symbols=tuple(f"S{n}/USDT" for n in range(9)))
+    await desk.say(job)
+    await desk.work()
+    released = len(desk.said(FetchRequestedV1))
+    await desk.say(cancelling(job.job_id))
+    await desk.finish()
+    assert answers_of(desk) == [(True, "accepted")]
+    assert [(c.generation, c.state) for c in desk.said(JobControlV1)][-1] == (1, "cancelled")
+    assert desk.states(job.job_id) == ["queued", "running", "cancelled"]
+    assert [e.generation for e in desk.said(JobStateChangedV1)] == [0, 0, 1]
+    assert {states[-1] for states in desk.task_states().values()} == {"cancelled"}
+    assert len(desk.said(FetchRequestedV1)) == released
+
+
+async def test_the_answer_does_not_wait_behind_the_news_of_the_tasks(desk, submission, cancelling):
+    job = submission(symbols=tuple(f"S{n}/USDT" for n in range(9)))
+    await desk.say(job)
+    await desk.work()
+    before = len(desk.said_on("progress"))
+    await desk.say(cancelling(job.job_id))
+    await desk.finish()
+    news = [type(event) for event in desk.said_on("progress")][before:]
+    assert news.index(CommandAnsweredV1) < news.index(TaskStateChangedV1)
+
+
+async def test_cancelling_gives_the_credit_to_the_next_job(desk, submission, cancelling):
+    first, second = submission(symbols=tuple(f"S{n}/USDT" for n in range(9))), submission()
+    desk.answer = lambda request: []
+    await desk.say(first)
+    await desk.work()
+    await desk.say(second, cancelling(first.job_id))
+    await desk.work()
+    await desk.work()
+    requests = desk.said(FetchRequestedV1)
+    assert [request.job_id for request in requests].count(second.job_id) == 3
+
+
+async def test_a_job_nobody_knows_is_answered(desk, cancelling):
+    await desk.say(cancelling(uuid4()))
+    await desk.finish()
+    assert answers_of(desk) == [(False, "unknown_job")]
+
+
+async def test_a_finished_job_is_not_cancelled_and_the_answer_says_why(
+    desk, submission, cancelling
+):
+    job = submission()
+    await desk.say(job)
+    await desk.finish()
+    before = await desk.tables()
+    await desk.say(cancelling(job.job_id))
+    await desk.finish()
+    assert answers_of(desk) == [(False, "invalid_transition")]
+    assert "completed" in desk.said(CommandAnsweredV1)[0].reason
+    assert await desk.tables() == before
+
+
+async def test_the_same_command_again_is_answered_as_before_and_does_nothing(
+    desk, submission, cancelling
+):
+    job = submission()
+    command = cancelling(job.job_id)
+    await desk.say(job, command)
+    await desk.finish()
+    before = await desk.tables()
+    await desk.say(command, cancelling(job.job_id))
+    await desk.finish()
+    assert answers_of(desk) == [
+        (True, "accepted"), (True, "accepted"), (False, "invalid_transition"),
+    ]  # fmt: skip
+    assert await desk.tables() == before
+    assert len([c for c in desk.said(JobControlV1) if c.state == "cancelled"]) == 1
+
+
+async def test_late_words_about_a_cancelled_job_do_not_bring_it_back(
+    desk, submission, cancelling, answers
+):
+    job = submission()
+    desk.answer = lambda request: []
+    await desk.say(job)
+    await desk.work()
+    await desk.say(cancelling(job.job_id))
+    await desk.finish()
+    await desk.say(*(event for r in desk.said(FetchRequestedV1) for event in answers(r)))
+    await desk.finish()
+    assert desk.states(job.job_id)[-1] == "cancelled"
+    assert {states[-1] for states in desk.task_states().values()} == {"cancelled"}
+
+
+async def test_a_coordinator_that_starts_says_nothing_of_a_job_that_is_being_cancelled(
+    desk, submission, cancelling
+):
+    job = submission()
+    await desk.say(job)
+    await desk.work()
+    async with desk.transactions.begin() as transaction:
+        await steer(transaction, cancelling(job.job_id), desk.clock.now())
+        starting = asyncio.create_task(desk.resume())
+        await asyncio.wait({starting}, timeout=0.2)
+    await starting
+    await desk.work()
+    assert [control.state for control in desk.said(JobControlV1)] == ["running", "cancelled"]
+
+
+def asked(desk) -> set[tuple[object, int]]:
+    """Every request there was: its chunk and its generation."""
+    return {(request.chunk_id, request.generation) for request in desk.said(FetchRequestedV1)}
+
+
+def failed(request) -> list[ChunkFailedV1]:
+    """What a fetcher says of a chunk that it gives up."""
+    names = request.model_dump(include={"job_id", "task_id", "chunk_id", "generation", "release"})
+    return [
+        ChunkFailedV1(
+            **names, code="c", message="m", transient=False, attempt=request.attempt,
+            max_attempts=3, failed_at=request.end,
+        )
+    ]  # fmt: skip
+
+
+async def test_a_paused_job_releases_nothing_and_takes_no_credit(desk, big, steering, submission):
+    desk.answer = lambda request: []
+    other = submission()
+    await desk.say(big)
+    await desk.work()
+    await desk.say(steering(PauseJobV1, big), other)
+    desk.answer = lambda request: desk.stored(request) if request.job_id == other.job_id else []
+    await desk.finish()
+    assert desk.states(big.job_id) == ["queued", "running", "paused"]
+    assert desk.states(other.job_id)[-1] == "completed"
+    control = desk.said(JobControlV1)
+    assert (1, "paused") in [(c.generation, c.state) for c in control if c.job_id == big.job_id]
+
+
+async def test_what_was_on_its_way_when_a_job_was_paused_is_not_asked_for_again(
+    desk, big, steering, answers
+):
+    desk.answer = lambda request: []
+    await desk.say(big)
+    await desk.work()
+    before = desk.said(FetchRequestedV1)
+    await desk.say(steering(PauseJobV1, big))
+    await desk.finish()
+    await desk.say(*(event for request in before for event in answers(request)))
+    await desk.finish()
+    desk.answer = desk.stored
+    await desk.say(steering(ResumeJobV1, big))
+    await desk.finish()
+    assert desk.states(big.job_id)[-2:] == ["running", "completed"]
+    assert len(desk.said(FetchRequestedV1)) == 12
+
+
+async def test_a_resumed_job_asks_again_in_its_new_generation(desk, big, steering):
+    desk.answer = lambda request: []
+    await desk.say(big)
+    await desk.work()
+    await desk.say(steering(PauseJobV1, big))
+    await desk.finish()
+    before = asked(desk)
+    desk.answer = desk.stored
+    await desk.say(steering(ResumeJobV1, big))
+    await desk.finish()
+    assert desk.states(big.job_id) == [
+        "queued", "running", "paused", "queued", "running", "completed",
+    ]  # fmt: skip
+    assert {generation for _, generation in asked(desk) - before} == {2}
+    assert {states[-1] for states in desk.task_states().values()} == {"completed"}
+
+
+async def test_the_last_of_a_paused_job_completes_it(desk, submission, steering, answers):
+    job = submission()
+    desk.answer = lambda request: []
+    await desk.say(job)
+    await desk.work()
+    await desk.say(steering(PauseJobV1, job))
+    await desk.finish()
+    await desk.say(*(event for r in desk.said(FetchRequestedV1) for event in answers(r)))
+    await desk.finish()
+    assert desk.states(job.job_id)[-2:] == ["paused", "completed"]
+
+
+async def test_a_symbol_that_is_paused_waits_while_the_others_go_on(desk, big, steering):
+    await desk.say(big, steering(PauseJobV1, big, symbols=("S1/USDT",)))
+    await desk.finish()
+    ended = sorted(states[-1] for states in desk.task_states().values())
+    assert ended == ["completed", "completed", "completed", "paused"]
+    assert desk.states(big.job_id)[-1] == "running"
+    assert "S1/USDT" not in {request.symbol for request in desk.said(FetchRequestedV1)}
+    await desk.say(steering(ResumeJobV1, big))
+    await desk.finish()
+    assert desk.states(big.job_id)[-1] == "completed"
+
+
+async def test_workers_are_told_which_tasks_are_stopped(desk, big, steering):
+    desk.answer = lambda request: []
+    await desk.say(big)
+    await desk.work()
+    task = desk.said(FetchRequestedV1)[0].task_id
+    await desk.say(steering(PauseJobV1, big, tasks=(task,)))
+    await desk.finish()
+    control = desk.said(JobControlV1)[-1]
+    assert (control.generation, control.state, control.stopped) == (0, "running", (task,))
+    await desk.resume()
+    await desk.work()
+    assert desk.said(JobControlV1)[-1] == control
+    await desk.say(steering(ResumeJobV1, big))
+    await desk.finish()
+    assert desk.said(JobControlV1)[-1].stopped == ()
+
+
+async def test_features_that_are_not_heard_of_are_not_asked_for_while_their_task_is_paused(
+    desk, submission, steering
+):
+    job = submission(features=True, feature_sets=(DEFAULT,), symbols=("S1/USDT", "S2/USDT"))
+    desk.compute = lambda request: []
+    await desk.say(job)
+    await desk.finish()
+    await desk.say(steering(PauseJobV1, job, symbols=("S1/USDT",)))
+    await desk.finish()
+    desk.clock.advance(301)
+    await desk.work()
+    again = {request.symbol for request in desk.said(FetchRequestedV1) if request.release > 1}
+    assert again == {"S2/USDT"}
+
+
+async def test_a_job_of_which_tasks_were_cancelled_ends_with_errors(desk, big, steering):
+    await desk.say(big, steering(CancelJobV1, big, symbols=("S1/USDT",)))
+    await desk.finish()
+    assert desk.states(big.job_id)[-1] == "completed_with_errors"
+
+
+async def test_a_job_all_of_whose_tasks_are_cancelled_by_name_is_cancelled(desk, big, steering):
+    await desk.say(big, steering(CancelJobV1, big, symbols=big.symbols))
+    await desk.finish()
+    assert desk.states(big.job_id) == ["queued", "cancelled"]
+
+
+async def test_a_cancelled_job_that_is_retried_asks_for_what_it_has_not(
+    desk, big, steering, answers
+):
+    desk.answer = lambda request: []
+    await desk.say(big)
+    await desk.work()
+    on_their_way = desk.said(FetchRequestedV1)
+    await desk.say(steering(CancelJobV1, big))
+    await desk.finish()
+    await desk.say(*(event for request in on_their_way for event in answers(request)))
+    await desk.finish()
+    desk.answer = desk.stored
+    await desk.say(steering(RetryJobV1, big))
+    await desk.finish()
+    assert desk.states(big.job_id) == [
+        "queued", "running", "cancelled", "queued", "running", "completed",
+    ]  # fmt: skip
+    assert len(desk.said(FetchRequestedV1)) == 12
+
+
+async def test_a_retry_of_a_job_everything_of_which_has_arrived_completes_it(
+    desk, submission, steering, answers
+):
+    job = submission()
+    desk.answer = lambda request: []
+    await desk.say(job)
+    await desk.work()
+    await desk.say(steering(CancelJobV1, job))
+    await desk.finish()
+    await desk.say(*(event for r in desk.said(FetchRequestedV1) for event in answers(r)))
+    await desk.finish()
+    await desk.say(steering(RetryJobV1, job))
+    await desk.finish()
+    assert desk.states(job.job_id)[-2:] == ["queued", "completed"]
+    assert len(desk.said(FetchRequestedV1)) == 3
+
+
+async def test_only_what_failed_is_retried_with_all_its_attempts(desk, big, steering):
+    desk.answer = lambda r: failed(r) if r.symbol == "S2/USDT" else desk.stored(r)
+    await desk.say(big)
+    await desk.finish()
+    assert desk.states(big.job_id)[-1] == "completed_with_errors"
+    desk.answer = desk.stored
+    await desk.say(steering(RetryJobV1, big))
+    await desk.finish()
+    again = [(r.symbol, r.attempt) for r in desk.said(FetchRequestedV1) if r.generation]
+    assert again == [("S2/USDT", 1)] * 3
+    assert desk.states(big.job_id)[-1] == "completed"
+    tables = await desk.tables()
+    assert (tables["chunks"], tables["queues"], tables["ranges"], tables["claims"]) == ([],) * 4
+
+
+async def test_a_task_that_failed_is_retried_while_the_job_runs(desk, big, steering):
+    said = {"S2/USDT": failed, "S3/USDT": lambda request: []}
+    desk.answer = lambda request: said.get(request.symbol, desk.stored)(request)
+    await desk.say(big)
+    await desk.finish()
+    failed_task = next(r.task_id for r in desk.said(FetchRequestedV1) if r.symbol == "S2/USDT")
+    desk.answer = desk.stored
+    await desk.say(steering(RetryJobV1, big, tasks=(failed_task,)))
+    desk.clock.advance(60)
+    await desk.finish()
+    assert desk.states(big.job_id) == ["queued", "running", "completed"]
+    assert {states[-1] for states in desk.task_states().values()} == {"completed"}
+
+
+async def test_a_refused_command_changes_nothing(desk, submission, steering):
+    job = submission()
+    await desk.say(job)
+    await desk.finish()
+    before = await desk.tables()
+    for kind in (PauseJobV1, ResumeJobV1, RetryJobV1, CancelJobV1):
+        await desk.say(steering(kind, job))
+    await desk.finish()
+    assert answers_of(desk) == [(False, "invalid_transition")] * 4
+    assert await desk.tables() == before
+    assert desk.states(job.job_id) == ["queued", "running", "completed"]
