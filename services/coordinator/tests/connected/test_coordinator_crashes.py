@@ -9,7 +9,7 @@ import pytest
 
 from candlelog.events.feature_sets import DEFAULT
 from candlelog.events.fetch import FetchRequestedV1
-from candlelog.events.jobs import CancelJobV1
+from candlelog.events.jobs import CancelJobV1, PauseJobV1, ResumeJobV1, RetryJobV1, SteerJob
 from candlelog.events.progress import (
     ChunkFailedV1,
     CommandAnsweredV1,
@@ -116,6 +116,32 @@ async def play(desk, submission) -> None:
     raise AssertionError("it does not come to an end")
 
 
+async def play_steered(desk, submission) -> None:
+    """One job is paused and resumed, another cancelled and retried."""
+
+    def command(kind: type[SteerJob], job_id: UUID, number: int) -> SteerJob:
+        return kind(
+            job_id=job_id, correlation_id=UUID(int=number), requested_by="t",
+            requested_at=desk.clock.now(),
+        )  # fmt: skip
+
+    desk.answer = desk.stored
+    symbols = tuple(f"S{n}/USDT" for n in range(4))
+    await desk.say(submission(job_id=JOB), submission(job_id=OTHER, symbols=symbols))
+    await tolerant(desk, desk.work)
+    await desk.say(command(PauseJobV1, JOB, 7), command(CancelJobV1, OTHER, 8))
+    await tolerant(desk, desk.work)
+    await tolerant(desk, desk.fetch)
+    await desk.say(command(ResumeJobV1, JOB, 9), command(RetryJobV1, OTHER, 10))
+    for _ in range(40):
+        await tolerant(desk, desk.work)
+        await tolerant(desk, desk.fetch)
+        desk.clock.advance(20)
+        if await settled(desk):
+            return
+    raise AssertionError("it does not come to an end")
+
+
 async def settled(desk) -> bool:
     over = await desk.pool.fetchval(
         "SELECT count(*) FROM jobs WHERE status IN ('completed', 'cancelled')"
@@ -178,6 +204,27 @@ async def test_crashes_at_any_statement_leave_what_no_crash_leaves(desk, submiss
         await play(mortal, submission)
         assert await end_of(mortal) == expected, f"with the deaths of seed {seed}"
         assert story(mortal) == told, f"with the deaths of seed {seed}"
+        deaths += dying.deaths
+    assert deaths > 40
+
+
+async def test_crashes_at_any_statement_strand_nothing_that_is_stopped_and_goes_on(
+    desk, submission
+):
+    deaths = 0
+    for seed in range(10):
+        await desk.pool.execute(EMPTY)
+        dying = DyingPool(desk.pool, 60, Random(seed))
+        mortal = type(desk)(dying, type(desk.log)(clock=desk.clock), desk.clock, in_flight=5)
+        await play_steered(mortal, submission)
+        answers = {each.correlation_id.int: each.code for each in mortal.said(CommandAnsweredV1)}
+        assert answers == dict.fromkeys((7, 8, 9, 10), "accepted"), f"deaths of seed {seed}"
+        jobs = await desk.pool.fetch("SELECT status, generation, tasks_completed FROM jobs")
+        assert sorted(map(tuple, jobs)) == [("completed", 2, 1), ("completed", 2, 4)]
+        tasks = await desk.pool.fetch("SELECT chunks_stored, slots_explained FROM tasks")
+        assert {tuple(row) for row in tasks} == {(3, 2500)}
+        left = await desk.pool.fetch("SELECT FROM chunks UNION ALL SELECT FROM queues")
+        assert left == []
         deaths += dying.deaths
     assert deaths > 40
 
