@@ -1,0 +1,226 @@
+"""Random histories of jobs that are submitted, fetched, stopped, continued, and of crashes."""
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+from random import Random
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from services.coordinator.tests.connected.test_coordinator_crashes import (
+    EMPTY,
+    DyingPool,
+    tolerant,
+)
+
+from candlelog.events.fetch import FetchRequestedV1
+from candlelog.events.jobs import (
+    CancelJobV1,
+    JobControlV1,
+    PauseJobV1,
+    ResumeJobV1,
+    RetryJobV1,
+    SteerJob,
+)
+from candlelog.events.progress import (
+    ChunkDeferredV1,
+    ChunkFailedV1,
+    JobStateChangedV1,
+    TaskStateChangedV1,
+)
+from candlelog.market.states import Action, Status, transition
+
+pytestmark = pytest.mark.connected
+
+HISTORIES = int(os.environ.get("CANDLELOG_HISTORIES", "25"))
+KINDS = (CancelJobV1, PauseJobV1, ResumeJobV1, RetryJobV1)
+SYMBOLS = ("S0/USDT", "S1/USDT", "S2/USDT")
+MOVES = {
+    (before, after)
+    for before in Status
+    for action in Action
+    if isinstance(after := transition(before, action), Status)
+}
+"""Every pair of states that may follow each other."""
+
+
+@dataclass(frozen=True)
+class Submit:
+    """Another job, of so many symbols."""
+
+    symbols: int
+
+
+@dataclass(frozen=True)
+class Steer:
+    """A command about a job, or about some symbols of it."""
+
+    kind: type[SteerJob]
+    job: int
+    symbols: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """So many requests are answered, all in one way."""
+
+    count: int
+    way: str
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Time passes: leases end, and waits."""
+
+    seconds: int
+
+
+SUBMIT = st.builds(Submit, st.integers(1, 3))
+STEPS = st.lists(
+    st.one_of(
+        SUBMIT,
+        st.builds(Steer, st.sampled_from(KINDS), st.integers(0, 2)),
+        st.builds(
+            Steer,
+            st.sampled_from(KINDS),
+            st.integers(0, 2),
+            st.lists(st.sampled_from(SYMBOLS), min_size=1, max_size=2, unique=True).map(tuple),
+        ),
+        st.builds(
+            Answer, st.integers(1, 6), st.sampled_from(("stored", "passing", "final", "later"))
+        ),
+        st.builds(Wait, st.sampled_from((1, 30, 130))),
+    ),
+    min_size=10,
+    max_size=30,
+)
+
+
+def answers(desk, request: FetchRequestedV1, way: str) -> Iterable[object]:
+    """What fetcher and sink say of a request."""
+    fields = request.model_dump(include={"job_id", "task_id", "chunk_id", "generation", "release"})
+    now = desk.clock.now()
+    match way:
+        case "stored":
+            return desk.stored(request)
+        case "later":
+            return [ChunkDeferredV1(**fields, until=now, reason="later", deferred_at=now)]
+        case _:
+            return [
+                ChunkFailedV1(
+                    **fields, code="c", message="m", transient=way == "passing",
+                    attempt=request.attempt, max_attempts=request.max_attempts, failed_at=now,
+                )
+            ]  # fmt: skip
+
+
+class History:
+    """One history: the coordinator, and what it has said so far."""
+
+    def __init__(self, desk, submission) -> None:
+        self.desk, self.submission = desk, submission
+        self.jobs: list[UUID] = []
+        self._unanswered: list[FetchRequestedV1] = []
+        self._seen: set[tuple[UUID, int]] = set()
+
+    async def step(self, step: Submit | Steer | Answer | Wait) -> None:
+        """Let it happen, and have the coordinator do what there is to do."""
+        match step:
+            case Submit(count):
+                job = self.submission(job_id=uuid4(), symbols=SYMBOLS[:count])
+                self.jobs.append(job.job_id)
+                await self.desk.say(job)
+            case Steer(kind, number, symbols) if number < len(self.jobs):
+                await self.desk.say(self.command(kind, self.jobs[number], symbols))
+            case Answer(count, way):
+                taken, self._unanswered = self._unanswered[:count], self._unanswered[count:]
+                for request in taken:
+                    await self.desk.say(*answers(self.desk, request, way))
+            case Wait(seconds):
+                self.desk.clock.advance(seconds)
+            case _:
+                return
+        await self.work()
+
+    def command(
+        self, kind: type[SteerJob], job_id: UUID, symbols: tuple[str, ...] = ()
+    ) -> SteerJob:
+        """A command about a job."""
+        return kind(
+            job_id=job_id, correlation_id=uuid4(), symbols=symbols, requested_by="t",
+            requested_at=self.desk.clock.now(),
+        )  # fmt: skip
+
+    async def work(self) -> None:
+        """Work until nothing is left that was said; a fetcher may do what is asked for then."""
+        await tolerant(self.desk, self.desk.work)
+        while await self.desk.waiting():
+            await tolerant(self.desk, self.desk.work)
+        controls = {each.job_id: each for each in self.desk.said(JobControlV1)}
+        for request in self.desk.said(FetchRequestedV1):
+            if (request.chunk_id, request.release) in self._seen:
+                continue
+            self._seen.add((request.chunk_id, request.release))
+            self._unanswered.append(request)
+            control = controls[request.job_id]
+            assert (request.generation, "running") == (control.generation, control.state)
+            assert request.task_id not in control.stopped
+
+    async def settle(self) -> None:
+        """Have everything go on, and everything that is asked for answered."""
+        for _ in range(60):
+            for request in self._unanswered:
+                await self.desk.say(*self.desk.stored(request))
+            self._unanswered = []
+            await self.work()
+            rows = await self.desk.pool.fetch("SELECT job_id, status FROM jobs")
+            statuses = {row["job_id"]: row["status"] for row in rows}
+            if set(statuses.values()) <= {"completed"}:
+                return
+            for job_id, status in statuses.items():
+                if status != "completed":
+                    await self.desk.say(self.command(ResumeJobV1, job_id))
+                    await self.desk.say(self.command(RetryJobV1, job_id))
+            await self.work()
+            self.desk.clock.advance(600)
+            await self.work()
+        raise AssertionError(f"it does not come to an end: {statuses}")
+
+
+def moves(changes: Iterable[JobStateChangedV1 | TaskStateChangedV1], first: Status) -> set[object]:
+    """Which states followed which, of one job or task; the same version said twice is one."""
+    states = {change.version: Status(change.state) for change in changes}
+    line = [first, *(states[version] for version in sorted(states))]
+    return set(pairwise(line))
+
+
+@settings(max_examples=HISTORIES, suppress_health_check=list(HealthCheck), deadline=None)
+@given(first=SUBMIT, steps=STEPS, seed=st.integers(0, 2**32))
+async def test_whatever_happens_everything_can_be_brought_to_its_end(
+    desk, submission, first: Submit, steps: list[Submit | Steer | Answer | Wait], seed: int
+):
+    await desk.pool.execute(EMPTY)
+    dying = DyingPool(desk.pool, 150, Random(seed))
+    mortal = type(desk)(dying, type(desk.log)(clock=desk.clock), desk.clock, in_flight=5)
+    history = History(mortal, submission)
+    for step in (first, *steps):
+        await history.step(step)
+    await history.settle()
+
+    of_jobs: defaultdict[UUID, list[JobStateChangedV1]] = defaultdict(list)
+    of_tasks: defaultdict[UUID, list[TaskStateChangedV1]] = defaultdict(list)
+    for change in mortal.said(JobStateChangedV1):
+        of_jobs[change.job_id].append(change)
+    for change in mortal.said(TaskStateChangedV1):
+        of_tasks[change.task_id].append(change)
+    assert set(of_jobs) == set(history.jobs)
+    assert all(moves(changes, Status.PENDING) <= MOVES for changes in of_jobs.values())
+    assert all(moves(changes, Status.QUEUED) <= MOVES for changes in of_tasks.values())
+    tasks = await desk.pool.fetch("SELECT status, chunks_stored, slots_explained FROM tasks")
+    assert {tuple(row) for row in tasks} == {("completed", 3, 2500)}
+    for table in ("chunks", "queues", "ranges", "claims", "outbox"):
+        assert await desk.pool.fetchval(f"SELECT count(*) FROM {table}") == 0, table
