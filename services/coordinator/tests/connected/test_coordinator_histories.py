@@ -38,6 +38,7 @@ pytestmark = [pytest.mark.connected, pytest.mark.faults, pytest.mark.timeout(180
 
 HISTORIES = int(os.environ.get("CANDLELOG_HISTORIES", "25"))
 KINDS = (CancelJobV1, PauseJobV1, ResumeJobV1, RetryJobV1)
+WAYS = ("stored", "fetched", "passing", "final", "later")
 SYMBOLS = ("S0/USDT", "S1/USDT", "S2/USDT")
 MOVES = {
     (before, after)
@@ -90,9 +91,7 @@ STEPS = st.lists(
             st.integers(0, 2),
             st.lists(st.sampled_from(SYMBOLS), min_size=1, max_size=2, unique=True).map(tuple),
         ),
-        st.builds(
-            Answer, st.integers(1, 6), st.sampled_from(("stored", "passing", "final", "later"))
-        ),
+        st.builds(Answer, st.integers(1, 6), st.sampled_from(WAYS)),
         st.builds(Wait, st.sampled_from((1, 30, 130))),
     ),
     min_size=10,
@@ -107,6 +106,8 @@ def answers(desk, request: FetchRequestedV1, way: str) -> Iterable[object]:
     match way:
         case "stored":
             return desk.stored(request)
+        case "fetched":
+            return desk.stored(request)[:1]
         case "later":
             return [ChunkDeferredV1(**fields, until=now, reason="later", deferred_at=now)]
         case _:
@@ -125,6 +126,7 @@ class History:
         self.desk, self.submission = desk, submission
         self.jobs: list[UUID] = []
         self._unanswered: list[FetchRequestedV1] = []
+        self._on_the_log: list[FetchRequestedV1] = []
         self._seen: set[tuple[UUID, int]] = set()
 
     async def step(self, step: Submit | Steer | Answer | Wait) -> None:
@@ -138,6 +140,7 @@ class History:
                 await self.desk.say(self.command(kind, self.jobs[number], symbols))
             case Answer(count, way):
                 taken, self._unanswered = self._unanswered[:count], self._unanswered[count:]
+                self._on_the_log += taken if way == "fetched" else ()
                 for request in taken:
                     await self.desk.say(*answers(self.desk, request, way))
             case Wait(seconds):
@@ -171,7 +174,10 @@ class History:
             assert request.task_id not in control.stopped
 
     async def settle(self) -> None:
-        """Have everything go on, and everything that is asked for answered."""
+        """Have everything go on, and everything that is asked for answered; the sink stores what
+        the log holds."""
+        for request in self._on_the_log:
+            await self.desk.say(*self.desk.stored(request)[1:])
         for _ in range(60):
             for request in self._unanswered:
                 await self.desk.say(*self.desk.stored(request))
@@ -192,10 +198,10 @@ class History:
 
 
 def moves(changes: Iterable[JobStateChangedV1 | TaskStateChangedV1], first: Status) -> set[object]:
-    """Which states followed which, of one job or task; the same version said twice is one."""
-    states = {change.version: Status(change.state) for change in changes}
-    line = [first, *(states[version] for version in sorted(states))]
-    return set(pairwise(line))
+    """Which states followed which, of one job or task, whose versions count on by one."""
+    said = dict.fromkeys((change.version, Status(change.state)) for change in changes)
+    assert [version for version, _ in said] == list(range(1, len(said) + 1))
+    return set(pairwise([first, *(state for _, state in said)]))
 
 
 @settings(max_examples=HISTORIES, suppress_health_check=list(HealthCheck), deadline=None)

@@ -39,17 +39,6 @@ def steering(desk):
 
 
 @pytest.fixture
-def cancelling(desk):
-    def make(job_id, correlation_id=None):
-        return CancelJobV1(
-            job_id=job_id, correlation_id=correlation_id or uuid4(), requested_by="t",
-            requested_at=desk.clock.now(),
-        )  # fmt: skip
-
-    return make
-
-
-@pytest.fixture
 def big(submission):
     """A job of four tasks with three chunks each: more than are in flight at once."""
     return submission(symbols=tuple(f"S{n}/USDT" for n in range(4)))
@@ -60,13 +49,13 @@ def answers_of(desk):
 
 
 async def test_a_running_job_is_fenced_off_answered_and_releases_nothing_more(
-    desk, submission, cancelling
+    desk, submission, steering
 ):
     job = submission(symbols=tuple(f"S{n}/USDT" for n in range(9)))
     await desk.say(job)
     await desk.work()
     released = len(desk.said(FetchRequestedV1))
-    await desk.say(cancelling(job.job_id))
+    await desk.say(steering(CancelJobV1, job))
     await desk.finish()
     assert answers_of(desk) == [(True, "accepted")]
     assert [(c.generation, c.state) for c in desk.said(JobControlV1)][-1] == (1, "cancelled")
@@ -76,43 +65,41 @@ async def test_a_running_job_is_fenced_off_answered_and_releases_nothing_more(
     assert len(desk.said(FetchRequestedV1)) == released
 
 
-async def test_the_answer_does_not_wait_behind_the_news_of_the_tasks(desk, submission, cancelling):
+async def test_the_answer_does_not_wait_behind_the_news_of_the_tasks(desk, submission, steering):
     job = submission(symbols=tuple(f"S{n}/USDT" for n in range(9)))
     await desk.say(job)
     await desk.work()
     before = len(desk.said_on("progress"))
-    await desk.say(cancelling(job.job_id))
+    await desk.say(steering(CancelJobV1, job))
     await desk.finish()
     news = [type(event) for event in desk.said_on("progress")][before:]
     assert news.index(CommandAnsweredV1) < news.index(TaskStateChangedV1)
 
 
-async def test_cancelling_gives_the_credit_to_the_next_job(desk, submission, cancelling):
+async def test_steering_gives_the_credit_to_the_next_job(desk, submission, steering):
     first, second = submission(symbols=tuple(f"S{n}/USDT" for n in range(9))), submission()
     desk.answer = lambda request: []
     await desk.say(first)
     await desk.work()
-    await desk.say(second, cancelling(first.job_id))
+    await desk.say(second, steering(CancelJobV1, first))
     await desk.work()
     await desk.work()
     requests = desk.said(FetchRequestedV1)
     assert [request.job_id for request in requests].count(second.job_id) == 3
 
 
-async def test_a_job_nobody_knows_is_answered(desk, cancelling):
-    await desk.say(cancelling(uuid4()))
+async def test_a_job_nobody_knows_is_answered(desk, submission, steering):
+    await desk.say(steering(CancelJobV1, submission()))
     await desk.finish()
     assert answers_of(desk) == [(False, "unknown_job")]
 
 
-async def test_a_finished_job_is_not_cancelled_and_the_answer_says_why(
-    desk, submission, cancelling
-):
+async def test_a_finished_job_is_not_cancelled_and_the_answer_says_why(desk, submission, steering):
     job = submission()
     await desk.say(job)
     await desk.finish()
     before = await desk.tables()
-    await desk.say(cancelling(job.job_id))
+    await desk.say(steering(CancelJobV1, job))
     await desk.finish()
     assert answers_of(desk) == [(False, "invalid_transition")]
     assert "completed" in desk.said(CommandAnsweredV1)[0].reason
@@ -120,14 +107,14 @@ async def test_a_finished_job_is_not_cancelled_and_the_answer_says_why(
 
 
 async def test_the_same_command_again_is_answered_as_before_and_does_nothing(
-    desk, submission, cancelling
+    desk, submission, steering
 ):
     job = submission()
-    command = cancelling(job.job_id)
+    command = steering(CancelJobV1, job)
     await desk.say(job, command)
     await desk.finish()
     before = await desk.tables()
-    await desk.say(command, cancelling(job.job_id))
+    await desk.say(command, steering(CancelJobV1, job))
     await desk.finish()
     assert answers_of(desk) == [
         (True, "accepted"), (True, "accepted"), (False, "invalid_transition"),
@@ -137,13 +124,13 @@ async def test_the_same_command_again_is_answered_as_before_and_does_nothing(
 
 
 async def test_late_words_about_a_cancelled_job_do_not_bring_it_back(
-    desk, submission, cancelling, answers
+    desk, submission, steering, answers
 ):
     job = submission()
     desk.answer = lambda request: []
     await desk.say(job)
     await desk.work()
-    await desk.say(cancelling(job.job_id))
+    await desk.say(steering(CancelJobV1, job))
     await desk.finish()
     await desk.say(*(event for r in desk.said(FetchRequestedV1) for event in answers(r)))
     await desk.finish()
@@ -152,13 +139,13 @@ async def test_late_words_about_a_cancelled_job_do_not_bring_it_back(
 
 
 async def test_a_coordinator_that_starts_says_nothing_of_a_job_that_is_being_cancelled(
-    desk, submission, cancelling
+    desk, submission, steering
 ):
     job = submission()
     await desk.say(job)
     await desk.work()
     async with desk.transactions.begin() as transaction:
-        await steer(transaction, cancelling(job.job_id), desk.clock.now())
+        await steer(transaction, steering(CancelJobV1, job), desk.clock.now())
         starting = asyncio.create_task(desk.resume())
         await asyncio.wait({starting}, timeout=0.2)
     await starting
@@ -182,7 +169,7 @@ def failed(request) -> list[ChunkFailedV1]:
     ]  # fmt: skip
 
 
-async def test_a_paused_job_releases_nothing_and_takes_no_credit(desk, big, steering, submission):
+async def test_a_paused_job_takes_no_credit(desk, big, steering, submission):
     desk.answer = lambda request: []
     other = submission()
     await desk.say(big)
@@ -190,10 +177,25 @@ async def test_a_paused_job_releases_nothing_and_takes_no_credit(desk, big, stee
     await desk.say(steering(PauseJobV1, big), other)
     desk.answer = lambda request: desk.stored(request) if request.job_id == other.job_id else []
     await desk.finish()
-    assert desk.states(big.job_id) == ["queued", "running", "paused"]
     assert desk.states(other.job_id)[-1] == "completed"
-    control = desk.said(JobControlV1)
-    assert (1, "paused") in [(c.generation, c.state) for c in control if c.job_id == big.job_id]
+
+
+async def test_a_paused_job_releases_nothing(desk, big, steering):
+    desk.answer = lambda request: []
+    await desk.say(big)
+    await desk.work()
+    before = desk.said(FetchRequestedV1)
+    await desk.say(steering(PauseJobV1, big))
+    desk.clock.advance(600)
+    await desk.finish()
+    assert desk.said(FetchRequestedV1) == before
+
+
+async def test_workers_are_told_that_a_job_is_paused(desk, submission, steering):
+    job = submission()
+    await desk.say(job, steering(PauseJobV1, job))
+    await desk.finish()
+    assert [(c.generation, c.state) for c in desk.said(JobControlV1)][-1] == (1, "paused")
 
 
 async def test_what_was_on_its_way_when_a_job_was_paused_is_not_asked_for_again(
@@ -248,8 +250,18 @@ async def test_a_symbol_that_is_paused_waits_while_the_others_go_on(desk, big, s
     await desk.finish()
     ended = sorted(states[-1] for states in desk.task_states().values())
     assert ended == ["completed", "completed", "completed", "paused"]
-    assert desk.states(big.job_id)[-1] == "running"
-    assert "S1/USDT" not in {request.symbol for request in desk.said(FetchRequestedV1)}
+
+
+async def test_nothing_is_asked_for_of_a_symbol_that_is_paused(desk, big, steering):
+    await desk.say(big, steering(PauseJobV1, big, symbols=("S1/USDT",)))
+    await desk.finish()
+    asked_for = {request.symbol for request in desk.said(FetchRequestedV1)}
+    assert asked_for == {"S0/USDT", "S2/USDT", "S3/USDT"}
+
+
+async def test_a_job_completes_once_the_symbol_that_was_paused_goes_on(desk, big, steering):
+    await desk.say(big, steering(PauseJobV1, big, symbols=("S1/USDT",)))
+    await desk.finish()
     await desk.say(steering(ResumeJobV1, big))
     await desk.finish()
     assert desk.states(big.job_id)[-1] == "completed"
@@ -264,12 +276,22 @@ async def test_workers_are_told_which_tasks_are_stopped(desk, big, steering):
     await desk.finish()
     control = desk.said(JobControlV1)[-1]
     assert (control.generation, control.state, control.stopped) == (0, "running", (task,))
+
+
+async def test_workers_are_told_again_at_a_start_which_tasks_are_stopped(desk, big, steering):
+    await desk.say(big, steering(PauseJobV1, big, symbols=("S1/USDT",)))
+    await desk.work()
+    control = desk.said(JobControlV1)[-1]
     await desk.resume()
     await desk.work()
-    assert desk.said(JobControlV1)[-1] == control
-    await desk.say(steering(ResumeJobV1, big))
-    await desk.finish()
-    assert desk.said(JobControlV1)[-1].stopped == ()
+    assert desk.said(JobControlV1)[-2:] == [control, control]
+
+
+async def test_workers_are_told_that_tasks_go_on(desk, big, steering):
+    await desk.say(big, steering(PauseJobV1, big, symbols=("S1/USDT",)))
+    await desk.say(steering(ResumeJobV1, big, symbols=("S1/USDT",)))
+    await desk.work()
+    assert [len(control.stopped) for control in desk.said(JobControlV1)] == [0, 1, 0]
 
 
 async def test_features_that_are_not_heard_of_are_not_asked_for_while_their_task_is_paused(
@@ -285,6 +307,61 @@ async def test_features_that_are_not_heard_of_are_not_asked_for_while_their_task
     await desk.work()
     again = {request.symbol for request in desk.said(FetchRequestedV1) if request.release > 1}
     assert again == {"S2/USDT"}
+
+
+async def test_features_that_are_not_heard_of_are_asked_for_in_the_generation_of_their_job(
+    desk, submission, steering
+):
+    job = submission(features=True, feature_sets=(DEFAULT,))
+    desk.compute = lambda request: []
+    await desk.say(job)
+    await desk.finish()
+    await desk.say(steering(PauseJobV1, job), steering(ResumeJobV1, job))
+    await desk.finish()
+    desk.clock.advance(301)
+    await desk.work()
+    again = [request.generation for request in desk.said(FetchRequestedV1) if request.release > 1]
+    assert again == [2, 2, 2]
+
+
+async def test_chunks_of_a_cancelled_job_that_wait_for_features_take_no_credit(
+    desk, big, submission, steering
+):
+    first = big.model_copy(update={"features": True, "feature_sets": (DEFAULT,)})
+    second = submission()
+    desk.compute = lambda request: []
+    await desk.say(first)
+    await desk.finish()
+    await desk.say(steering(CancelJobV1, first), second)
+    await desk.finish()
+    assert desk.states(second.job_id)[-1] == "completed"
+
+
+async def test_a_retry_asks_for_no_more_at_once_than_there_is_credit_for(desk, big, steering):
+    desk.answer = failed
+    await desk.say(big)
+    await desk.finish()
+    await desk.say(steering(RetryJobV1, big))
+    await desk.work()
+    again = [request for request in desk.said(FetchRequestedV1) if request.generation]
+    assert len(again) == desk.in_flight
+
+
+async def test_a_job_that_goes_on_with_old_and_new_chunks_at_once_starts_once(
+    desk, big, steering, answers
+):
+    desk.answer = lambda request: []
+    await desk.say(big)
+    await desk.work()
+    await desk.say(steering(PauseJobV1, big))
+    await desk.finish()
+    arrived = desk.said(FetchRequestedV1)[:3]
+    await desk.say(*(event for request in arrived for event in answers(request)))
+    await desk.finish()
+    await desk.say(steering(ResumeJobV1, big))
+    await desk.work()
+    versions = [change.version for change in desk.said(JobStateChangedV1)]
+    assert versions == [1, 2, 3, 4, 5]
 
 
 async def test_a_job_of_which_tasks_were_cancelled_ends_with_errors(desk, big, steering):

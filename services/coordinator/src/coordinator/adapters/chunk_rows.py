@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from candlelog.stores.postgres import Connection
@@ -43,30 +44,15 @@ async def due(
 ) -> list[Due]:
     """Chunks of these jobs on the route whose lease or wait is over, in order of time."""
     rows = await connection.fetch(statements.DUE_CHUNKS, exchange, route, now, list(job_ids))
-    return [
-        Due(
-            ChunkState(row["state"]),
-            Released(
-                job_id=row["job_id"],
-                task_id=row["task_id"],
-                chunk_id=row["chunk_id"],
-                symbol=row["symbol"],
-                timeframe=row["timeframe"],
-                route=Route(row["route"]),
-                feature_sets=sets_named(row["feature_sets"]),
-                build=row["build"],
-                start=row["start_time"],
-                end=row["end_time"],
-                slots=row["slots"],
-                generation=row["generation"],
-                release=row["release"],
-                attempt=row["attempt"],
-                lapses=row["lapses"],
-                due_at=row["due_at"],
-            ),
-        )
-        for row in rows
-    ]
+    return [_due(row) for row in rows]
+
+
+async def ready(connection: Connection, shares: Mapping[UUID, int], route: Route) -> list[Due]:
+    """Chunks that go on, of each job at most its share, in order of time."""
+    rows = await connection.fetch(
+        statements.READY_CHUNKS, list(shares), list(shares.values()), route
+    )
+    return [_due(row) for row in rows]
 
 
 async def insert(
@@ -99,6 +85,7 @@ async def release_again(connection: Connection, chunks: Sequence[Released]) -> N
         statements.RELEASE_AGAIN,
         [chunk.task_id for chunk in chunks],
         [chunk.chunk_id for chunk in chunks],
+        [chunk.generation for chunk in chunks],
         [chunk.release for chunk in chunks],
         [chunk.lapses for chunk in chunks],
         [chunk.due_at for chunk in chunks],
@@ -160,13 +147,35 @@ async def hold(connection: Connection, task_ids: Collection[UUID]) -> None:
     await connection.execute(statements.HOLD_CHUNKS, task_ids)
 
 
-async def go_on(
-    connection: Connection, task_ids: Collection[UUID], *, generation: int, now: datetime
-) -> None:
-    """Chunks that are held, or were given up, are due, with all their attempts."""
-    await connection.execute(statements.GO_ON_WITH_CHUNKS, task_ids, generation, now)
+async def go_on(connection: Connection, task_ids: Collection[UUID], *, generation: int) -> None:
+    """Chunks that are held, or were given up, are ready; those given up with all attempts."""
+    await connection.execute(statements.GO_ON_WITH_CHUNKS, task_ids, generation)
 
 
 async def renew_leases(connection: Connection, until: datetime) -> None:
     """No lease ends before `until`."""
     await connection.execute(statements.RENEW_LEASES, until)
+
+
+def _due(row: Mapping[str, Any]) -> Due:
+    return Due(
+        ChunkState(row["state"]),
+        Released(
+            job_id=row["job_id"],
+            task_id=row["task_id"],
+            chunk_id=row["chunk_id"],
+            symbol=row["symbol"],
+            timeframe=row["timeframe"],
+            route=Route(row["route"]),
+            feature_sets=sets_named(row["feature_sets"]),
+            build=row["build"],
+            start=row["start_time"],
+            end=row["end_time"],
+            slots=row["slots"],
+            generation=row["generation"],
+            release=row["release"],
+            attempt=row["attempt"],
+            lapses=row["lapses"],
+            due_at=row["due_at"],
+        ),
+    )

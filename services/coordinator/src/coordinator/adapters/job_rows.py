@@ -69,9 +69,13 @@ async def lock_unfinished(connection: Connection) -> list[Job]:
     return [_job(row) for row in await connection.fetch(statements.LOCK_OPEN_JOBS)]
 
 
-async def claims(connection: Connection, exchange: str, route: Route) -> list[Claim]:
-    """Jobs of an exchange that have chunks of a route to release, oldest first."""
-    return [Claim(*row) for row in await connection.fetch(statements.CLAIMS, exchange, route)]
+async def claims(
+    connection: Connection, exchange: str, route: Route, *, credit: int
+) -> list[Claim]:
+    """Jobs of an exchange that have chunks of a route to release, oldest first; of those that go
+    on no more are counted than there is credit for."""
+    rows = await connection.fetch(statements.CLAIMS, exchange, route, credit)
+    return [Claim(*row) for row in rows]
 
 
 async def move(connection: Connection, job: Job, status: Status) -> None:
@@ -79,9 +83,14 @@ async def move(connection: Connection, job: Job, status: Status) -> None:
     await connection.execute(statements.MOVE_JOB, job.job_id, status)
 
 
-async def steer(connection: Connection, job: Job, correlation_id: UUID, *, fenced: bool) -> None:
-    """Note the command that changes a locked job; `fenced`: its work so far is fenced off."""
-    await connection.execute(statements.STEER_JOB, job.job_id, correlation_id, int(fenced))
+async def note_command(connection: Connection, job: Job, correlation_id: UUID) -> None:
+    """Note the command that changes a locked job."""
+    await connection.execute(statements.NOTE_COMMAND, job.job_id, correlation_id)
+
+
+async def fence(connection: Connection, job: Job) -> None:
+    """Write the generation of a locked job; what was given out in an older one is fenced off."""
+    await connection.execute(statements.FENCE_JOB, job.job_id, job.generation)
 
 
 async def count_claims(connection: Connection, job_id: UUID) -> None:

@@ -32,9 +32,15 @@ FROM jobs WHERE status IN ('queued', 'running', 'paused') ORDER BY job_id FOR NO
 """
 
 CLAIMS: Final = """
-SELECT jobs.job_id, priority, chunks
+SELECT jobs.job_id, priority, claims.chunks + ready.chunks
 FROM jobs JOIN claims ON claims.job_id = jobs.job_id AND route = $2
-WHERE exchange = $1 AND status IN ('queued', 'running') AND chunks > 0
+CROSS JOIN LATERAL (
+    SELECT count(*) AS chunks FROM (
+        SELECT FROM chunks
+        WHERE chunks.job_id = jobs.job_id AND chunks.route = $2 AND state = 'ready' LIMIT $3
+    ) AS enough
+) AS ready
+WHERE exchange = $1 AND status IN ('queued', 'running') AND claims.chunks + ready.chunks > 0
 ORDER BY submitted_at, jobs.job_id
 """
 
@@ -42,9 +48,9 @@ MOVE_JOB: Final = """
 UPDATE jobs SET status = $2, version = version + 1 WHERE job_id = $1
 """
 
-STEER_JOB: Final = """
-UPDATE jobs SET steered_by = $2, generation = generation + $3 WHERE job_id = $1
-"""
+NOTE_COMMAND: Final = "UPDATE jobs SET steered_by = $2 WHERE job_id = $1"
+
+FENCE_JOB: Final = "UPDATE jobs SET generation = $2 WHERE job_id = $1"
 
 COUNT_CLAIMS: Final = """
 INSERT INTO claims (job_id, route, chunks)
@@ -122,7 +128,7 @@ SELECT task_id, symbol, status, chunks_failed,
 FROM tasks WHERE job_id = $1 ORDER BY position
 """
 
-HELD_TASKS: Final = """
+STOPPED_TASKS: Final = """
 SELECT job_id, task_id FROM tasks
 WHERE job_id = ANY($1::uuid[]) AND status IN ('paused', 'cancelled') ORDER BY job_id, position
 """
@@ -160,15 +166,30 @@ SELECT pg_advisory_xact_lock(hashtextextended('coordinator.release.' || $1, 0))
 
 IN_FLIGHT: Final = """
 SELECT count(*) AS chunks,
-       coalesce(array_agg(DISTINCT job_id) FILTER (WHERE due_at <= $3), '{}') AS jobs_due
-FROM chunks WHERE exchange = $1 AND route = $2 AND state NOT IN ('failed', 'held')
+       coalesce(array_agg(DISTINCT chunks.job_id) FILTER (WHERE due_at <= $3), '{}') AS jobs_due
+FROM chunks JOIN tasks ON tasks.job_id = chunks.job_id AND tasks.task_id = chunks.task_id
+WHERE chunks.exchange = $1 AND route = $2 AND state NOT IN ('failed', 'held', 'ready')
+      AND tasks.status IN ('queued', 'running')
 """
 
 DUE_CHUNKS: Final = """
 SELECT chunks.*, symbol, timeframe
 FROM chunks JOIN tasks ON tasks.job_id = chunks.job_id AND tasks.task_id = chunks.task_id
-WHERE chunks.exchange = $1 AND route = $2 AND due_at <= $3 AND state NOT IN ('failed', 'held')
+WHERE chunks.exchange = $1 AND route = $2 AND due_at <= $3
+      AND state NOT IN ('failed', 'held', 'ready')
       AND chunks.job_id = ANY($4::uuid[]) AND tasks.status IN ('queued', 'running')
+ORDER BY start_time, chunk_id
+"""
+
+READY_CHUNKS: Final = """
+SELECT ready.*, symbol, timeframe
+FROM unnest($1::uuid[], $2::int[]) AS share (job_id, chunks)
+CROSS JOIN LATERAL (
+    SELECT * FROM chunks
+    WHERE chunks.job_id = share.job_id AND route = $3 AND state = 'ready'
+    ORDER BY start_time, chunk_id LIMIT share.chunks
+) AS ready
+JOIN tasks ON tasks.job_id = ready.job_id AND tasks.task_id = ready.task_id
 ORDER BY start_time, chunk_id
 """
 
@@ -181,10 +202,10 @@ FROM chunks JOIN unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS wanted (job_id, t
 """
 
 RELEASE_AGAIN: Final = """
-UPDATE chunks SET state = 'released', release = again.release, lapses = again.lapses,
-                  due_at = again.due_at
-FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::int[], $5::timestamptz[])
-     AS again (task_id, chunk_id, release, lapses, due_at)
+UPDATE chunks SET state = 'released', generation = again.generation, release = again.release,
+                  lapses = again.lapses, due_at = again.due_at
+FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::int[], $5::int[], $6::timestamptz[])
+     AS again (task_id, chunk_id, generation, release, lapses, due_at)
 WHERE chunks.task_id = again.task_id AND chunks.chunk_id = again.chunk_id
 """
 
@@ -209,17 +230,17 @@ FORGET_CHUNKS_OF_TASKS: Final = "DELETE FROM chunks WHERE task_id = ANY($1::uuid
 
 HOLD_CHUNKS: Final = """
 UPDATE chunks SET state = 'held', due_at = NULL
-WHERE task_id = ANY($1::uuid[]) AND state IN ('released', 'waiting')
+WHERE task_id = ANY($1::uuid[]) AND state IN ('released', 'waiting', 'ready')
 """
 
 GO_ON_WITH_CHUNKS: Final = """
-UPDATE chunks SET state = 'waiting', due_at = $3, generation = $2,
+UPDATE chunks SET state = 'ready', generation = $2,
                   attempt = CASE state WHEN 'failed' THEN 1 ELSE attempt END
 WHERE task_id = ANY($1::uuid[]) AND state IN ('held', 'failed')
 """
 
 RENEW_LEASES: Final = """
-UPDATE chunks SET due_at = $1 WHERE state = 'released' AND due_at < $1
+UPDATE chunks SET due_at = $1 WHERE state IN ('released', 'fetched') AND due_at < $1
 """
 
 # series_features
@@ -263,4 +284,5 @@ FROM chunks
 JOIN tasks ON tasks.job_id = chunks.job_id AND tasks.task_id = chunks.task_id
 JOIN unnest($2::text[], $3::text[]) AS named (symbol, timeframe) USING (symbol, timeframe)
 WHERE exchange = $1 AND route = 'rest' AND awaits_features
+      AND NOT (state = 'failed' AND awaits_candles)
 """

@@ -125,22 +125,17 @@ async def to_steer(connection: Connection, job_id: UUID) -> list[Task]:
     return [Task(row[0], row[1], Status(row[2]), *tuple(row)[3:]) for row in rows]
 
 
-async def held(connection: Connection, job_ids: Iterable[UUID]) -> dict[UUID, list[UUID]]:
+async def stopped(connection: Connection, job_ids: Iterable[UUID]) -> dict[UUID, list[UUID]]:
     """The tasks of these jobs that are paused or cancelled."""
     found: dict[UUID, list[UUID]] = {job_id: [] for job_id in job_ids}
-    for job_id, task_id in await connection.fetch(statements.HELD_TASKS, list(found)):
+    for job_id, task_id in await connection.fetch(statements.STOPPED_TASKS, list(found)):
         found[job_id].append(task_id)
     return found
 
 
-async def hold(connection: Connection, task_ids: Collection[UUID]) -> None:
-    """Nothing of these tasks is released."""
-    await connection.execute(statements.HOLD_QUEUES, task_ids, True)
-
-
-async def go_on(connection: Connection, task_ids: Collection[UUID]) -> None:
-    """What is left of these tasks is released again."""
-    await connection.execute(statements.HOLD_QUEUES, task_ids, False)
+async def hold(connection: Connection, task_ids: Collection[UUID], *, held: bool) -> None:
+    """Release nothing of these tasks while they are `held`."""
+    await connection.execute(statements.HOLD_QUEUES, task_ids, held)
 
 
 async def move(connection: Connection, states: Mapping[TaskKey, Status]) -> list[TaskMoved]:

@@ -27,14 +27,15 @@ class ChunkState(StrEnum):
     """Where a released chunk is; one that is through has no state: its row is gone.
 
     A chunk is fetched from the answer of the venue on, also while its candles are stored and
-    only features are awaited. It is held while its task is paused or over; what was on its way then
-    still counts.
+    only features are awaited. It is held while its task is paused or over, and ready once that goes
+    on, until there is credit for it; what was on its way still counts.
     """
 
     RELEASED = "released"
     FETCHED = "fetched"
     WAITING = "waiting"
     HELD = "held"
+    READY = "ready"
     FAILED = "failed"
 
 

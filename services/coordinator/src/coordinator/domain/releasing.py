@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from candlelog.events.event import Event
@@ -18,6 +19,8 @@ from coordinator.domain.jobs import Job
 from coordinator.domain.pieces import PASS_NUMBER, chunk_id, pieces
 from coordinator.domain.queues import PlannedRange
 from coordinator.domain.routes import Route
+
+_LEASED: Final = frozenset({ChunkState.RELEASED, ChunkState.FETCHED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ class Released:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A chunk whose lease or wait is over, as it was released before."""
+    """A chunk that is to be given out again, as it was released before."""
 
     state: ChunkState
     chunk: Released
@@ -104,12 +107,18 @@ def _way(stretch: Stretch) -> str:
     return " ".join((stretch.route, *(each.text for each in stretch.planned.feature_sets)))
 
 
-def again(due: Due, now: datetime) -> Released:
-    """The next release of a chunk. A lost lease counts as a lapse and uses up no attempt."""
+def again(due: Due, job: Job, now: datetime) -> Released:
+    """The next release of a chunk, in the generation its job has now. A lost lease counts as a
+    lapse and uses up no attempt."""
     chunk = due.chunk
-    lapses = chunk.lapses + (due.state is not ChunkState.WAITING)
-    due_at = now + lease(chunk.route, lapses)
-    return replace(chunk, release=chunk.release + 1, lapses=lapses, due_at=due_at)
+    lapses = chunk.lapses + (due.state in _LEASED)
+    return replace(
+        chunk,
+        generation=job.generation,
+        release=chunk.release + 1,
+        lapses=lapses,
+        due_at=now + lease(chunk.route, lapses),
+    )
 
 
 def requests(chunk: Released, job: Job, now: datetime) -> tuple[Event, Event]:

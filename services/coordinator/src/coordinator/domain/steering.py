@@ -1,5 +1,6 @@
 """What a command changes of a job and its tasks, or why it is refused."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -42,18 +43,28 @@ class Decision:
         """Whether the command is carried out, or was before."""
         return self.code == "accepted"
 
+    @property
+    def changes(self) -> bool:
+        """Whether anything is to be done."""
+        return self.job is not None or bool(self.tasks)
 
-def decide(job: Job | None, tasks: Sequence[Task], command: SteerJob) -> Decision:
+
+def decide(
+    job: Job | None, tasks: Sequence[Task], command: SteerJob, *, closed: bool = False
+) -> Decision:
     """Decide a command on the state of the job; a refusal changes nothing.
 
     Of several things that are named each must allow the action; a symbol does if one of its tasks
-    does. A command that comes again, with the same correlation id, is answered as the first time.
+    does. The last command that changed the job, with its correlation id, is answered again as the
+    first time. `closed`: the job is a replay that was given up.
     """
     action = Action(command.action)
     if job is None:
         return Decision("unknown_job", "there is no such job")
     if job.steered_by == command.correlation_id:
         return Decision("accepted", f"it is {_DONE[action]}")
+    if closed and action is Action.RETRY:
+        return Decision("replay_closed", "the replay is closed: begin another")
     if command.symbols or command.tasks:
         return _of_some(job, tasks, command, action)
     return _of_all(job, tasks, action)
@@ -96,10 +107,14 @@ def _of_some(job: Job, tasks: Sequence[Task], command: SteerJob, action: Action)
 
 
 def _named(tasks: Sequence[Task], command: SteerJob) -> Iterable[tuple[str, Sequence[Task]]]:
+    by_id = {task.task_id: task for task in tasks}
+    by_symbol: defaultdict[str, list[Task]] = defaultdict(list)
+    for task in tasks:
+        by_symbol[task.symbol].append(task)
     for symbol in command.symbols:
-        yield f"symbol {symbol}", [task for task in tasks if task.symbol == symbol]
+        yield f"symbol {symbol}", by_symbol[symbol]
     for task_id in command.tasks:
-        yield f"task {task_id}", [task for task in tasks if task.task_id == task_id]
+        yield f"task {task_id}", [by_id[task_id]] if task_id in by_id else []
 
 
 def _able(tasks: Iterable[Task], action: Action) -> tuple[dict[UUID, Status], list[str]]:

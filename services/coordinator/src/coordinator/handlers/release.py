@@ -10,6 +10,7 @@ from uuid import UUID
 from candlelog.clock import Clock
 from candlelog.market.profile import ExchangeProfile
 from candlelog.market.states import Action, Status
+from candlelog.stores.postgres import Connection
 from candlelog.stores.transactions import Transaction, Transactions
 from coordinator.adapters import chunk_rows, job_rows, task_rows
 from coordinator.adapters.task_rows import TaskKey
@@ -39,9 +40,10 @@ class Releases:
 
     Credit is what may be in flight, less the chunks that are released and of which something is
     awaited: a slow store slows the release. Of fetch chunks the profile says how many may be; what
-    is computed costs no budget of the venue, and takes none of that credit. One coordinator at a
-    time does this for an exchange. Features go first: thereby the log has the wish for those of a
-    series before its candles.
+    is computed costs no budget of the venue, and takes none of that credit. What goes on after a
+    stop takes credit as what is new does, and comes before it. One coordinator at a time does this
+    for an exchange. Features go first: thereby the log has the wish for those of a series before
+    its candles.
     """
 
     def __init__(
@@ -73,61 +75,57 @@ async def _release(transaction: Transaction, lane: Lane, now: datetime) -> None:
     credit = max(0, lane.in_flight - standing.chunks)
     shares: Mapping[UUID, int] = {}
     if credit:
-        claims = await job_rows.claims(connection, lane.exchange, lane.route)
+        claims = await job_rows.claims(connection, lane.exchange, lane.route, credit=credit)
         shares = lane.turns.share(claims, credit)
     if not shares and not standing.jobs_due:
         return
     jobs = await job_rows.lock(connection, {*shares, *standing.jobs_due})
     jobs = {job_id: job for job_id, job in jobs.items() if job.status in _GOING_ON}
-    if standing.jobs_due:
-        await _release_again(transaction, lane, jobs, now)
     shares = {job_id: chunks for job_id, chunks in shares.items() if job_id in jobs}
-    if shares:
-        await _release_new(transaction, lane.route, jobs, shares=shares, now=now)
-
-
-async def _release_again(
-    transaction: Transaction, lane: Lane, jobs: Mapping[UUID, Job], now: datetime
-) -> None:
-    """Give out anew what was not answered within its lease, or whose wait is over."""
     due = await chunk_rows.due(
-        transaction.connection, lane.exchange, lane.route, job_ids=jobs, now=now
+        connection, lane.exchange, lane.route, job_ids=jobs.keys() & standing.jobs_due, now=now
     )
-    chunks = [again(one, now) for one in due]
-    tasks = dict.fromkeys(TaskKey(chunk.job_id, chunk.task_id) for chunk in chunks)
-    await _start(transaction, jobs, tasks, now)
-    await chunk_rows.release_again(transaction.connection, chunks)
-    _request(transaction, chunks, jobs, now)
+    ready = await chunk_rows.ready(connection, shares, lane.route)
+    shares = Counter(shares) - Counter(one.chunk.job_id for one in ready)
+    taken = await _taken(connection, shares, lane.route)
+    repeated = [again(one, jobs[one.chunk.job_id], now) for one in (*due, *ready)]
+    await _start(transaction, jobs, [*map(_task_of, repeated), *taken], now)
+    await chunk_rows.release_again(connection, repeated)
+    new = await _cut(connection, taken, lane.route, jobs=jobs, now=now)
+    for chunk in (*repeated, *new):
+        transaction.say(*requests(chunk, jobs[chunk.job_id], now))
 
 
-async def _release_new(
-    transaction: Transaction,
-    route: Route,
-    jobs: Mapping[UUID, Job],
-    *,
-    shares: Mapping[UUID, int],
-    now: datetime,
-) -> None:
-    connection = transaction.connection
+async def _taken(
+    connection: Connection, shares: Mapping[UUID, int], route: Route
+) -> dict[TaskKey, int]:
+    """How many chunks of which tasks are released for the first time."""
     queues = await task_rows.next_in_line(connection, shares, route)
-    taken = {
+    return {
         TaskKey(job_id, task_id): chunks
         for job_id, line in queues.items()
         for task_id, chunks in take_turns(line, shares[job_id]).items()
     }
-    await _start(transaction, jobs, taken, now)
+
+
+async def _cut(
+    connection: Connection,
+    taken: Mapping[TaskKey, int],
+    route: Route,
+    *,
+    jobs: Mapping[UUID, Job],
+    now: datetime,
+) -> list[Released]:
+    """The next chunks of these tasks, which are written."""
     stretches = await task_rows.take(connection, taken, route)
     chunks = [chunk for part in stretches for chunk in cut(part, jobs[part.job_id], now)]
     await chunk_rows.insert(connection, chunks, {i: job.exchange for i, job in jobs.items()})
     await job_rows.count_released(connection, Counter(chunk.job_id for chunk in chunks), route)
-    _request(transaction, chunks, jobs, now)
+    return chunks
 
 
-def _request(
-    transaction: Transaction, chunks: Iterable[Released], jobs: Mapping[UUID, Job], now: datetime
-) -> None:
-    for chunk in chunks:
-        transaction.say(*requests(chunk, jobs[chunk.job_id], now))
+def _task_of(chunk: Released) -> TaskKey:
+    return TaskKey(chunk.job_id, chunk.task_id)
 
 
 async def _start(

@@ -20,5 +20,5 @@ async def resume(transactions: Transactions, clock: Clock) -> None:
     async with transactions.begin() as transaction:
         open_jobs = await job_rows.lock_unfinished(transaction.connection)
         await chunk_rows.renew_leases(transaction.connection, clock.now() + _CATCH_UP)
-        held = await task_rows.held(transaction.connection, [job.job_id for job in open_jobs])
-        transaction.say(*(announcing.control(job, held[job.job_id]) for job in open_jobs))
+        stopped = await task_rows.stopped(transaction.connection, [job.job_id for job in open_jobs])
+        transaction.say(*(announcing.control(job, stopped[job.job_id]) for job in open_jobs))
