@@ -120,7 +120,10 @@ class Jobs:
         return Job.model_validate(answer)
 
     async def act(self, action: Action, job_ids: Sequence[str]) -> tuple[ActionResult, ...]:
-        """Do the same to up to 100 jobs; each is decided by itself, and none raises."""
+        """Do the same to 1 to 100 jobs; each is decided by itself, and a refusal raises nothing.
+
+        Raises `Refused` for another number, and `Unreachable`.
+        """
         answer = await self._http.post("/jobs/actions", {"action": action, "jobs": list(job_ids)})
         return tuple(ActionResult.model_validate(each) for each in answer["results"])
 

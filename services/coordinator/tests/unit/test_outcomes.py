@@ -29,6 +29,9 @@ NOW = datetime(2024, 3, 1, tzinfo=UTC)
         (TaskCounts(3, 3, 0, 30, 29, 0), Action.COMPLETE_WITH_ERRORS),
         (TaskCounts(3, 0, 3, 30, 0, 0), Action.FAIL),
         (TaskCounts(3, 0, 3, 30, 9, 0), Action.COMPLETE_WITH_ERRORS),
+        (TaskCounts(3, 1, 2, 30, 0, 0), Action.FAIL),
+        (TaskCounts(3, 1, 2, 0, 0, 0), Action.COMPLETE_WITH_ERRORS),
+        (TaskCounts(3, 0, 3, 0, 0, 0), Action.FAIL),
         (TaskCounts(0, 0, 0, 0, 0, 0), Action.COMPLETE),
     ],
 )

@@ -35,11 +35,16 @@ class Control:
             await stopping.wait()
             confirming.cancel()
 
-    async def fresh(self) -> None:
-        """Wait until the reading is complete and at most `FRESH_SECONDS` old."""
-        while not self.is_fresh:
+    async def fresh(self, since: float = float("-inf")) -> None:
+        """Wait until the reading is complete, at most `FRESH_SECONDS` old, and holds what was
+        written before `since` on the monotonic clock."""
+        while not (self.is_fresh and self.holds(since)):
             self._confirmed.clear()
             await self._confirmed.wait()
+
+    def holds(self, since: float) -> bool:
+        """Whether everything written before `since` was read."""
+        return self._complete_at >= since
 
     @property
     def is_fresh(self) -> bool:

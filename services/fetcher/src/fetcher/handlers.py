@@ -104,18 +104,22 @@ class Handlers:
 
     async def _page(self, venue: Venue, chunk: FetchRequestedV1) -> tuple[Page, datetime]:
         """Ask the venue, as soon as it is certain that the chunk is wanted."""
+        received, since = self._clock.monotonic(), float("-inf")
         while True:
-            await self._control.fresh()
-            self._check_wanted(chunk)
+            await self._control.fresh(since)
             try:
-                return await venue.candles(chunk, lambda: self._check_wanted(chunk))
+                self._check_wanted(chunk, received)
+                return await venue.candles(chunk, lambda: self._check_wanted(chunk, received))
             except Unsure:
-                continue
+                since = received
 
-    def _check_wanted(self, chunk: FetchRequestedV1) -> None:
-        if not self._control.permits(chunk.job_id, chunk.task_id, chunk.generation):
+    def _check_wanted(self, chunk: FetchRequestedV1, received: float) -> None:
+        """Raise `Unwanted`, or `Unsure`: an older reading may not know yet that the task, which was
+        stopped, goes on."""
+        wanted = self._control.permits(chunk.job_id, chunk.task_id, chunk.generation)
+        if not wanted and self._control.holds(received):
             raise Unwanted("the job was stopped, or the chunk superseded")
-        if not self._control.is_fresh:
+        if not wanted or not self._control.is_fresh:
             raise Unsure
 
     async def _report(self, chunk: FetchRequestedV1, failure: VenueFailure) -> Outcome:

@@ -87,6 +87,14 @@ async def test_the_highest_generation_wins_whatever_came_last(desk: Desk):
     assert not desk.control.permits(job, TASK, 3)
 
 
+async def test_a_reading_is_as_old_as_is_asked_for_at_most(desk: Desk):
+    await desk.control.fresh()
+    job, received = uuid4(), desk.clock.monotonic() + FRESH_SECONDS
+    await desk.write(job, 0, "running", stopped=(TASK,))
+    await desk.control.fresh(received)
+    assert not desk.control.permits(job, TASK, 0)
+
+
 async def test_nothing_is_certain_while_the_log_is_away(desk: Desk):
     await desk.control.fresh()
     desk.log.away = True

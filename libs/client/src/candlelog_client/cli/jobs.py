@@ -128,56 +128,23 @@ def watch(job_id: JobId, json: Json = False, data_dir: DataDir = DEFAULT_DATA_DI
     raise typer.Exit(of_status(job.status))
 
 
-@app.command()
-def cancel(
-    job_ids: options.JobIds,
-    *,
-    symbols: options.OfSymbols = None,
-    tasks: options.OfTasks = None,
-    json: Json = False,
-    data_dir: DataDir = DEFAULT_DATA_DIR,
-) -> None:
-    """Stop what is not over. `retry` goes on with it."""
-    _steer("cancel", job_ids, symbols, tasks, json=json, data_dir=data_dir)
+def _command(action: "Action", says: str) -> None:
+    @app.command(action, help=says)
+    def steer(  # pyright: ignore[reportUnusedFunction] -- typer has it
+        job_ids: options.JobIds,
+        *,
+        symbols: options.OfSymbols = None,
+        tasks: options.OfTasks = None,
+        json: Json = False,
+        data_dir: DataDir = DEFAULT_DATA_DIR,
+    ) -> None:
+        _steer(action, job_ids, symbols, tasks, json=json, data_dir=data_dir)
 
 
-@app.command()
-def pause(
-    job_ids: options.JobIds,
-    *,
-    symbols: options.OfSymbols = None,
-    tasks: options.OfTasks = None,
-    json: Json = False,
-    data_dir: DataDir = DEFAULT_DATA_DIR,
-) -> None:
-    """Start no request until it is resumed."""
-    _steer("pause", job_ids, symbols, tasks, json=json, data_dir=data_dir)
-
-
-@app.command()
-def resume(
-    job_ids: options.JobIds,
-    *,
-    symbols: options.OfSymbols = None,
-    tasks: options.OfTasks = None,
-    json: Json = False,
-    data_dir: DataDir = DEFAULT_DATA_DIR,
-) -> None:
-    """Go on with what was paused."""
-    _steer("resume", job_ids, symbols, tasks, json=json, data_dir=data_dir)
-
-
-@app.command()
-def retry(
-    job_ids: options.JobIds,
-    *,
-    symbols: options.OfSymbols = None,
-    tasks: options.OfTasks = None,
-    json: Json = False,
-    data_dir: DataDir = DEFAULT_DATA_DIR,
-) -> None:
-    """Ask again for what failed, and go on with what was cancelled."""
-    _steer("retry", job_ids, symbols, tasks, json=json, data_dir=data_dir)
+_command("cancel", "Stop what is not over. `retry` goes on with it.")
+_command("pause", "Start no request until it is resumed.")
+_command("resume", "Go on with what was paused.")
+_command("retry", "Ask again for what failed, and go on with what was cancelled.")
 
 
 def _steer(

@@ -35,7 +35,8 @@ def task_end(counts: TaskCounts) -> Action | None:
     """How the task ends, or None while a chunk is open."""
     if counts.chunks_stored + counts.chunks_failed < counts.chunks_total:
         return None
-    if counts.chunks_failed and not counts.chunks_stored and not counts.slots_explained:
+    got = counts.slots_explained if counts.slots_asked else counts.chunks_stored
+    if counts.chunks_failed and not got:
         return Action.FAIL
     unexplained = counts.slots_asked - counts.slots_explained
     if counts.chunks_failed or counts.quarantined or unexplained > 0:

@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from candlelog.errors import Unavailable
 from candlelog.events.jobs import (
     CancelJobV1,
     PauseJobV1,
@@ -107,6 +108,8 @@ async def _result(ctx: Context, who: Token, action: SteerAction, name: str) -> A
         decision = await decision_about(ctx, command, _WAIT_SECONDS)
     except Problem as problem:
         decision = Decision(accepted=False, code=problem.code, reason=problem.detail)
+    except Unavailable as outage:  # of one; what became of the others is to be told all the same
+        decision = Decision(accepted=False, code="store_unavailable", reason=str(outage))
     return ActionResult(
         job_id=name[:64],
         accepted=decision.accepted,
