@@ -1,0 +1,141 @@
+"""`python -m bench.budget`: how much of the budget of an exchange is used, and whether ever more.
+
+The sandbox counts requests as they arrive, by calendar minute, whatever Candlelog thinks of them.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import math
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+from rich.console import Console
+
+from bench import end_to_end
+from bench.report import Figure, Report
+from bench.system import System, running_system
+from candlelog_client import Candlelog
+
+CAPACITY = 6000
+LATENCY_MS = 50
+KLINES_WEIGHT = 2
+SYMBOLS = [f"GEN{number:03d}/USDT" for number in range(1, 501)]
+START = datetime(2019, 1, 1, tzinfo=UTC)
+SMALL_PAGE = 100
+FULL_PAGE = 1000
+_MINUTE_MS = 60_000
+
+
+@dataclass(frozen=True)
+class Load:
+    """What is asked of the system: pages of so many rows, beside so much weight a second of others,
+    for so many full minutes."""
+
+    page_rows: int
+    foreign: float
+    minutes: int
+
+
+async def measure(fetchers: int, load: Load) -> Report:
+    """The weight that arrived in each full calendar minute of a run."""
+    flags = ("--capacity", str(CAPACITY), "--latency-ms", str(LATENCY_MS))
+    replicas = ("--replicas", f"fetcher={fetchers}")
+    async with running_system(generated=500, sandbox_flags=flags, up_flags=replicas) as system:
+        await end_to_end.warm_up()
+        async with _others(system, load.foreign), Candlelog() as candlelog:
+            await _submit(candlelog, load)
+            weights, limited = await _windows(system, load)
+            stored = sum([each.candles_stored async for each in candlelog.jobs.list()])
+    ours = CAPACITY - load.foreign * 60
+    used = [weight - load.foreign * 60 for weight in weights]
+    figures: dict[str, Figure] = {
+        "full minutes": len(weights),
+        "least use of a minute, of what others leave": min(used) / ours,
+        "use over all of them": sum(used) / ours / len(used),
+        "most weight in one minute (against 6000)": max(weights),
+        "429 and 418": limited,
+        "candles stored": stored,
+    }
+    others = f", {load.foreign:g} weight/s of others" if load.foreign else ""
+    return Report(f"Budget: {fetchers} fetchers, pages of {load.page_rows} rows{others}", figures)
+
+
+async def _submit(candlelog: Candlelog, load: Load) -> None:
+    """Enough work for the run and what lies before and after it: a page for each symbol a job."""
+    requests = CAPACITY / KLINES_WEIGHT * (load.minutes + 3)
+    span = timedelta(minutes=load.page_rows)
+    for number in range(math.ceil(requests / len(SYMBOLS))):
+        await candlelog.jobs.submit(
+            exchange="binance", symbols=SYMBOLS, timeframes=["1m"], features=False,
+            start=START + number * span, end=START + (number + 1) * span, label="bench: budget",
+        )  # fmt: skip
+
+
+async def _windows(system: System, load: Load) -> tuple[list[int], int]:
+    """Weights of the full minutes, of which others are not in the first; and what was refused.
+
+    The first minute of foreign traffic teaches the fetchers that there is some.
+    """
+    start = (await _stats(system))["now"]
+    first = start - start % _MINUTE_MS + (2 if load.foreign else 1) * _MINUTE_MS
+    end = first + load.minutes * _MINUTE_MS
+    while (stats := await _stats(system))["now"] < end + 1000:
+        await asyncio.sleep((end + 1500 - stats["now"]) / 1000)
+    kept = [each for each in stats["windows"] if first <= each["start"] < end]
+    late = [each for each in stats["windows"] if each["start"] >= first]
+    return [each["weight"] for each in kept], sum(w["limited"] + w["banned"] for w in late)
+
+
+async def _stats(system: System) -> dict[str, Any]:
+    return await system.sandbox("/_sandbox/stats?arrivals=0")
+
+
+@contextlib.asynccontextmanager
+async def _others(system: System, weight: float) -> AsyncGenerator[None]:
+    """Somebody else behind the same address, who asks evenly."""
+    async with httpx.AsyncClient(base_url=system.sandbox_url, trust_env=False) as client:
+
+        async def ask() -> None:
+            query = {"symbol": "GEN001USDT", "interval": "1m", "limit": 1}
+            await client.get("/api/v3/klines", params=query)
+
+        async def keep_asking() -> None:
+            async with asyncio.TaskGroup() as group:
+                loop = asyncio.get_running_loop()
+                due = loop.time()
+                while True:
+                    group.create_task(ask())
+                    due += KLINES_WEIGHT / weight
+                    await asyncio.sleep(due - loop.time())
+
+        asking = asyncio.create_task(keep_asking()) if weight else None
+        try:
+            yield
+        finally:
+            if asking is not None:
+                asking.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asking
+
+
+def main() -> None:
+    """Read the command line, then measure."""
+    parser = argparse.ArgumentParser(prog="python -m bench.budget", description=__doc__)
+    add = parser.add_argument
+    add("--minutes", type=int, default=5, help="full calendar minutes that are counted")
+    add("--fetchers", type=int, action="append", metavar="N", help="1, 2 and 4 unless given")
+    add("--full-pages", action="store_true", help="pages of 1,000 rows instead of 100")
+    add("--foreign", type=float, default=0, metavar="WEIGHT", help="a second, of others")
+    options = parser.parse_args()
+    rows = FULL_PAGE if options.full_pages else SMALL_PAGE
+    load = Load(rows, options.foreign, options.minutes)
+    for fetchers in options.fetchers or (1, 2, 4):
+        asyncio.run(measure(fetchers, load)).show(Console())
+
+
+if __name__ == "__main__":
+    main()
