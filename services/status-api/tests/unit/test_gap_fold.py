@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from candlelog.events.codec import Message
 from candlelog.events.gaps import GapChangedV1, GapClosedV1, GapOpenedV1
 from candlelog.events.jobs import FillGapsV1, GapToFill
-from candlelog.events.progress import MissingPeriod, TaskAuditedV1
+from candlelog.events.progress import MissingPeriod, TaskAuditedV1, TaskStateChangedV1
 from status_api.domain.fold import Landed, fold, keys
 from status_api.domain.problems import Problem
 from status_api.domain.repairs import Asker, check_fillable, commands
@@ -42,6 +42,12 @@ def audited(task: UUID, expected: int, *missing: tuple[int, int]) -> TaskAudited
         slots_unknown=unknown, audited_at=T0,
         missing=[MissingPeriod(start=at(start), end=at(end)) for start, end in missing],
     )  # fmt: skip
+
+
+def moved(version: int, state: str) -> TaskStateChangedV1:
+    return TaskStateChangedV1.model_validate(
+        {"job_id": JOB, "task_id": TASK, "version": version, "state": state, "changed_at": T0}
+    )
 
 
 def fill(*gaps: tuple[str, str, int, int]) -> FillGapsV1:
@@ -96,6 +102,13 @@ def test_the_newest_audit_of_a_task_counts_and_a_job_sums_its_tasks():
     assert (job.slots_audited, job.slots_unknown) == (150, 1)
     assert (task.slots_audited, task.slots_unknown) == (100, 1)
     assert task.missing == [{"start": at(7).isoformat(), "end": at(8).isoformat()}]
+
+
+def test_a_task_that_is_retried_has_no_audit_until_its_next_end():
+    rows = rows_of(
+        moved(1, "failed"), audited(TASK, 100, (0, 100)), moved(2, "queued"), moved(1, "failed")
+    )
+    assert (rows.jobs[JOB].slots_audited, rows.tasks[TASK].missing) == (0, [])
 
 
 def test_the_rows_of_gaps_and_audits_are_loaded():

@@ -37,13 +37,14 @@ from status_api.domain.rows import (
     GapRow,
     JobRow,
     Keys,
+    Periods,
     Replay,
     Rows,
     ShadowRow,
     Submission,
     TaskRow,
 )
-from status_api.domain.states import change_state
+from status_api.domain.states import change_state, finished
 
 _CHUNK_EVENTS: Final = frozenset(
     {
@@ -305,6 +306,8 @@ def _task_state(batch: _Batch, event: TaskStateChangedV1) -> None:
     job = batch.job(event.job_id)
     job.tasks_done += _done(task.state) - _done(before)
     job.tasks_failed += (task.state == "failed") - (before == "failed")
+    if finished(before) and not finished(task.state):
+        _audited(task, job, expected=0, unknown=0, missing=Periods())
 
 
 def _done(state: str) -> bool:
@@ -314,13 +317,19 @@ def _done(state: str) -> bool:
 def _task_audited(batch: _Batch, event: TaskAuditedV1) -> None:
     """The newest audit of a task counts; a job counts the sum over its tasks."""
     task, job = batch.task(event.task_id, event.job_id), batch.job(event.job_id)
-    job.slots_audited += event.slots_expected - task.slots_audited
-    job.slots_unknown += event.slots_unknown - task.slots_unknown
-    task.slots_audited, task.slots_unknown = event.slots_expected, event.slots_unknown
-    task.missing = [
+    missing = Periods(
         {"start": period.start.isoformat(), "end": period.end.isoformat()}
         for period in event.missing
-    ]
+    )
+    _audited(task, job, expected=event.slots_expected, unknown=event.slots_unknown, missing=missing)
+
+
+def _audited(task: TaskRow, job: JobRow, *, expected: int, unknown: int, missing: Periods) -> None:
+    """What an audit found; nothing, of a task that goes on after its end."""
+    job.slots_audited += expected - task.slots_audited
+    job.slots_unknown += unknown - task.slots_unknown
+    task.slots_audited, task.slots_unknown = expected, unknown
+    task.missing = missing
 
 
 def _gap(batch: _Batch, event: GapOpenedV1 | GapChangedV1 | GapClosedV1) -> None:
