@@ -28,6 +28,11 @@ class Health:
         """The process has begun its work."""
         self._started = True
 
+    @property
+    def has_started(self) -> bool:
+        """Whether the process has begun its work."""
+        return self._started
+
     def check(self, name: str, check: Check) -> None:
         """Ask `check` whenever somebody asks whether the process is ready."""
         self._checks[name] = check
@@ -57,7 +62,8 @@ class Health:
 
 
 def health_app(health: Health) -> Starlette:
-    """`/livez`, `/readyz` and `/metrics`; a service with more to say mounts it beside them."""
+    """`/livez`, `/readyz` and `/metrics`; a service with more to say mounts it beside them. Until
+    it has, what it is asked for is not there yet, which is no 404."""
 
     async def livez(_: Request) -> Response:
         return PlainTextResponse("alive")
@@ -71,10 +77,16 @@ def health_app(health: Health) -> Starlette:
     async def metrics(_: Request) -> Response:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
+    async def elsewhere(_request: Request, _error: Exception) -> Response:
+        if health.has_started:
+            return PlainTextResponse("Not Found", status_code=404)
+        return PlainTextResponse("starting", status_code=503, headers={"Retry-After": "1"})
+
     return Starlette(
         routes=[
             Route("/livez", livez),
             Route("/readyz", readyz),
             Route("/metrics", metrics),
-        ]
+        ],
+        exception_handlers={404: elsewhere},
     )

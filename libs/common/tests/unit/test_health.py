@@ -2,7 +2,9 @@
 
 import asyncio
 
-from candlelog.health import Health
+import httpx
+
+from candlelog.health import Health, health_app
 
 
 async def fine() -> None:
@@ -44,3 +46,20 @@ def test_the_lag_is_the_sum_of_its_readings():
     health.watch_lag(lambda: 3)
     health.watch_lag(lambda: 4)
     assert health.lag == 7
+
+
+async def asked_elsewhere(health: Health) -> int:
+    """The status of a path that nobody has mounted."""
+    transport = httpx.ASGITransport(health_app(health))
+    async with httpx.AsyncClient(transport=transport, base_url="http://api") as http:
+        return (await http.get("/api/v1/jobs")).status_code
+
+
+async def test_what_is_asked_of_a_process_that_has_not_started_is_not_there_yet():
+    assert await asked_elsewhere(Health()) == 503
+
+
+async def test_what_a_started_process_does_not_have_is_not_found():
+    health = Health()
+    health.started()
+    assert await asked_elsewhere(health) == 404

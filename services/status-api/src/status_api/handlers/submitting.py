@@ -63,11 +63,12 @@ def same(job: Job, digest: str) -> Job:
 
 
 async def publish(ctx: Context, *events: Message) -> None:
-    """Publish; a log that is away is a problem."""
+    """Publish; a log that is away is a problem. What was sent to it may be there all the same."""
     try:
         await ctx.publisher.publish(*events)
     except Unavailable as error:
-        raise Problem(503, "log_unavailable", str(error)) from error
+        reason = f"{error}; it may still be carried out, so look before you send it again"
+        raise Problem(503, "log_unavailable", reason) from error
 
 
 async def decision_about(
