@@ -10,7 +10,6 @@ import math
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import httpx
 from rich.console import Console
@@ -80,18 +79,14 @@ async def _windows(system: System, load: Load) -> tuple[list[int], int]:
 
     The first minute of foreign traffic teaches the fetchers that there is some.
     """
-    start = (await _stats(system))["now"]
+    start = (await system.stats())["now"]
     first = start - start % _MINUTE_MS + (2 if load.foreign else 1) * _MINUTE_MS
     end = first + load.minutes * _MINUTE_MS
-    while (stats := await _stats(system))["now"] < end + 1000:
+    while (stats := await system.stats())["now"] < end + 1000:
         await asyncio.sleep((end + 1500 - stats["now"]) / 1000)
     kept = [each for each in stats["windows"] if first <= each["start"] < end]
     late = [each for each in stats["windows"] if each["start"] >= first]
     return [each["weight"] for each in kept], sum(w["limited"] + w["banned"] for w in late)
-
-
-async def _stats(system: System) -> dict[str, Any]:
-    return await system.sandbox("/_sandbox/stats?arrivals=0")
 
 
 @contextlib.asynccontextmanager
@@ -112,14 +107,16 @@ async def _others(system: System, weight: float) -> AsyncGenerator[None]:
                     due += KLINES_WEIGHT / weight
                     await asyncio.sleep(due - loop.time())
 
-        asking = asyncio.create_task(keep_asking()) if weight else None
+        if not weight:
+            yield
+            return
+        asking = asyncio.create_task(keep_asking())
         try:
             yield
         finally:
-            if asking is not None:
-                asking.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await asking
+            asking.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asking
 
 
 def main() -> None:

@@ -46,6 +46,10 @@ class System:
         }
         return found | {"sandbox": psutil.Process(self.sandbox_pid)}
 
+    async def stats(self) -> dict[str, Any]:
+        """What arrived at the sandbox, counted by it."""
+        return await self.sandbox("/_sandbox/stats?arrivals=0")
+
     async def sandbox(self, path: str, **body: Any) -> dict[str, Any]:
         """Ask the sandbox something, or turn one of its switches."""
         async with httpx.AsyncClient(base_url=self.sandbox_url, trust_env=False) as client:

@@ -90,8 +90,9 @@ async def _release(transaction: Transaction, lane: Lane, now: datetime) -> None:
     taken = await _taken(connection, shares, lane.route)
     repeated = [again(one, jobs[one.chunk.job_id], now) for one in (*due, *ready)]
     await _start(transaction, jobs, [*map(_task_of, repeated), *taken], now)
-    await chunk_rows.release_again(connection, repeated)
-    new = await _cut(connection, taken, lane.route, jobs=jobs, now=now)
+    if repeated:
+        await chunk_rows.release_again(connection, repeated)
+    new = await _cut(connection, taken, lane.route, jobs=jobs, now=now) if taken else []
     for chunk in (*repeated, *new):
         transaction.say(*requests(chunk, jobs[chunk.job_id], now))
 
