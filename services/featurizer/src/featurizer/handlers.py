@@ -10,7 +10,6 @@ import pyarrow as pa
 import structlog
 from numpy.typing import NDArray
 
-from candlelog.events.candles import CandleBatchV1
 from candlelog.events.features import (
     ChunkFeatures,
     FeatureBatchHeaderV1,
@@ -94,9 +93,8 @@ class Featurize:
         event = item.event
         if not isinstance(event, Request):
             return Skip("nothing to compute")
-        timeframe = event.header.timeframe if isinstance(event, CandleBatchV1) else event.timeframe
-        if timeframe not in TIMEFRAMES:
-            return Reject(f"unknown timeframe {timeframe!r}")
+        if event.timeframe not in TIMEFRAMES:
+            return Reject(f"unknown timeframe {event.timeframe!r}")
         unknown = [
             feature_set for feature_set in sets_asked(event) if feature_set not in self._sets
         ]

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from candlelog.events.codec import decode_headers
 from candlelog.events.topics import CANDLES, REPLAY_REQUESTED
 from candlelog.lifecycle import VERSION, Runtime
 from candlelog.log.dead_letters import DeadLetters
@@ -35,7 +36,7 @@ async def serve(
         settings.kafka_bootstrap,
         runtime.group,
         runtime.topics(CANDLES.name, REPLAY_REQUESTED.name),
-        Handling(featurize, letters, clock=runtime.clock),
+        Handling(featurize, letters, clock=runtime.clock, decode=decode_headers),
         clock=runtime.clock,
         gathering=Gathering(
             watermarks,

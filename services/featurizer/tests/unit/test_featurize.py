@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from candlelog.clock import SystemClock
 from candlelog.events.candles import CANDLE_SCHEMA, CandleBatchHeaderV1, CandleBatchV1
-from candlelog.events.codec import Message
+from candlelog.events.codec import Message, decode_headers
 from candlelog.events.feature_sets import DEFAULT, FeatureSetRef
 from candlelog.events.features import FeatureBatchV1
 from candlelog.events.fields import EARLIEST, LATEST
@@ -114,7 +114,8 @@ class Desk:
     def _received(self, offset: int, event: Message) -> Received:
         sent = self.publisher.outgoing(event)
         partition = Partition(sent.topic, self.partition.number)
-        return receive(Record(partition, offset, sent.key, sent.value, sent.headers, START))
+        record = Record(partition, offset, sent.key, sent.value, sent.headers, START)
+        return receive(record, decode_headers)
 
     @property
     def batches(self) -> list[FeatureBatchV1]:
@@ -207,7 +208,8 @@ async def test_the_chunk_of_a_batch_is_answered_behind_its_features(desk: Desk):
 
 
 async def test_a_chunk_without_candles_is_answered(desk: Desk):
-    empty = CandleBatchV1(header([0, 9]), pa.RecordBatch.from_pylist([], schema=CANDLE_SCHEMA))
+    nothing = header([0, 9]).model_copy(update={"answer": "empty"})
+    empty = CandleBatchV1(nothing, pa.RecordBatch.from_pylist([], schema=CANDLE_SCHEMA))
     desk.store(empty, 0)
     await desk.handle((0, empty))
     (only,) = desk.batches

@@ -1,5 +1,7 @@
 """Bytes to events and back."""
 
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
 from typing import Final, TypeVar
 
 import pyarrow as pa
@@ -18,6 +20,9 @@ from candlelog.events.registry import EVENTS
 
 Message = Event | CandleBatchV1 | FeatureBatchV1
 """Everything that may stand on the log."""
+
+Decode = Callable[[str, bytes], Message]
+"""The event of a type in these bytes; raises `UndecodableError`."""
 
 ARROW_HEADERS: Final = frozenset({CandleBatchHeaderV1, FeatureBatchHeaderV1})
 """Events that travel with rows, in the metadata of an Arrow stream."""
@@ -68,6 +73,17 @@ def decode(ce_type: str, value: bytes) -> Message:
         raise UndecodableError(f"{ce_type}: {_first(error)}") from error
 
 
+def decode_headers(ce_type: str, value: bytes) -> Message:
+    """As `decode`, but of a batch of candles the header alone: for who reads the rows elsewhere.
+
+    The rows are not looked at, and may be broken.
+    """
+    if EVENTS.get(ce_type) is not CandleBatchHeaderV1:
+        return decode(ce_type, value)
+    with _stream(CandleBatchHeaderV1, value) as (header, _):
+        return header
+
+
 def _candles(header: CandleBatchHeaderV1, rows: pa.RecordBatch) -> CandleBatchV1:
     _require(rows, CANDLE_SCHEMA, "candle")
     return CandleBatchV1(header, rows)
@@ -82,21 +98,29 @@ def _features(header: FeatureBatchHeaderV1, rows: pa.RecordBatch) -> FeatureBatc
 
 
 def _opened(model: type[HeaderT], value: bytes) -> tuple[HeaderT, pa.RecordBatch]:
+    with _stream(model, value) as (header, reader):
+        rows, *others = reader
+        rows.validate(full=True)
+    if others:
+        raise UndecodableError("an Arrow stream of more than one batch")
+    return header, rows
+
+
+@contextmanager
+def _stream(
+    model: type[HeaderT], value: bytes
+) -> Generator[tuple[HeaderT, Iterable[pa.RecordBatch]]]:
+    """The header, and the stream behind it; whatever is wrong with either is `UndecodableError`."""
     try:
         with pa.ipc.open_stream(value) as reader:
             metadata = reader.schema.metadata or {}
-            header = model.model_validate_json(metadata[_HEADER], extra="ignore")
-            rows, *others = reader
-            rows.validate(full=True)
+            yield model.model_validate_json(metadata[_HEADER], extra="ignore"), reader
     except KeyError as error:
         raise UndecodableError("a batch without a header") from error
     except ValidationError as error:
         raise UndecodableError(f"{model.ce_type}: {_first(error)}") from error
     except (pa.ArrowException, OSError, ValueError) as error:
         raise UndecodableError(f"not an Arrow stream of one batch: {error}") from error
-    if others:
-        raise UndecodableError("an Arrow stream of more than one batch")
-    return header, rows
 
 
 def _require(rows: pa.RecordBatch, schema: pa.Schema, kind: str) -> None:

@@ -105,7 +105,7 @@ def _chunks(event: Message | None) -> list[tuple[Chunk, int, int]]:
             return [(event.header, 1, 1)]
         case FeatureBatchV1():
             return [(chunk, 1, 1) for chunk in event.header.answers]
-        case ReplayRequestedV1():
+        case CandleBatchHeaderV1() | ReplayRequestedV1():
             return [(event, 1, 1)]
         case FetchRequestedV1():
             return [(event, event.attempt, event.max_attempts)]

@@ -12,6 +12,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
 from candlelog.clock import Clock
 from candlelog.errors import Fatal, Unavailable
+from candlelog.events.codec import Decode, decode
 from candlelog.log.backoff import full_jitter
 from candlelog.log.dead_letters import DeadLetter, DeadLetters
 from candlelog.log.outcome import Outcome
@@ -59,6 +60,7 @@ class Handling:
         dead_letters: DeadLetters,
         *,
         clock: Clock,
+        decode: Decode = decode,
         random: Random | None = None,
         rejects_limit: int = 100,
     ) -> None:
@@ -67,6 +69,7 @@ class Handling:
         self._handle = handle
         self._dead_letters = dead_letters
         self._clock = clock
+        self._decode = decode
         self._random = random or Random()
         self._rejects_limit = rejects_limit
         self._rejects_in_a_row = 0
@@ -76,7 +79,7 @@ class Handling:
 
         Raises `DroppedError` when they are let go meanwhile.
         """
-        items = [opened(record) for record in records]
+        items = [opened(record, self._decode) for record in records]
         received = [item for item in items if isinstance(item, Received)]
         with _trace_of(received):
             outcomes = await self._persist(self._call, received) if received else ()

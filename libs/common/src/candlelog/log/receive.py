@@ -4,14 +4,14 @@ from typing import Final
 
 import structlog
 
-from candlelog.events.codec import Message, UndecodableError, decode
+from candlelog.events.codec import Decode, Message, UndecodableError, decode
 from candlelog.events.envelope import Envelope
 from candlelog.log.types import Received, Record
 
 _LOGGER: Final = structlog.get_logger()
 
 
-def receive(record: Record) -> Received:
+def receive(record: Record, decode: Decode = decode) -> Received:
     """Read envelope and event; raises `UndecodableError` for whatever is no event of ours."""
     envelope = _envelope(record)
     if record.value is None:

@@ -7,7 +7,7 @@ from typing import Final
 
 import structlog
 
-from candlelog.events.codec import UndecodableError
+from candlelog.events.codec import Decode, UndecodableError
 from candlelog.log.dead_letters import DeadLetter
 from candlelog.log.outcome import Outcome, Reject, Skip
 from candlelog.log.receive import receive
@@ -21,10 +21,10 @@ _STACK_LIMIT: Final = 8000
 _LOGGER: Final = structlog.get_logger()
 
 
-def opened(record: Record) -> Received | DeadLetter:
+def opened(record: Record, decode: Decode) -> Received | DeadLetter:
     """The event of a record, or the letter to bury it with."""
     try:
-        return receive(record)
+        return receive(record, decode)
     except UndecodableError as error:
         stack = "".join(traceback.format_exception(error))
         return DeadLetter(record, str(error)[:_REASON_LIMIT], stack[:_STACK_LIMIT])

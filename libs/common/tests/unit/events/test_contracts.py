@@ -10,7 +10,8 @@ import pytest
 from pydantic import ValidationError
 
 from candlelog.events.asyncapi import render
-from candlelog.events.codec import ARROW_HEADERS, UndecodableError, decode, encode
+from candlelog.events.candles import CandleBatchV1
+from candlelog.events.codec import ARROW_HEADERS, UndecodableError, decode, decode_headers, encode
 from candlelog.events.envelope import Envelope
 from candlelog.events.examples import Example, load_examples
 from candlelog.events.features import OPEN_TIME, FeatureBatchV1
@@ -56,6 +57,13 @@ def test_an_event_still_says_what_its_golden_example_says(example: Example):
 @by_type
 def test_the_key_of_an_event_is_that_of_its_golden_example(example: Example):
     assert decode(example.ce_type, example.value).key.encode() == example.key
+
+
+@by_type
+def test_headers_read_alone_are_those_of_the_event(example: Example):
+    event = decode(example.ce_type, example.value)
+    header = event.header if isinstance(event, CandleBatchV1) else event
+    assert decode_headers(example.ce_type, example.value) == header
 
 
 @by_type

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from candlelog.clock import ManualClock
-from candlelog.events.codec import UndecodableError, decode, encode
+from candlelog.events.codec import UndecodableError, decode, decode_headers, encode
 from candlelog.events.envelope import Envelope
 from candlelog.events.examples import load_examples
 from candlelog.events.jobs import ListMarketsV1
@@ -102,10 +102,11 @@ async def test_a_dead_letter_keeps_bytes_and_headers_and_says_who_gave_up_and_wh
         "candlelog.replay.requested.v1",
     ],
 )
-async def test_a_chunk_that_is_buried_is_failed_for_good(bench, ce_type):
+@pytest.mark.parametrize("read", [decode, decode_headers])
+async def test_a_chunk_that_is_buried_is_failed_for_good(bench, ce_type, read):
     (example,) = (each for each in load_examples() if each.ce_type == ce_type)
     record = Record(Partition("t", 0), 1, example.key, example.value, example.headers, T0)
-    event = decode(ce_type, example.value)
+    event = read(ce_type, example.value)
     letters = DeadLetters(bench.publisher, service="featurizer", version="1.2.3")
     await letters.bury([DeadLetter(record, "broken", event=event)])
 
@@ -125,12 +126,13 @@ async def test_a_value_beyond_the_limit_is_cut_and_its_length_is_told(bench):
     assert dict(letter.headers)["cut_from_bytes"] == str(len(value)).encode()
 
 
-@given(st.binary(max_size=200), st.sampled_from(["json", "arrow", "other"]))
-def test_no_bytes_raise_anything_but_undecodable(value, kind):
+@pytest.mark.parametrize("read", [decode, decode_headers])
+@given(value=st.binary(max_size=200), kind=st.sampled_from(["json", "arrow", "other"]))
+def test_no_bytes_raise_anything_but_undecodable(read, value, kind):
     types = {"json": EVENT.ce_type, "arrow": "candlelog.candles.batch.v1", "other": "x"}
     headers = Envelope("1", types[kind], "s", T0, "k", "c").headers()
     with pytest.raises(UndecodableError):
-        receive(Record(Partition("t", 0), 0, None, value, headers, T0))
+        receive(Record(Partition("t", 0), 0, None, value, headers, T0), read)
 
 
 @given(
@@ -141,14 +143,15 @@ def test_no_headers_raise_anything_but_undecodable(headers):
         receive(Record(Partition("t", 0), 0, None, b"{}", tuple(headers), T0))
 
 
-@given(st.data())
-def test_a_damaged_batch_is_undecodable_or_still_a_batch(candle_batch_bytes, data):
+@pytest.mark.parametrize("read", [decode, decode_headers])
+@given(data=st.data())
+def test_a_damaged_batch_is_undecodable_or_still_a_batch(candle_batch_bytes, read, data):
     at = data.draw(st.integers(0, len(candle_batch_bytes) - 1))
     damage = data.draw(st.binary(min_size=1, max_size=8))
     value = candle_batch_bytes[:at] + damage + candle_batch_bytes[at + len(damage) :]
     headers = Envelope("1", "candlelog.candles.batch.v1", "s", T0, "k", "c").headers()
     with suppress(UndecodableError):
-        receive(Record(Partition("t", 0), 0, None, value, headers, T0))
+        receive(Record(Partition("t", 0), 0, None, value, headers, T0), read)
 
 
 @pytest.fixture(scope="module")

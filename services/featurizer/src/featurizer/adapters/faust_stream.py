@@ -30,6 +30,11 @@ from featurizer.adapters.gathering import Gathering, Taken
 _JOIN_SECONDS: Final = 3 * REBALANCE_MS / 1000
 """How long it may take to get partitions. Faust that meets a broker which is away just then may
 neither get any nor say so."""
+_AHEAD: Final = 64
+"""Records that Faust takes at once, and as many again that wait for the agent: up to 20 MB each,
+where they are parts of an archive's files."""
+_PARTITION_BYTES: Final = 256 * 1024
+"""What one answer of the broker brings of each partition; a larger record still comes."""
 _LOOK_SECONDS: Final = 1.0
 _ANSWER_SECONDS: Final = 5.0
 
@@ -189,7 +194,8 @@ def _app(bootstrap: str, group: str) -> Any:
         broker=[f"aiokafka://{address}" for address in bootstrap.split(",")],
         autodiscover=False,
         broker_commit_interval=1.0,
-        broker_max_poll_records=500,
+        broker_max_poll_records=_AHEAD,
+        consumer_max_fetch_size=_PARTITION_BYTES,
         broker_max_poll_interval=3600.0,
         # With Faust's own minute nobody reads so long when a member was killed.
         broker_session_timeout=SESSION_MS / 1000,
@@ -198,7 +204,7 @@ def _app(bootstrap: str, group: str) -> Any:
         consumer_auto_offset_reset="earliest",
         # A rebalance does not wait for a group that waits for the sink: its events come again.
         stream_wait_empty=False,
-        stream_buffer_maxsize=512,
+        stream_buffer_maxsize=_AHEAD,
         topic_allow_declare=False,
         topic_disable_leader=True,
         web_enabled=False,

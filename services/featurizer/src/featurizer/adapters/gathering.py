@@ -11,8 +11,8 @@ from featurizer.domain.positions import place, positions
 from featurizer.ports import Barrier
 
 _BYTES: Final = 8 * 1024 * 1024
-"""Of a group, and of what waits: records in hand are in memory twice, as they came and decoded.
-Pages of an API have some 30,000 each, parts of an archive's files ten times that."""
+"""Of a group, and of what waits. Pages of an API have some 30,000 each, parts of an archive's files
+ten times that."""
 
 
 @dataclass(frozen=True, slots=True)

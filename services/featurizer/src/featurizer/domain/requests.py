@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from candlelog.events.candles import CandleBatchHeaderV1, CandleBatchV1
+from candlelog.events.candles import CandleBatchHeaderV1
 from candlelog.events.feature_sets import FeatureSetRef
 from candlelog.events.features import ChunkFeatures
 from candlelog.events.replay import ReplayRequestedV1
@@ -48,7 +48,7 @@ class Work:
         return sorted({*self.builds, *first, *kept}, key=lambda each: (each[0].text, each[1]))
 
 
-Request = CandleBatchV1 | ReplayRequestedV1
+Request = CandleBatchHeaderV1 | ReplayRequestedV1
 
 FIRST_BUILD: Final = 0
 
@@ -57,7 +57,7 @@ def work_of(events: Iterable[Request]) -> dict[Series, Work]:
     """The work of a group; spans of a series that overlap or touch are one."""
     found: dict[Series, Work] = {}
     for event in events:
-        if isinstance(event, CandleBatchV1):
+        if isinstance(event, CandleBatchHeaderV1):
             _add_batch(found, event)
         else:
             _add_request(found, event)
@@ -68,12 +68,11 @@ def work_of(events: Iterable[Request]) -> dict[Series, Work]:
 
 def sets_asked(event: Request) -> tuple[FeatureSetRef, ...]:
     """The feature sets that an event names."""
-    return event.header.feature_sets if isinstance(event, CandleBatchV1) else (event.feature_set,)
+    return event.feature_sets if isinstance(event, CandleBatchHeaderV1) else (event.feature_set,)
 
 
-def _add_batch(found: dict[Series, Work], event: CandleBatchV1) -> None:
-    header = event.header
-    if not header.feature_sets and not event.rows.num_rows:
+def _add_batch(found: dict[Series, Work], header: CandleBatchHeaderV1) -> None:
+    if not header.feature_sets and header.answer == "empty":
         return
     span = TimeRange(header.start, header.end)
     work = found.setdefault(Series(header.exchange, header.symbol, header.timeframe), Work())
@@ -91,7 +90,7 @@ def _add_request(found: dict[Series, Work], event: ReplayRequestedV1) -> None:
     work.asked.append(Asked(_chunk(event), span))
 
 
-def _chunk(event: CandleBatchHeaderV1 | ReplayRequestedV1) -> ChunkFeatures:
+def _chunk(event: Request) -> ChunkFeatures:
     return ChunkFeatures(
         job_id=event.job_id,
         task_id=event.task_id,
