@@ -38,7 +38,7 @@ pytestmark = [pytest.mark.connected, pytest.mark.faults, pytest.mark.timeout(180
 
 HISTORIES = int(os.environ.get("CANDLELOG_HISTORIES", "25"))
 KINDS = (CancelJobV1, PauseJobV1, ResumeJobV1, RetryJobV1)
-WAYS = ("stored", "passing", "final", "later")
+WAYS = ("stored", "fetched", "passing", "final", "later")
 SYMBOLS = ("S0/USDT", "S1/USDT", "S2/USDT")
 MOVES = {
     (before, after)
@@ -106,6 +106,8 @@ def answers(desk, request: FetchRequestedV1, way: str) -> Iterable[object]:
     match way:
         case "stored":
             return desk.stored(request)
+        case "fetched":
+            return desk.stored(request)[:1]
         case "later":
             return [ChunkDeferredV1(**fields, until=now, reason="later", deferred_at=now)]
         case _:
@@ -124,6 +126,7 @@ class History:
         self.desk, self.submission = desk, submission
         self.jobs: list[UUID] = []
         self._unanswered: list[FetchRequestedV1] = []
+        self._on_the_log: list[FetchRequestedV1] = []
         self._seen: set[tuple[UUID, int]] = set()
 
     async def step(self, step: Submit | Steer | Answer | Wait) -> None:
@@ -137,6 +140,7 @@ class History:
                 await self.desk.say(self.command(kind, self.jobs[number], symbols))
             case Answer(count, way):
                 taken, self._unanswered = self._unanswered[:count], self._unanswered[count:]
+                self._on_the_log += taken if way == "fetched" else ()
                 for request in taken:
                     await self.desk.say(*answers(self.desk, request, way))
             case Wait(seconds):
@@ -170,7 +174,10 @@ class History:
             assert request.task_id not in control.stopped
 
     async def settle(self) -> None:
-        """Have everything go on, and everything that is asked for answered."""
+        """Have everything go on, and everything that is asked for answered; the sink stores what
+        the log holds."""
+        for request in self._on_the_log:
+            await self.desk.say(*self.desk.stored(request)[1:])
         for _ in range(60):
             for request in self._unanswered:
                 await self.desk.say(*self.desk.stored(request))

@@ -413,6 +413,23 @@ async def test_a_retry_of_a_job_everything_of_which_has_arrived_completes_it(
     assert len(desk.said(FetchRequestedV1)) == 3
 
 
+async def test_a_retry_of_a_job_what_was_missing_of_which_came_late_completes_it(
+    desk, submission, steering
+):
+    job = submission()
+    desk.answer = lambda r: failed(r) if r.start == job.start else desk.stored(r)
+    await desk.say(job)
+    await desk.finish()
+    assert desk.states(job.job_id)[-1] == "completed_with_errors"
+    (given_up,) = (r for r in desk.said(FetchRequestedV1) if r.start == job.start)
+    await desk.say(*desk.stored(given_up))
+    await desk.finish()
+    await desk.say(steering(RetryJobV1, job))
+    await desk.finish()
+    assert desk.states(job.job_id)[-2:] == ["queued", "completed"]
+    assert len(desk.said(FetchRequestedV1)) == 3
+
+
 async def test_only_what_failed_is_retried_with_all_its_attempts(desk, big, steering):
     desk.answer = lambda r: failed(r) if r.symbol == "S2/USDT" else desk.stored(r)
     await desk.say(big)

@@ -1,5 +1,6 @@
 """What a command changes: every pair of a state and an action, for jobs and for tasks."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -8,6 +9,7 @@ import pytest
 from candlelog.events.jobs import CancelJobV1, PauseJobV1, ResumeJobV1, RetryJobV1, SteerJob
 from candlelog.market.states import TERMINAL, Action, Refusal, Status, transition
 from coordinator.domain.jobs import Job
+from coordinator.domain.outcomes import TaskCounts
 from coordinator.domain.steering import Decision, Task, decide
 
 JOB, COMMAND = UUID(int=1), UUID(int=9)
@@ -25,7 +27,8 @@ def job(status: Status, steered_by: UUID | None = None) -> Job:
 
 
 def task(task_id: UUID, status: Status, symbol: str = "A/B", *, failed: int = 1) -> Task:
-    return Task(task_id, symbol, status, failed, planned=True)
+    counts = TaskCounts(3, 3 - failed, failed, 30, 20, 0)
+    return Task(task_id, symbol, status, planned=True, counts=counts)
 
 
 def command(
@@ -139,13 +142,19 @@ def test_what_was_answered_is_not_retried_and_the_reason_tells_of_gaps():
     assert "/gaps/fill" in decision.reason
 
 
+@pytest.mark.parametrize("status", [Status.FAILED, Status.COMPLETED_WITH_ERRORS])
+def test_a_task_of_which_everything_came_after_its_end_can_be_retried(status: Status):
+    whole = replace(task(A, status), counts=TaskCounts(3, 3, 0, 30, 30, 0))
+    assert of_all(Action.RETRY, status, whole).tasks == {A: Status.QUEUED}
+
+
 def test_what_was_cancelled_goes_on_though_nothing_failed():
     cancelled = task(A, Status.CANCELLED, failed=0)
     assert of_all(Action.RETRY, Status.CANCELLED, cancelled).tasks == {A: Status.QUEUED}
 
 
 def test_a_task_whose_plan_was_not_kept_cannot_be_retried():
-    lost = Task(A, "A/B", Status.CANCELLED, 0, planned=False)
+    lost = replace(task(A, Status.CANCELLED), planned=False)
     decision = of_all(Action.RETRY, Status.CANCELLED, lost)
     assert (decision.code, "submit it again" in decision.reason) == ("nothing_to_do", True)
 

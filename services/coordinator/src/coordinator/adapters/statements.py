@@ -123,8 +123,9 @@ RETURNING tasks.job_id, tasks.task_id, tasks.status, version
 """
 
 TASKS_TO_STEER: Final = """
-SELECT task_id, symbol, status, chunks_failed,
-       EXISTS (SELECT FROM queues WHERE queues.task_id = tasks.task_id) AS planned
+SELECT task_id, symbol, status,
+       EXISTS (SELECT FROM queues WHERE queues.task_id = tasks.task_id) AS planned,
+       chunks_total, chunks_stored, chunks_failed, slots_asked, slots_explained, quarantined
 FROM tasks WHERE job_id = $1 ORDER BY position
 """
 

@@ -122,7 +122,9 @@ async def queued(connection: Connection, tasks: Iterable[TaskKey]) -> list[TaskK
 async def to_steer(connection: Connection, job_id: UUID) -> list[Task]:
     """The tasks of a job as a command finds them, in order."""
     rows = await connection.fetch(statements.TASKS_TO_STEER, job_id)
-    return [Task(row[0], row[1], Status(row[2]), *tuple(row)[3:]) for row in rows]
+    return [
+        Task(row[0], row[1], Status(row[2]), row[3], TaskCounts(*tuple(row)[4:])) for row in rows
+    ]
 
 
 async def stopped(connection: Connection, job_ids: Iterable[UUID]) -> dict[UUID, list[UUID]]:

@@ -9,6 +9,7 @@ from uuid import UUID
 from candlelog.events.jobs import SteerJob
 from candlelog.market.states import TERMINAL, Action, Refusal, Status, transition
 from coordinator.domain.jobs import Job
+from coordinator.domain.outcomes import TaskCounts, task_end
 
 _DONE: Final = {
     Action.CANCEL: "cancelled",
@@ -25,8 +26,14 @@ class Task:
     task_id: UUID
     symbol: str
     status: Status
-    chunks_failed: int
     planned: bool
+    counts: TaskCounts
+
+    @property
+    def as_counted(self) -> bool:
+        """Whether it ended as its counts say: of one that was given up more may have come since."""
+        end = task_end(self.counts)
+        return end is not None and transition(Status.RUNNING, end) is self.status
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +141,7 @@ def _after(task: Task, action: Action) -> Status | Refusal:
     after = transition(task.status, action)
     if isinstance(after, Refusal) or action is not Action.RETRY:
         return after
-    if task.status is not Status.CANCELLED and not task.chunks_failed:
+    if task.as_counted and not task.counts.chunks_failed:
         return Refusal("every chunk was answered; what is missing are gaps: POST /gaps/fill")
     return after if task.planned else Refusal("its plan was not kept: submit it again")
 

@@ -80,7 +80,7 @@ async def _count(
     ended.subtract(before[task].status for task in states)
     await job_rows.count_tasks(transaction.connection, {job.job_id: ended})
     retried = {
-        TaskKey(job.job_id, task): Change(failed=-before[task].chunks_failed)
+        TaskKey(job.job_id, task): Change(failed=-before[task].counts.chunks_failed)
         for task, status in states.items()
         if status is Status.QUEUED
     }
