@@ -10,7 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from candlelog.events.feature_sets import DEFAULT
+from candlelog.events.fields import EARLIEST
 from candlelog.market.series import Series
+from candlelog.market.timeframe import milliseconds
 from candlelog.stores.clickhouse import ClickHouse
 from candlelog.stores.migrations import migrate_clickhouse, migrations_directory
 from featurizer.adapters.candles import ClickHouseStored
@@ -108,6 +110,12 @@ async def test_candles_far_away_are_found_across_holes(store: Store):
     await store.put(BTC, dict.fromkeys([0, 1, 500_000, 900_000, 900_001, 2_000_000], 5.0))
     found = await minutes(store, 600_000, before=3, most=3)
     assert found == [0, 1, 500_000, 900_000, 900_001, 2_000_000]
+
+
+async def test_a_series_is_read_from_its_beginning(store: Store):
+    await store.put(BTC, dict.fromkeys([3, 7, 8], 5.0))
+    found = await store.stored.candles(BTC, milliseconds(EARLIEST), before=5, most=2)
+    assert found.open_time.tolist() == [START + 3 * MINUTE, START + 7 * MINUTE]
 
 
 async def test_there_may_be_fewer_candles_than_wanted(store: Store):

@@ -69,6 +69,8 @@ class ClickHouseStored:
 
     async def candles(self, series: Series, start: int, *, before: int, most: int) -> Columns:
         """The candles, from one read of a stretch that is wide enough to hold them."""
+        if start <= _FIRST:  # all there is: read from where that begins
+            start = await self._one(series, _NEXT, start, wanted=True) or start
         step = _step(series) * _ROOM
         low, high = int(start - before * step), int(start + most * step)
         wider = 1
