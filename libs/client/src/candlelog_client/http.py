@@ -89,6 +89,10 @@ class Http:
             return await self._answer(request)
         return await self._retried(self._answer, request)
 
+    async def delete(self, path: str) -> Any:
+        """The parsed answer of a DELETE, which is sent once."""
+        return await self._answer(self._client.build_request("DELETE", path))
+
     @asynccontextmanager
     async def stream(
         self, path: str, parameters: Parameters | None = None, *, accept: str

@@ -40,7 +40,8 @@ class JobRequest(TypedDict, total=False):
     label: str
 
 
-Action = Literal["cancel", "pause", "resume", "retry"]
+PartialAction = Literal["cancel", "pause", "resume", "retry"]
+Action = Literal[PartialAction, "delete"]
 
 
 class Which(TypedDict, total=False):
@@ -112,8 +113,15 @@ class Jobs:
         """
         return await self.steer("retry", job_id, **which)
 
-    async def steer(self, action: Action, job_id: str, **which: Unpack[Which]) -> Job:
-        """Any of the four, by its name."""
+    async def delete(self, job_id: str) -> Job:
+        """Forget a job that is over, and return it as it was; what it stored stays.
+
+        Raises `NotFound`, or `Conflict` when it is not over, or is a replay.
+        """
+        return Job.model_validate(await self._http.delete(f"/jobs/{path_part(job_id)}"))
+
+    async def steer(self, action: PartialAction, job_id: str, **which: Unpack[Which]) -> Job:
+        """Any of the four that can be about some tasks alone, by its name."""
         names = {"symbols": which.get("symbols", ()), "tasks": which.get("tasks", ())}
         body = {name: list(given) for name, given in names.items() if given}
         answer = await self._http.post(f"/jobs/{path_part(job_id)}/{action}", body)

@@ -7,7 +7,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 T = TypeVar("T")
 
-FINISHED = frozenset({"completed", "completed_with_errors", "failed", "cancelled"})
+FINISHED = frozenset({"completed", "completed_with_errors", "failed", "cancelled", "deleted"})
 """Statuses a job does not leave by itself."""
 
 

@@ -128,7 +128,7 @@ def test_of_a_paused_job_nothing_is_retried():
     assert "resume it first" in decide(job(Status.PAUSED), tasks, named).reason
 
 
-@pytest.mark.parametrize("status", sorted(TERMINAL - {Status.COMPLETED}))
+@pytest.mark.parametrize("status", sorted(TERMINAL - {Status.COMPLETED, Status.DELETED}))
 def test_a_task_of_a_job_that_is_over_takes_the_job_with_it(status: Status):
     tasks = task(A, Status.FAILED), task(B, Status.COMPLETED)
     decision = decide(job(status), tasks, command(Action.RETRY, tasks=(A,)))

@@ -134,6 +134,7 @@ async def coordinator(served: Any, answer: Any) -> AsyncIterator[None]:
 
 STATES: dict[str, Any] = {
     "cancel": "cancelled", "pause": "paused", "resume": "queued", "retry": "queued",
+    "delete": "deleted",
 }  # fmt: skip
 
 
@@ -181,7 +182,47 @@ async def test_a_refused_cancel_gives_the_coordinators_reason(
     assert answer.json()["detail"] == "it has ended"
 
 
-@pytest.mark.parametrize("action", STATES)
+async def deleted(api: Any, body: dict[str, Any], **headers: str) -> Any:
+    """The answer to a deletion, of a job that was made for it."""
+    job = (await api.http.post("/jobs", json=body, headers=headers)).json()
+    async with coordinator(api, consent):
+        return await api.http.delete(f"/jobs/{job['id']}")
+
+
+async def test_a_deleted_job_is_told_once_more_and_then_found_nowhere(
+    api: Any, second: Any, body: dict[str, Any]
+):
+    answer = await deleted(api, body)
+    job = answer.json()
+    assert (answer.status_code, job["status"]) == (202, "deleted")
+    assert job["tasks_total"] is not None
+    for path in (f"/jobs/{job['id']}", f"/jobs/{job['id']}/tasks"):
+        assert (await second.http.get(path)).status_code == 404
+    assert (await second.http.get("/jobs")).json()["items"] == []
+
+
+async def test_a_refused_deletion_gives_the_coordinators_reason(api: Any, body: dict[str, Any]):
+    job = (await api.http.post("/jobs", json=body)).json()
+    async with coordinator(api, refuse("invalid_transition")):
+        answer = await api.http.delete(f"/jobs/{job['id']}")
+    assert (answer.status_code, answer.json()["detail"]) == (409, "it has ended")
+    assert (await api.http.get(f"/jobs/{job['id']}")).status_code == 200
+
+
+async def test_the_key_of_a_deleted_job_makes_no_other(api: Any, body: dict[str, Any]):
+    key = {"Idempotency-Key": "mine"}
+    await deleted(api, body, **key)
+    answer = await api.http.post("/jobs", json=body, headers=key)
+    assert (answer.status_code, answer.json()["code"]) == (409, "job_deleted")
+
+
+async def test_a_deletion_is_of_a_whole_job(api: Any, body: dict[str, Any]):
+    job = (await api.http.post("/jobs", json=body)).json()
+    answer = await api.http.post(f"/jobs/{job['id']}/delete", json={"symbols": ["BTC/USDT"]})
+    assert answer.status_code == 422
+
+
+@pytest.mark.parametrize("action", ["cancel", "pause", "resume", "retry"])
 async def test_every_action_is_a_command_that_says_which_tasks_are_meant(
     api: Any, body: dict[str, Any], action: str
 ):

@@ -66,6 +66,8 @@ def story(random: Random) -> list[Message]:
         _job_state(job, 1, "queued"),
         _job_state(job, 2, "running"),
     ]  # fmt: skip
+    if random.random() < 0.3:
+        found.append(_job_state(job, 3, "deleted"))
     found += [_of_chunk(random, job, random.choice(tasks)) for _ in range(120)]
     found += [
         TaskStateChangedV1(job_id=job, task_id=task, version=1, state="completed", changed_at=T0)
@@ -234,3 +236,6 @@ async def test_replaying_the_log_into_an_empty_projection_gives_equal_tables(
     assert any(row["missing"] for row in live["tasks"])
     assert {row["state"] for row in live["gaps"]} == {"failed", "filled"}
     assert len(live["gap_fills"]) == 3 * len(stories)
+    deleted = {row["job_id"] for row in live["jobs"] if row["state"] == "deleted"}
+    assert 0 < len(deleted) < len(stories)
+    assert deleted.isdisjoint(row["job_id"] for row in (*live["tasks"], *live["chunks"]))

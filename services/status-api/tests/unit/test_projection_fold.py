@@ -299,7 +299,7 @@ def events_of(job: UUID, task: UUID) -> st.SearchStrategy[Message]:
     )
     chunk, version = st.integers(0, 4), st.integers(1, 4)
     route = st.sampled_from(["rest", "features"])
-    job_states = st.sampled_from(["queued", "running", "completed"])
+    job_states = st.sampled_from(["queued", "running", "completed", "deleted"])
     task_states = st.sampled_from(["running", "failed", "completed"])
     return st.one_of(
         st.sampled_from([planned(job, task), planned(job, task, features=True), accepted(job)]),
@@ -385,6 +385,8 @@ async def test_figures_say_what_the_chunks_say(histories: list[tuple[str, list[M
     rows, _ = await projected(records(histories), None)
     assert isinstance(rows, Rows)
     for job_id, job in rows.jobs.items():
+        if job.state == "deleted":
+            continue
         chunks = [chunk for chunk in rows.chunks.values() if chunk.job_id == job_id]
         with_features = any(row.features for row in rows.tasks.values() if row.job_id == job_id)
         done = [chunk.complete if with_features else chunk.stored for chunk in chunks]
@@ -396,6 +398,17 @@ async def test_figures_say_what_the_chunks_say(histories: list[tuple[str, list[M
         assert not any(
             chunk.state == "failed" and ended for chunk, ended in zip(chunks, done, strict=True)
         )
+
+
+@settings(max_examples=50, deadline=None)
+@given(histories())
+async def test_of_a_deleted_job_neither_tasks_nor_chunks_are_kept(
+    histories: list[tuple[str, list[Message]]],
+):
+    rows, _ = await projected(records(histories), None)
+    assert isinstance(rows, Rows)
+    kept = {row.job_id for row in (*rows.tasks.values(), *rows.chunks.values())}
+    assert kept.isdisjoint(job_id for job_id, job in rows.jobs.items() if job.state == "deleted")
 
 
 @given(st.data())

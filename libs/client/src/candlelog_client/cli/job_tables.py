@@ -19,6 +19,7 @@ _COLOURS = {
     "completed_with_errors": "yellow",
     "failed": "red",
     "cancelled": "red",
+    "deleted": "red",
     "running": "cyan",
     "paused": "yellow",
 }

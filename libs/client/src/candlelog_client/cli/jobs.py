@@ -1,4 +1,4 @@
-"""`candlelog jobs`: submit, list, show, watch; and cancel, pause, resume, retry."""
+"""`candlelog jobs`: submit, list, show, watch; and cancel, pause, resume, retry, delete."""
 
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from candlelog_client.client import Candlelog
-    from candlelog_client.jobs import Action, JobRequest
+    from candlelog_client.jobs import Action, JobRequest, PartialAction
     from candlelog_client.results import Job
 
 app = typer.Typer(no_args_is_help=True, help="Submit, follow and steer jobs.")
@@ -128,7 +128,7 @@ def watch(job_id: JobId, json: Json = False, data_dir: DataDir = DEFAULT_DATA_DI
     raise typer.Exit(of_status(job.status))
 
 
-def _command(action: "Action", says: str) -> None:
+def _command(action: "PartialAction", says: str) -> None:
     @app.command(action, help=says)
     def steer(  # pyright: ignore[reportUnusedFunction] -- typer has it
         job_ids: options.JobIds,
@@ -147,8 +147,19 @@ _command("resume", "Go on with what was paused.")
 _command("retry", "Ask again for what failed, and go on with what was cancelled.")
 
 
+@app.command()
+def delete(
+    job_ids: options.JobIds, *, json: Json = False, data_dir: DataDir = DEFAULT_DATA_DIR
+) -> None:
+    """Forget jobs that are over. What they stored stays."""
+    if len(job_ids) == 1:
+        _show(run(data_dir, lambda c: c.jobs.delete(job_ids[0])), json=json)
+    else:
+        _act("delete", job_ids, json=json, data_dir=data_dir)
+
+
 def _steer(
-    action: "Action",
+    action: "PartialAction",
     job_ids: list[str],
     symbols: list[str] | None,
     tasks: list[str] | None,
@@ -166,6 +177,10 @@ def _steer(
         return
     if symbols or tasks:
         output.fail("tasks and symbols are those of one job: give one id", Exit.USAGE)
+    _act(action, job_ids, json=json, data_dir=data_dir)
+
+
+def _act(action: "Action", job_ids: list[str], *, json: bool, data_dir: "Path") -> None:
     results = run(data_dir, lambda c: c.jobs.act(action, job_ids))
     if json:
         output.show_json(output.plain(results))

@@ -149,7 +149,7 @@ class SwitchReplayV1(Event):
         return str(self.job_id)
 
 
-SteerAction = Literal["cancel", "pause", "resume", "retry"]
+SteerAction = Literal["cancel", "pause", "resume", "retry", "delete"]
 
 
 class SteerJob(Event):
@@ -199,6 +199,13 @@ class RetryJobV1(SteerJob):
 
     ce_type: ClassVar[str] = "candlelog.jobs.retry.v1"
     action: ClassVar[SteerAction] = "retry"
+
+
+class DeleteJobV1(SteerJob):
+    """Forget a job that is over, as a whole. What it stored stays."""
+
+    ce_type: ClassVar[str] = "candlelog.jobs.delete.v1"
+    action: ClassVar[SteerAction] = "delete"
 
 
 class ListMarketsV1(Event):

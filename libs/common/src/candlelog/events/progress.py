@@ -21,7 +21,7 @@ from candlelog.events.jobs import SteerAction, SwitchAction
 
 JobStatus = Literal[
     "pending", "queued", "running", "paused",
-    "completed", "completed_with_errors", "failed", "cancelled",
+    "completed", "completed_with_errors", "failed", "cancelled", "deleted",
 ]  # fmt: skip
 
 

@@ -30,6 +30,7 @@ EVENTS: Final[dict[str, type[Event]]] = {
         jobs.PauseJobV1,
         jobs.ResumeJobV1,
         jobs.RetryJobV1,
+        jobs.DeleteJobV1,
         jobs.ListMarketsV1,
         jobs.JobControlV1,
         fetch.FetchRequestedV1,

@@ -16,6 +16,7 @@ class Status(StrEnum):
     COMPLETED_WITH_ERRORS = "completed_with_errors"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    DELETED = "deleted"
 
 
 class Action(StrEnum):
@@ -30,6 +31,7 @@ class Action(StrEnum):
     RESUME = "resume"
     CANCEL = "cancel"
     RETRY = "retry"
+    DELETE = "delete"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +41,10 @@ class Refusal:
     reason: str
 
 
-TERMINAL: Final = frozenset(
+_ENDED: Final = frozenset(
     {Status.COMPLETED, Status.COMPLETED_WITH_ERRORS, Status.FAILED, Status.CANCELLED}
 )
+TERMINAL: Final = _ENDED | {Status.DELETED}
 _ACTIVE: Final = frozenset({Status.PENDING, Status.QUEUED, Status.RUNNING})
 _PLANNED: Final = frozenset({Status.QUEUED, Status.RUNNING, Status.PAUSED})
 """What is on its way when a job is paused still arrives, and may be the last of it."""
@@ -59,6 +62,7 @@ _ALLOWED: Final[dict[Action, tuple[frozenset[Status], Status]]] = {
         frozenset({Status.FAILED, Status.COMPLETED_WITH_ERRORS, Status.CANCELLED}),
         Status.QUEUED,
     ),
+    Action.DELETE: (_ENDED, Status.DELETED),
 }
 
 

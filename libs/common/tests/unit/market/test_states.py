@@ -28,6 +28,10 @@ ALLOWED = {
     (Status.COMPLETED_WITH_ERRORS, Action.RETRY): Status.QUEUED,
     (Status.FAILED, Action.RETRY): Status.QUEUED,
     (Status.CANCELLED, Action.RETRY): Status.QUEUED,
+    (Status.COMPLETED, Action.DELETE): Status.DELETED,
+    (Status.COMPLETED_WITH_ERRORS, Action.DELETE): Status.DELETED,
+    (Status.FAILED, Action.DELETE): Status.DELETED,
+    (Status.CANCELLED, Action.DELETE): Status.DELETED,
 }
 REFUSED = [(s, a) for s in Status for a in Action if (s, a) not in ALLOWED]
 
@@ -46,11 +50,11 @@ def test_any_other_action_is_refused_with_a_reason_that_names_the_state(
     assert state in refusal.reason
 
 
-def test_nothing_but_retry_leaves_a_terminal_state():
+def test_nothing_but_retry_or_a_deletion_leaves_a_terminal_state():
     leaving = {
         action
         for state in TERMINAL
         for action in Action
         if not isinstance(transition(state, action), Refusal)
     }
-    assert leaving == {Action.RETRY}
+    assert leaving == {Action.RETRY, Action.DELETE}

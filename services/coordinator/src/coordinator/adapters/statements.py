@@ -159,6 +159,22 @@ FORGET_QUEUES: Final = "DELETE FROM queues WHERE task_id = ANY($1::uuid[])"
 
 FORGET_RANGES: Final = "DELETE FROM ranges WHERE task_id = ANY($1::uuid[])"
 
+FORGET_CHUNKS_OF_JOB: Final = """
+DELETE FROM chunks WHERE job_id = $1
+    AND NOT (route = 'rest' AND awaits_features AND NOT (state = 'failed' AND awaits_candles))
+"""
+
+FORGET_PLANS_OF_JOB: Final = """
+WITH of_job AS (DELETE FROM queues WHERE job_id = $1 RETURNING task_id)
+DELETE FROM ranges USING of_job WHERE ranges.task_id = of_job.task_id
+"""
+
+FORGET_TASKS_OF_JOB: Final = """
+DELETE FROM tasks WHERE job_id = $1 AND NOT EXISTS (
+    SELECT FROM chunks WHERE chunks.job_id = tasks.job_id AND chunks.task_id = tasks.task_id
+)
+"""
+
 # chunks
 
 LOCK_EXCHANGE: Final = """

@@ -169,6 +169,16 @@ async def forget_work(connection: Connection, tasks: Iterable[TaskKey]) -> None:
     await connection.execute(statements.FORGET_CHUNKS_OF_TASKS, task_ids)
 
 
+async def forget_job(connection: Connection, job_id: UUID) -> None:
+    """Drop the work and the tasks of a job; its own row stays, so that nobody submits it again.
+
+    What later jobs have to know stays too: chunks that features may still be awaited of.
+    """
+    await connection.execute(statements.FORGET_CHUNKS_OF_JOB, job_id)
+    await connection.execute(statements.FORGET_PLANS_OF_JOB, job_id)
+    await connection.execute(statements.FORGET_TASKS_OF_JOB, job_id)
+
+
 def _columns(tasks: Iterable[TaskKey]) -> tuple[list[UUID], list[UUID]]:
     listed = list(tasks)
     return [task.job_id for task in listed], [task.task_id for task in listed]

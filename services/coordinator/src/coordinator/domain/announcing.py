@@ -30,6 +30,7 @@ ControlState = Literal["running", "paused", "cancelled"]
 _CONTROLS: dict[Status, ControlState] = {
     Status.PAUSED: "paused",
     Status.CANCELLED: "cancelled",
+    Status.DELETED: "cancelled",
 }
 
 

@@ -16,6 +16,7 @@ _DONE: Final = {
     Action.PAUSE: "paused",
     Action.RESUME: "resumed",
     Action.RETRY: "retried",
+    Action.DELETE: "deleted",
 }
 
 
@@ -72,9 +73,21 @@ def decide(
         return Decision("accepted", f"it is {_DONE[action]}")
     if closed and action is Action.RETRY:
         return Decision("replay_closed", "the replay is closed: begin another")
+    if action is Action.DELETE:
+        return _of_the_job(job, command)
     if command.symbols or command.tasks:
         return _of_some(job, tasks, command, action)
     return _of_all(job, tasks, action)
+
+
+def _of_the_job(job: Job, command: SteerJob) -> Decision:
+    """Of a deletion: it is about the job as a whole, and its tasks go with it."""
+    if command.symbols or command.tasks:
+        return Decision("invalid_transition", "a job is deleted as a whole")
+    after = transition(job.status, Action.DELETE)
+    if isinstance(after, Refusal):
+        return Decision("invalid_transition", after.reason)
+    return _accepted(Action.DELETE, after, {})
 
 
 def _of_all(job: Job, tasks: Sequence[Task], action: Action) -> Decision:

@@ -36,7 +36,11 @@ async def steer(transaction: Transaction, command: SteerJob, now: datetime) -> N
     await job_rows.note_command(connection, job, command.correlation_id)
     if decision.job is not None:
         job = await _move_job(transaction, job, decision.job, now)
-    await _change_work(connection, job, decision.tasks)
+    if job.status is Status.DELETED:
+        await task_rows.forget_job(connection, job.job_id)
+        await job_rows.forget_claims(connection, [job.job_id])
+    else:
+        await _change_work(connection, job, decision.tasks)
     moved = await task_rows.move(
         connection, {TaskKey(job.job_id, task): status for task, status in decision.tasks.items()}
     )

@@ -28,6 +28,11 @@ class Job:
     missing: Periods = field(default_factory=Periods)
     tasks: tuple[TaskRow, ...] = ()
 
+    @property
+    def deleted(self) -> bool:
+        """Whether nothing but its id is to be known of it any more."""
+        return self.progress.state == "deleted"
+
 
 @dataclass(frozen=True, slots=True)
 class JobFilter:
@@ -55,7 +60,7 @@ class JobReader:
         self._pool = pool
 
     async def job(self, job_id: UUID) -> Job | None:
-        """One job, without tasks."""
+        """One job, without tasks; also one that was deleted."""
         with outages():
             record = await self._pool.fetchrow(statements.JOBS_BY_ID, [job_id])
         return None if record is None else job_of(record)
@@ -108,10 +113,10 @@ class JobReader:
         return {record["state"]: record["jobs"] for record in records}
 
     async def existing(self, job_ids: Collection[UUID]) -> set[UUID]:
-        """Which of these jobs there are."""
+        """Which of these jobs there are, and were not deleted."""
         with outages():
             records = await self._pool.fetch(statements.JOBS_BY_ID, list(job_ids))
-        return {record["s_job_id"] for record in records}
+        return {record["s_job_id"] for record in records if record["j_state"] != "deleted"}
 
     async def ping(self) -> None:
         """Return when Postgres answers."""

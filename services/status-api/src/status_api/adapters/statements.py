@@ -1,4 +1,7 @@
-"""Every SELECT on schema `status`. Values are bound; `$1` and so on are explained above each."""
+"""Every statement on schema `status` but those that follow from its tables.
+
+Values are bound; `$1` and so on are explained above each.
+"""
 
 from typing import Final
 
@@ -27,7 +30,8 @@ JOBS_BY_ID: Final = f"SELECT {_JOB} {_FROM} WHERE s.job_id = ANY($1::uuid[])"
 # status, symbol, kind, since, (submitted_at, job_id) of the last one seen: each may be null; limit
 JOBS_PAGE: Final = f"""
 SELECT {_JOB} {_FROM}
-WHERE ($1::text IS NULL OR coalesce(j.state, 'pending') = $1)
+WHERE j.state IS DISTINCT FROM 'deleted'
+  AND ($1::text IS NULL OR coalesce(j.state, 'pending') = $1)
   AND ($2::text IS NULL OR $2 = ANY(s.symbols))
   AND ($3::text IS NULL OR s.kind = $3)
   AND ($4::timestamptz IS NULL OR s.submitted_at >= $4)
@@ -71,7 +75,7 @@ SELECT topic, partition, next_offset FROM consumed_offsets WHERE topic = ANY($1:
 JOBS_OF_ALL: Final = f"""
 (SELECT {_JOB} {_FROM} WHERE j.state IS NULL OR j.state <> ALL($1::text[]))
 UNION ALL
-(SELECT {_JOB} {_FROM} WHERE j.state = ANY($1::text[])
+(SELECT {_JOB} {_FROM} WHERE j.state = ANY($1::text[]) AND j.state <> 'deleted'
  ORDER BY s.submitted_at DESC, s.job_id DESC LIMIT $2)
 """
 
@@ -101,7 +105,7 @@ LIMIT $3
 JOB_STATES_SINCE: Final = """
 SELECT coalesce(j.state, 'pending') AS state, count(*) AS jobs
 FROM submissions s LEFT JOIN jobs j USING (job_id)
-WHERE s.submitted_at >= $1 OR j.completed_at >= $1
+WHERE (s.submitted_at >= $1 OR j.completed_at >= $1) AND j.state IS DISTINCT FROM 'deleted'
 GROUP BY 1
 """
 
@@ -131,5 +135,13 @@ ORDER BY exchange, symbol, timeframe, range_start LIMIT $10
 
 # …, gap id
 GAP_BY_ID: Final = f"{_GAP} WHERE gap_id = $2"
+
+# job ids
+FORGET_CHUNKS: Final = """
+DELETE FROM chunks USING tasks
+WHERE chunks.task_id = tasks.task_id AND tasks.job_id = ANY($1::uuid[])
+"""
+
+FORGET_TASKS: Final = "DELETE FROM tasks WHERE job_id = ANY($1::uuid[])"
 
 PROJECTION: Final = "SELECT id FROM projection"

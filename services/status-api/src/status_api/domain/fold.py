@@ -1,7 +1,8 @@
 """Events onto rows: the whole meaning of the projection, and nothing else.
 
 The events of a job stand in one partition of each topic, in order. Folding an event twice changes
-nothing the second time: states move by version, and counters move with the chunk's own row.
+nothing the second time: states move by version, and counters move with the chunk's own row. Of a
+job that was deleted nothing is folded any more.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -30,6 +31,7 @@ from candlelog.events.progress import (
     TaskStateChangedV1,
 )
 from candlelog.events.rebuild import PartRebuiltV1, ShadowChangedV1
+from candlelog.market.states import Status
 from status_api.domain import chunks, shadows
 from status_api.domain.rows import (
     Answer,
@@ -99,9 +101,16 @@ def fold(known: Rows, landed: Sequence[Landed]) -> Rows:
     changed = Rows()
     for each in landed:
         step = _STEPS.get(type(each.event))
-        if step is not None:
+        if step is not None and not _of_deleted(known, each.event):
             step(_Batch(known, changed, each), each.event)
     return changed
+
+
+def _of_deleted(known: Rows, event: Any) -> bool:
+    if type(event) not in _JOB_EVENTS:
+        return False
+    job = known.jobs.get(event.job_id)
+    return job is not None and job.state == Status.DELETED
 
 
 @dataclass(frozen=True, slots=True)

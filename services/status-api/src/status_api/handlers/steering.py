@@ -1,8 +1,8 @@
-"""`/jobs/{id}/cancel|pause|resume|retry` and `/jobs/actions`: jobs are stopped and go on."""
+"""`/jobs/{id}/cancel|pause|resume|retry`, `/jobs/actions`, and jobs that are deleted."""
 
 import asyncio
 from collections.abc import Sequence
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Response
@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from candlelog.errors import Unavailable
 from candlelog.events.jobs import (
     CancelJobV1,
+    DeleteJobV1,
     PauseJobV1,
     ResumeJobV1,
     RetryJobV1,
@@ -26,7 +27,14 @@ from status_api.handlers.answers import json_response
 from status_api.handlers.candle_replays import is_candle_replay
 from status_api.handlers.context import Context, Ctx, Who
 from status_api.handlers.parameters import JobId
-from status_api.handlers.submitting import accepted, decided, decision_about, job_of, publish
+from status_api.handlers.submitting import (
+    accepted,
+    decided,
+    decision_about,
+    job_of,
+    publish,
+    view,
+)
 
 _WAIT_SECONDS: Final = 5.0
 _COMMANDS: Final[dict[SteerAction, type[SteerJob]]] = {
@@ -34,7 +42,10 @@ _COMMANDS: Final[dict[SteerAction, type[SteerJob]]] = {
     "pause": PauseJobV1,
     "resume": ResumeJobV1,
     "retry": RetryJobV1,
+    "delete": DeleteJobV1,
 }
+PartialAction = Literal["cancel", "pause", "resume", "retry"]
+"""What can be done to some tasks of a job alone."""
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
@@ -86,23 +97,34 @@ async def steer_many(ctx: Ctx, who: Who, request: ActionsRequest) -> Response:
     "/{job_id}/{action}", status_code=202, responses={202: {"model": JobView}}, response_model=None
 )
 async def steer_job(
-    ctx: Ctx, who: Who, *, job_id: JobId, action: SteerAction, request: SteerRequest | None = None
+    ctx: Ctx, who: Who, *, job_id: JobId, action: PartialAction, request: SteerRequest | None = None
 ) -> Response:
     """Stop a job, or have it go on; decided on the coordinator's state.
 
     `cancel` stops what is not over, `pause` until `resume`; `retry` asks again for what failed and
     goes on with what was cancelled.
     """
-    job = await _steerable(ctx, job_id)
+    job = await _steerable(ctx, job_id, action)
     wanted = request or SteerRequest()
     command = _command(ctx, who, action, job, wanted)
     await decided(ctx, command, _WAIT_SECONDS)
     return await accepted(ctx, await job_of(ctx, job_id))
 
 
+@router.delete(
+    "/{job_id}", status_code=202, responses={202: {"model": JobView}}, response_model=None
+)
+async def delete_job(ctx: Ctx, who: Who, job_id: JobId) -> Response:
+    """Forget a job that is over; what it stored stays. The answer is the job as it was last."""
+    job = await _steerable(ctx, job_id, "delete")
+    last = await view(ctx, job)
+    await decided(ctx, _command(ctx, who, "delete", job, SteerRequest()), _WAIT_SECONDS)
+    return json_response(last.model_copy(update={"status": "deleted"}), status=202)
+
+
 async def _result(ctx: Context, who: Token, action: SteerAction, name: str) -> ActionResult:
     try:
-        job = await _steerable(ctx, name)
+        job = await _steerable(ctx, name, action)
         command = _command(ctx, who, action, job, SteerRequest())
         await publish(ctx, command)
         decision = await decision_about(ctx, command, _WAIT_SECONDS)
@@ -118,8 +140,11 @@ async def _result(ctx: Context, who: Token, action: SteerAction, name: str) -> A
     )
 
 
-async def _steerable(ctx: Context, job_id: str) -> Job:
+async def _steerable(ctx: Context, job_id: str, action: SteerAction) -> Job:
     job = await job_of(ctx, job_id)
+    if action == "delete" and job.submission.kind == "replay":
+        reason = "a replay is kept: what is served is switched by it"
+        raise Problem(409, "replay_kept", reason)
     if is_candle_replay(job):
         path = f"/replays/{job.submission.job_id}/close"
         raise Problem(409, "to_be_closed", f"a replay of candles is given up by POST {path}")

@@ -48,6 +48,10 @@ async def author_of(
         return Author(who.name, ctx.new_id()), None
     author = Author(who.name, idempotent_job_id(who.name, key))
     known = await ctx.jobs.job(author.job_id)
+    if known is not None and known.deleted:
+        raise Problem(
+            409, "job_deleted", f"the key belongs to job {author.job_id}, which was deleted"
+        )
     return author, known and same(known, digest)
 
 
@@ -109,7 +113,7 @@ async def visible(ctx: Context, job_id: UUID) -> Job:
 async def job_of(ctx: Context, text: str) -> Job:
     """The job of this id; a 404 problem without one."""
     job = await ctx.jobs.job(job_id_of(text))
-    if job is None:
+    if job is None or job.deleted:
         raise unknown_job(text)
     return job
 
