@@ -15,6 +15,7 @@ from candlelog.events.progress import (
     MissingPeriod,
     TaskAuditedV1,
     TaskPlannedV1,
+    TaskStateChangedV1,
 )
 
 pytestmark = pytest.mark.connected
@@ -213,7 +214,11 @@ async def test_a_job_shows_how_complete_it_is_and_what_is_missing(api: Any):
         )
         for task, symbol in zip(tasks, ("A/B", "C/D"), strict=True)
     ]  # fmt: skip
-    await say(api, *planned)
+    ended = [
+        TaskStateChangedV1(job_id=job, task_id=task, version=1, state=state, changed_at=T0)
+        for task, state in zip(tasks, ("completed", "completed_with_errors"), strict=True)
+    ]
+    await say(api, *planned, *ended)
     before = (await api.http.get(f"/jobs/{job}")).json()
     assert (before["data_quality_score"], before["missing_periods"]) == (None, [])
     period = {"start": T0 + timedelta(minutes=3), "end": T0 + timedelta(minutes=15)}

@@ -44,9 +44,9 @@ def audited(task: UUID, expected: int, *missing: tuple[int, int]) -> TaskAudited
     )  # fmt: skip
 
 
-def moved(version: int, state: str) -> TaskStateChangedV1:
+def moved(version: int, state: str, task: UUID = TASK) -> TaskStateChangedV1:
     return TaskStateChangedV1.model_validate(
-        {"job_id": JOB, "task_id": TASK, "version": version, "state": state, "changed_at": T0}
+        {"job_id": JOB, "task_id": task, "version": version, "state": state, "changed_at": T0}
     )
 
 
@@ -96,12 +96,18 @@ def test_a_gap_is_what_its_highest_version_says(said: list[Message], cut: int):
 def test_the_newest_audit_of_a_task_counts_and_a_job_sums_its_tasks():
     other = UUID(int=9)
     rows = rows_of(
-        audited(TASK, 100, (0, 3), (7, 8)), audited(other, 50), audited(TASK, 100, (7, 8))
-    )
+        moved(1, "completed_with_errors"), moved(1, "completed", other),
+        audited(TASK, 100, (0, 3), (7, 8)), audited(other, 50), audited(TASK, 100, (7, 8)),
+    )  # fmt: skip
     job, task = rows.jobs[JOB], rows.tasks[TASK]
     assert (job.slots_audited, job.slots_unknown) == (150, 1)
     assert (task.slots_audited, task.slots_unknown) == (100, 1)
     assert task.missing == [{"start": at(7).isoformat(), "end": at(8).isoformat()}]
+
+
+def test_the_audit_of_an_end_that_comes_after_a_retry_is_not_of_the_task_as_it_is():
+    rows = rows_of(moved(1, "failed"), moved(2, "queued"), audited(TASK, 100, (0, 100)))
+    assert (rows.jobs[JOB].slots_audited, rows.tasks[TASK].missing) == (0, [])
 
 
 def test_a_task_that_is_retried_has_no_audit_until_its_next_end():

@@ -11,7 +11,6 @@ from typing import Any, Final
 from uuid import UUID, uuid5
 
 from candlelog.events.codec import Message
-from candlelog.events.fields import EARLIEST, LATEST
 from candlelog.events.gaps import GapChangedV1, GapClosedV1, GapOpenedV1
 from candlelog.events.jobs import FillGapsV1, ReplayCandlesV1, ReplayFeaturesV1, SubmitJobV1
 from candlelog.events.progress import (
@@ -43,10 +42,10 @@ from status_api.domain.rows import (
     Replay,
     Rows,
     ShadowRow,
-    Submission,
     TaskRow,
 )
 from status_api.domain.states import change_state, finished
+from status_api.domain.submitted import Command, submission
 
 _CHUNK_EVENTS: Final = frozenset(
     {
@@ -147,97 +146,18 @@ class _Batch:
         return row
 
 
-def _submitted(batch: _Batch, event: SubmitJobV1) -> None:
+def _submitted(batch: _Batch, event: Command) -> None:
     if event.job_id in batch.changed.submissions:
         return
-    batch.changed.submissions[event.job_id] = Submission(
-        job_id=event.job_id,
-        command_partition=batch.at.partition,
-        command_offset=batch.at.offset,
-        kind=event.kind,
-        exchange=event.exchange,
-        symbols=event.symbols,
-        timeframes=event.timeframes,
-        range_start=event.start,
-        range_end=event.end,
-        source=event.source,
-        features=event.features,
-        feature_sets=tuple(each.text for each in event.feature_sets),
-        incremental=event.incremental,
-        priority=event.priority,
-        max_attempts=event.max_attempts,
-        label=event.label,
-        submitted_by=event.submitted_by,
-        submitted_at=event.submitted_at,
-        request_digest=event.request_digest,
-    )
-
-
-def _repair_submitted(batch: _Batch, event: FillGapsV1) -> None:
-    """A repair is shown as a job over the range that holds all of its gaps."""
-    if event.job_id in batch.changed.submissions:
+    at = batch.at
+    batch.changed.submissions[event.job_id] = submission(event, at.partition, at.offset)
+    if not isinstance(event, FillGapsV1):
         return
-    gaps = event.gaps
-    batch.changed.submissions[event.job_id] = Submission(
-        job_id=event.job_id,
-        command_partition=batch.at.partition,
-        command_offset=batch.at.offset,
-        kind="gap_repair",
-        exchange=event.exchange,
-        symbols=tuple(dict.fromkeys(gap.symbol for gap in gaps)),
-        timeframes=tuple(dict.fromkeys(gap.timeframe for gap in gaps)),
-        range_start=min(gap.start for gap in gaps),
-        range_end=max(gap.end for gap in gaps),
-        source="auto",
-        features=False,
-        feature_sets=(),
-        incremental=False,
-        priority=event.priority,
-        max_attempts=event.max_attempts,
-        label=None,
-        submitted_by=event.submitted_by,
-        submitted_at=event.submitted_at,
-        request_digest=None,
-    )
-    for gap in gaps:
+    for gap in event.gaps:
         fill_id = uuid5(event.job_id, str(gap.gap_id))
         batch.changed.fills[fill_id] = GapFill(
             fill_id=fill_id, gap_id=gap.gap_id, job_id=event.job_id
         )
-
-
-def _replay_submitted(batch: _Batch, event: ReplayFeaturesV1) -> None:
-    """A replay without a range is shown as one over all of time."""
-    if event.job_id in batch.changed.submissions:
-        return
-    batch.changed.submissions[event.job_id] = Submission(
-        job_id=event.job_id,
-        command_partition=batch.at.partition,
-        command_offset=batch.at.offset,
-        kind="replay",
-        exchange=event.exchange,
-        symbols=event.symbols,
-        timeframes=event.timeframes,
-        range_start=event.start or EARLIEST,
-        range_end=event.end or LATEST,
-        source="auto",
-        features=True,
-        feature_sets=(event.feature_set.text,),
-        incremental=False,
-        priority=event.priority,
-        max_attempts=1,
-        label=event.label,
-        submitted_by=event.submitted_by,
-        submitted_at=event.submitted_at,
-        request_digest=event.request_digest,
-    )
-
-
-def _candles_submitted(batch: _Batch, event: ReplayCandlesV1) -> None:
-    at = batch.at
-    batch.changed.submissions.setdefault(
-        event.job_id, shadows.submission(event, at.partition, at.offset)
-    )
 
 
 def _shadow_changed(batch: _Batch, event: ShadowChangedV1) -> None:
@@ -324,8 +244,11 @@ def _done(state: str) -> bool:
 
 
 def _task_audited(batch: _Batch, event: TaskAuditedV1) -> None:
-    """The newest audit of a task counts; a job counts the sum over its tasks."""
+    """The newest audit of a task counts, unless the task goes on since; a job counts the sum over
+    its tasks."""
     task, job = batch.task(event.task_id, event.job_id), batch.job(event.job_id)
+    if not finished(task.state):
+        return
     missing = Periods(
         {"start": period.start.isoformat(), "end": period.end.isoformat()}
         for period in event.missing
@@ -386,9 +309,9 @@ def _answered(batch: _Batch, event: CommandAnsweredV1 | ReplayAnsweredV1) -> Non
 
 _STEPS: Final[dict[type[object], Callable[[_Batch, Any], None]]] = {
     SubmitJobV1: _submitted,
-    FillGapsV1: _repair_submitted,
-    ReplayFeaturesV1: _replay_submitted,
-    ReplayCandlesV1: _candles_submitted,
+    FillGapsV1: _submitted,
+    ReplayFeaturesV1: _submitted,
+    ReplayCandlesV1: _submitted,
     ShadowChangedV1: _shadow_changed,
     PartRebuiltV1: _part_rebuilt,
     JobAcceptedV1: _accepted,

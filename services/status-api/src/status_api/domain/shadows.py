@@ -2,41 +2,12 @@
 
 from typing import Final
 
-from candlelog.events.fields import EARLIEST, LATEST
-from candlelog.events.jobs import ReplayCandlesV1
 from candlelog.events.rebuild import PartRebuiltV1, ShadowChangedV1
 from candlelog.events.topics import CANDLES
-from status_api.domain.rows import JobRow, ShadowRow, Submission
+from status_api.domain.rows import JobRow, ShadowRow
 
 _PARTS: Final = 2 * CANDLES.partitions
 """Each partition is rebuilt from the log, and then from the store."""
-
-EVERY_EXCHANGE: Final = "*"
-
-
-def submission(event: ReplayCandlesV1, partition: int, offset: int) -> Submission:
-    """A replay of candles is one of everything there is."""
-    return Submission(
-        job_id=event.job_id,
-        command_partition=partition,
-        command_offset=offset,
-        kind="replay",
-        exchange=EVERY_EXCHANGE,
-        symbols=(),
-        timeframes=(),
-        range_start=EARLIEST,
-        range_end=LATEST,
-        source="auto",
-        features=False,
-        feature_sets=(),
-        incremental=False,
-        priority=5,
-        max_attempts=1,
-        label=event.label,
-        submitted_by=event.submitted_by,
-        submitted_at=event.submitted_at,
-        request_digest=event.request_digest,
-    )
 
 
 def changed(shadow: ShadowRow, job: JobRow, event: ShadowChangedV1) -> None:
