@@ -5,9 +5,7 @@ The sandbox counts requests as they arrive, by calendar minute, whatever Candlel
 
 import argparse
 import asyncio
-import contextlib
 import math
-from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -45,9 +43,11 @@ async def measure(fetchers: int, load: Load) -> Report:
     replicas = ("--replicas", f"fetcher={fetchers}")
     async with running_system(generated=500, sandbox_flags=flags, up_flags=replicas) as system:
         await end_to_end.warm_up()
-        async with _others(system, load.foreign), Candlelog() as candlelog:
+        async with Candlelog() as candlelog, asyncio.TaskGroup() as group:
+            others = group.create_task(_others(system, load.foreign))
             await _submit(candlelog, load)
             weights, limited = await _windows(system, load)
+            others.cancel()
             stored = sum([each.candles_stored async for each in candlelog.jobs.list()])
     ours = CAPACITY - load.foreign * 60
     used = [weight - load.foreign * 60 for weight in weights]
@@ -56,7 +56,7 @@ async def measure(fetchers: int, load: Load) -> Report:
         "least use of a minute, of what others leave": min(used) / ours,
         "use over all of them": sum(used) / ours / len(used),
         "most weight in one minute (against 6000)": max(weights),
-        "429 and 418": limited,
+        "429 and 418, of anybody": limited,
         "candles stored": stored,
     }
     others = f", {load.foreign:g} weight/s of others" if load.foreign else ""
@@ -89,34 +89,25 @@ async def _windows(system: System, load: Load) -> tuple[list[int], int]:
     return [each["weight"] for each in kept], sum(w["limited"] + w["banned"] for w in late)
 
 
-@contextlib.asynccontextmanager
-async def _others(system: System, weight: float) -> AsyncGenerator[None]:
-    """Somebody else behind the same address, who asks evenly."""
-    async with httpx.AsyncClient(base_url=system.sandbox_url, trust_env=False) as client:
+async def _others(system: System, weight: float) -> None:
+    """Somebody else behind the same address, who asks evenly until it is cancelled."""
+    if not weight:
+        return
+    async with (
+        httpx.AsyncClient(base_url=system.sandbox_url, trust_env=False) as client,
+        asyncio.TaskGroup() as group,
+    ):
+        query = {"symbol": "GEN001USDT", "interval": "1m", "limit": 1}
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        while True:
+            group.create_task(_ask(client, query))
+            due += KLINES_WEIGHT / weight
+            await asyncio.sleep(due - loop.time())
 
-        async def ask() -> None:
-            query = {"symbol": "GEN001USDT", "interval": "1m", "limit": 1}
-            await client.get("/api/v3/klines", params=query)
 
-        async def keep_asking() -> None:
-            async with asyncio.TaskGroup() as group:
-                loop = asyncio.get_running_loop()
-                due = loop.time()
-                while True:
-                    group.create_task(ask())
-                    due += KLINES_WEIGHT / weight
-                    await asyncio.sleep(due - loop.time())
-
-        if not weight:
-            yield
-            return
-        asking = asyncio.create_task(keep_asking())
-        try:
-            yield
-        finally:
-            asking.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await asking
+async def _ask(client: httpx.AsyncClient, query: dict[str, str | int]) -> None:
+    await client.get("/api/v3/klines", params=query)
 
 
 def main() -> None:

@@ -24,6 +24,7 @@ from coordinator.adapters.memory import Observation
 pytestmark = pytest.mark.connected
 
 SERIES = Series("binance", "BTC/USDT", "1m")
+HOUR = timedelta(hours=1)
 OTHER = FeatureSetRef(name="my/own", version=12)
 
 
@@ -305,6 +306,36 @@ async def test_candles_whose_features_are_not_heard_of_are_asked_for_again_after
     await desk.finish()
     assert sorted(request.release for request in desk.said(FetchRequestedV1)) == [1, 1, 1, 2, 2, 2]
     assert desk.states(job.job_id)[-1] == "completed"
+
+
+async def features_asked_for_again(desk, job):
+    """A page whose first release was slow and stored after the second had gone out, and whose
+    features were not heard of: the third."""
+    desk.answer = lambda request: []
+    desk.compute = lambda request: (
+        desk.computed(request) if isinstance(request, ReplayRequestedV1) else []
+    )
+    await desk.say(job)
+    await desk.finish()
+    desk.clock.advance(61)
+    await desk.finish()
+    first = [request for request in desk.said(FetchRequestedV1) if request.release == 1]
+    await desk.say(*(event for request in first for event in desk.stored(request)))
+    await desk.finish()
+    desk.clock.advance(301)
+    await desk.finish()
+
+
+async def test_no_release_of_a_chunk_has_the_number_of_another(desk, with_features):
+    await features_asked_for_again(desk, with_features(end=with_features().start + HOUR))
+    assert [request.release for request in desk.said(FetchRequestedV1)] == [1, 2, 3]
+
+
+async def test_features_that_are_asked_for_again_have_as_long_as_before(desk, with_features):
+    await features_asked_for_again(desk, with_features(end=with_features().start + HOUR))
+    desk.clock.advance(290)
+    await desk.finish()
+    assert len(desk.said(FetchRequestedV1)) == 3
 
 
 async def test_a_job_without_features_carries_and_awaits_those_of_a_series_that_has_them(

@@ -67,10 +67,11 @@ class Steer:
 
 @dataclass(frozen=True)
 class Answer:
-    """So many requests are answered, all in one way."""
+    """So many requests are answered, all in one way: the oldest, or the newest."""
 
     count: int
     way: str
+    newest: bool
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ STEPS = st.lists(
             st.integers(0, 2),
             st.lists(st.sampled_from(SYMBOLS), min_size=1, max_size=2, unique=True).map(tuple),
         ),
-        st.builds(Answer, st.integers(1, 6), st.sampled_from(WAYS)),
+        st.builds(Answer, st.integers(1, 6), st.sampled_from(WAYS), st.booleans()),
         st.builds(Wait, st.sampled_from((1, 30, 130))),
     ),
     min_size=10,
@@ -138,8 +139,10 @@ class History:
                 await self.desk.say(job)
             case Steer(kind, number, symbols) if number < len(self.jobs):
                 await self.desk.say(self.command(kind, self.jobs[number], symbols))
-            case Answer(count, way):
-                taken, self._unanswered = self._unanswered[:count], self._unanswered[count:]
+            case Answer(count, way, newest):
+                first = max(0, len(self._unanswered) - count) if newest else 0
+                taken = self._unanswered[first : first + count]
+                del self._unanswered[first : first + count]
                 self._on_the_log += taken if way == "fetched" else ()
                 for request in taken:
                     await self.desk.say(*answers(self.desk, request, way))

@@ -1,7 +1,7 @@
 """Whether a chunk may still be worked on: the latest word of its job's coordinator."""
 
 import asyncio
-from typing import Final
+from typing import Final, Literal
 from uuid import UUID
 
 from candlelog.clock import Clock
@@ -14,6 +14,7 @@ from candlelog.log.types import Record
 
 FRESH_SECONDS: Final = 0.5
 """A reading of `jobs.control` older than this is not relied on."""
+Stopped = Literal["for good", "for now"]
 _CONFIRM_SECONDS: Final = 0.2
 
 
@@ -51,13 +52,17 @@ class Control:
         """Whether everything written up to `FRESH_SECONDS` ago was read."""
         return self._clock.monotonic() - self._complete_at <= FRESH_SECONDS
 
-    def permits(self, job_id: UUID, task_id: UUID, generation: int) -> bool:
-        """Whether a chunk of this task, and of this generation of the job, may be worked on."""
+    def stopped(self, job_id: UUID, task_id: UUID, generation: int) -> Stopped | None:
+        """Whether chunks of this task, and of this generation of the job, are not to be worked on.
+
+        A job that goes on does so in its next generation, a task in the same.
+        """
         state = self._states.get(job_id)
         if state is None or state.generation < generation:
-            return True
-        running = state.generation == generation and state.state == "running"
-        return running and task_id not in state.stopped
+            return None
+        if state.generation > generation or state.state != "running":
+            return "for good"
+        return "for now" if task_id in state.stopped else None
 
     def _take(self, event: Message, record: Record) -> None:
         del record

@@ -116,10 +116,10 @@ class Handlers:
     def _check_wanted(self, chunk: FetchRequestedV1, received: float) -> None:
         """Raise `Unwanted`, or `Unsure`: an older reading may not know yet that the task, which was
         stopped, goes on."""
-        wanted = self._control.permits(chunk.job_id, chunk.task_id, chunk.generation)
-        if not wanted and self._control.holds(received):
+        stopped = self._control.stopped(chunk.job_id, chunk.task_id, chunk.generation)
+        if stopped == "for good" or (stopped and self._control.holds(received)):
             raise Unwanted("the job was stopped, or the chunk superseded")
-        if not wanted or not self._control.is_fresh:
+        if stopped or not self._control.is_fresh:
             raise Unsure
 
     async def _report(self, chunk: FetchRequestedV1, failure: VenueFailure) -> Outcome:

@@ -343,10 +343,28 @@ async def test_a_chunk_of_a_cancelled_job_is_not_asked_for(desk: Desk):
     asked = chunk()
     await desk.publisher.publish(JobControlV1(job_id=asked.job_id, generation=1, state="cancelled"))
     async with asyncio.timeout(30):
-        while desk.control.permits(asked.job_id, asked.task_id, 0):  # noqa: ASYNC110 -- a plain value is waited for
+        while not desk.control.stopped(asked.job_id, asked.task_id, 0):  # noqa: ASYNC110 -- a plain value is waited for
             await asyncio.sleep(0.01)
     assert isinstance(await desk.fetch(asked), Skip)
     assert desk.exchange.asked == 0
+
+
+async def test_a_task_that_was_stopped_is_refused_by_what_was_read_after_the_request_came(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+):
+    await desk.fetch(chunk())
+    asked, fresh = chunk(), desk.control.fresh
+    job_id, task_id = asked.job_id, asked.task_id
+    stopped = JobControlV1(job_id=job_id, generation=0, state="running", stopped=(task_id,))
+    desk.control._states[job_id] = stopped
+
+    async def goes_on(since: float = float("-inf")) -> None:
+        await fresh(since)
+        if since > 0:
+            desk.control._states[job_id] = stopped.model_copy(update={"stopped": ()})
+
+    monkeypatch.setattr(desk.control, "fresh", goes_on)
+    assert await desk.fetch(asked) == Done()
 
 
 async def test_a_job_cancelled_while_its_chunk_waits_is_noticed_before_the_request_is_written(

@@ -28,18 +28,21 @@ class Desk:
         self._publisher = publisher
 
     async def write(
-        self, job_id: UUID, generation: int, state: str, stopped: tuple[UUID, ...] = ()
+        self,
+        job_id: UUID,
+        generation: int,
+        state: str,
+        stopped: tuple[UUID, ...] = (),
+        *,
+        later: float = FRESH_SECONDS + 0.1,
     ) -> None:
+        """A word of the coordinator, so many seconds after what was read up to now."""
         await self._publisher.publish(
             JobControlV1.model_validate(
                 {"job_id": job_id, "generation": generation, "state": state, "stopped": stopped}
             )
         )
-        self.let_readings_age()
-
-    def let_readings_age(self) -> None:
-        """What was read up to now is not relied on any more."""
-        self.clock.advance(FRESH_SECONDS + 0.1)
+        self.clock.advance(later)
 
 
 @pytest.fixture
@@ -59,7 +62,7 @@ async def desk() -> AsyncGenerator[Desk]:
 
 async def test_a_job_nobody_spoke_of_runs(desk: Desk):
     await desk.control.fresh()
-    assert desk.control.permits(uuid4(), TASK, 3)
+    assert desk.control.stopped(uuid4(), TASK, 3) is None
 
 
 @pytest.mark.parametrize("state", ["paused", "cancelled"])
@@ -67,15 +70,15 @@ async def test_a_stopped_job_is_not_worked_on(desk: Desk, state: str):
     job = uuid4()
     await desk.write(job, 2, state)
     await desk.control.fresh()
-    assert not desk.control.permits(job, TASK, 2)
+    assert desk.control.stopped(job, TASK, 2) == "for good"
 
 
 async def test_chunks_of_an_older_generation_are_superseded(desk: Desk):
     job = uuid4()
     await desk.write(job, 2, "running")
     await desk.control.fresh()
-    assert [desk.control.permits(job, TASK, generation) for generation in (1, 2, 3)] == [
-        False, True, True,
+    assert [desk.control.stopped(job, TASK, generation) for generation in (1, 2, 3)] == [
+        "for good", None, None,
     ]  # fmt: skip
 
 
@@ -84,21 +87,22 @@ async def test_the_highest_generation_wins_whatever_came_last(desk: Desk):
     await desk.write(job, 3, "cancelled")
     await desk.write(job, 2, "running")
     await desk.control.fresh()
-    assert not desk.control.permits(job, TASK, 3)
+    assert desk.control.stopped(job, TASK, 3) == "for good"
 
 
 async def test_a_reading_is_as_old_as_is_asked_for_at_most(desk: Desk):
     await desk.control.fresh()
-    job, received = uuid4(), desk.clock.monotonic() + FRESH_SECONDS
-    await desk.write(job, 0, "running", stopped=(TASK,))
-    await desk.control.fresh(received)
-    assert not desk.control.permits(job, TASK, 0)
+    job = uuid4()
+    await desk.write(job, 0, "running", stopped=(TASK,), later=FRESH_SECONDS / 2)
+    assert desk.control.is_fresh
+    await desk.control.fresh(desk.clock.monotonic())
+    assert desk.control.stopped(job, TASK, 0) == "for now"
 
 
 async def test_nothing_is_certain_while_the_log_is_away(desk: Desk):
     await desk.control.fresh()
     desk.log.away = True
-    desk.let_readings_age()
+    desk.clock.advance(FRESH_SECONDS + 0.1)
     assert not desk.control.is_fresh
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.3):
@@ -112,8 +116,8 @@ async def test_a_task_is_stopped_and_goes_on_while_its_job_runs(desk: Desk):
     job, other = uuid4(), uuid4()
     await desk.write(job, 1, "running", (TASK,))
     await desk.control.fresh()
-    assert not desk.control.permits(job, TASK, 1)
-    assert desk.control.permits(job, other, 1)
+    assert desk.control.stopped(job, TASK, 1) == "for now"
+    assert desk.control.stopped(job, other, 1) is None
     await desk.write(job, 1, "running")
     await desk.control.fresh()
-    assert desk.control.permits(job, TASK, 1)
+    assert desk.control.stopped(job, TASK, 1) is None

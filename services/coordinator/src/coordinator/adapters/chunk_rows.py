@@ -63,15 +63,15 @@ async def insert(
         "chunks",
         columns=(
             "task_id", "chunk_id", "job_id", "exchange", "route", "feature_sets", "build", "state",
-            "generation", "release", "attempt", "lapses", "due_at", "start_time", "end_time",
-            "slots", "awaits_candles", "awaits_features",
+            "generation", "release", "last_release", "attempt", "lapses", "due_at", "start_time",
+            "end_time", "slots", "awaits_candles", "awaits_features",
         ),
         records=[
             (
                 chunk.task_id, chunk.chunk_id, chunk.job_id, exchanges[chunk.job_id], chunk.route,
                 set_names(chunk.feature_sets), chunk.build, ChunkState.RELEASED,
-                chunk.generation, chunk.release, chunk.attempt, chunk.lapses, chunk.due_at,
-                chunk.start, chunk.end, chunk.slots,
+                chunk.generation, chunk.release, chunk.release, chunk.attempt, chunk.lapses,
+                chunk.due_at, chunk.start, chunk.end, chunk.slots,
                 chunk.route is Route.REST, bool(chunk.feature_sets),
             )
             for chunk in chunks
@@ -160,6 +160,7 @@ async def renew_leases(connection: Connection, until: datetime) -> None:
 def _due(row: Mapping[str, Any]) -> Due:
     return Due(
         ChunkState(row["state"]),
+        row["awaits_candles"],
         Released(
             job_id=row["job_id"],
             task_id=row["task_id"],
@@ -173,7 +174,7 @@ def _due(row: Mapping[str, Any]) -> Due:
             end=row["end_time"],
             slots=row["slots"],
             generation=row["generation"],
-            release=row["release"],
+            release=row["last_release"],
             attempt=row["attempt"],
             lapses=row["lapses"],
             due_at=row["due_at"],

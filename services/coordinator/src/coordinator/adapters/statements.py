@@ -220,7 +220,7 @@ FROM chunks JOIN unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS wanted (job_id, t
 
 RELEASE_AGAIN: Final = """
 UPDATE chunks SET state = 'released', generation = again.generation, release = again.release,
-                  lapses = again.lapses, due_at = again.due_at
+                  last_release = again.release, lapses = again.lapses, due_at = again.due_at
 FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::int[], $5::int[], $6::timestamptz[])
      AS again (task_id, chunk_id, generation, release, lapses, due_at)
 WHERE chunks.task_id = again.task_id AND chunks.chunk_id = again.chunk_id
@@ -257,7 +257,10 @@ WHERE task_id = ANY($1::uuid[]) AND state IN ('held', 'failed')
 """
 
 RENEW_LEASES: Final = """
-UPDATE chunks SET due_at = $1 WHERE state IN ('released', 'fetched') AND due_at < $1
+UPDATE chunks SET due_at = $1 FROM tasks
+WHERE tasks.job_id = chunks.job_id AND tasks.task_id = chunks.task_id
+      AND tasks.status IN ('queued', 'running', 'paused')
+      AND state IN ('released', 'fetched') AND due_at < $1
 """
 
 # series_features

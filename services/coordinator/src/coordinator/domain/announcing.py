@@ -50,11 +50,15 @@ def answered(
     )
 
 
-def control(job: Job, held: Iterable[UUID] = ()) -> JobControlV1:
+def control(job: Job, stopped: Iterable[UUID] = ()) -> JobControlV1:
     """What workers may do for a job, of whose tasks these are paused or cancelled."""
     state = _CONTROLS.get(job.status, "running")
-    stopped = tuple(held) if state == "running" else ()
-    return JobControlV1(job_id=job.job_id, generation=job.generation, state=state, stopped=stopped)
+    return JobControlV1(
+        job_id=job.job_id,
+        generation=job.generation,
+        state=state,
+        stopped=tuple(stopped) if state == "running" else (),
+    )
 
 
 def job_changed(job: Job, status: Status, now: datetime, reason: str | None = None) -> Event:

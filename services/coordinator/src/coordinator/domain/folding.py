@@ -27,8 +27,8 @@ class ChunkState(StrEnum):
     """Where a released chunk is; one that is through has no state: its row is gone.
 
     A chunk is fetched from the answer of the venue on, also while its candles are stored and
-    only features are awaited. It is held while its task is paused or over, and ready once that goes
-    on, until there is credit for it; what was on its way still counts.
+    only features are awaited. It is held while its task is paused or cancelled, and ready once that
+    goes on, until there is credit for it; what was on its way still counts.
     """
 
     RELEASED = "released"

@@ -51,10 +51,16 @@ class Released:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A chunk that is to be given out again, as it was released before."""
+    """A chunk that is to be given out again, as it was released last."""
 
     state: ChunkState
+    awaits_candles: bool
     chunk: Released
+
+    @property
+    def awaited(self) -> Route:
+        """What takes the time: where candles are stored already, it is their features."""
+        return self.chunk.route if self.awaits_candles else Route.FEATURES
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +123,7 @@ def again(due: Due, job: Job, now: datetime) -> Released:
         generation=job.generation,
         release=chunk.release + 1,
         lapses=lapses,
-        due_at=now + lease(chunk.route, lapses),
+        due_at=now + lease(due.awaited, lapses),
     )
 
 
