@@ -9,7 +9,7 @@ from uuid import uuid4
 from candlelog.errors import Invalid
 from candlelog_client.http import Http, path_part
 from candlelog_client.paging import items
-from candlelog_client.results import ActionResult, Job, Task
+from candlelog_client.results import ActionResult, Job, Plan, Task
 from candlelog_client.streams import Feed
 from candlelog_client.times import as_text
 from candlelog_client.watching import Reconnect, Watch
@@ -73,6 +73,10 @@ class Jobs:
             raise Invalid("an idempotency key is 1 to 200 printable ASCII characters")
         answer = await self._http.post("/jobs", _body(request), idempotency_key=key)
         return Job.model_validate(answer)
+
+    async def plan(self, **request: Unpack[JobRequest]) -> Plan:
+        """What a job with this request would do; nothing is kept. Raises `Refused`."""
+        return Plan.model_validate(await self._http.post("/jobs/plan", _body(request)))
 
     async def get(self, job_id: str) -> Job:
         """The job as it stands. Raises `NotFound`."""

@@ -76,6 +76,38 @@ class Figures(Result):
         return self.status in FINISHED
 
 
+class PlannedTask(Result):
+    """What a planned job would do for a series: `requests` to the venue, and `feature_pieces`,
+    stretches of stored candles to compute features of."""
+
+    symbol: str
+    timeframe: str
+    route: str
+    route_reason: str
+    start: datetime
+    end: datetime
+    candles_expected: int
+    candles_covered: int
+    requests: int
+    feature_pieces: int
+
+
+class Plan(Result):
+    """What a job would do. `weight` is of the venue's budget; `seconds` is how long that takes at
+    the least, where no other job uses the budget."""
+
+    exchange: str
+    tasks_total: int
+    candles_expected: int
+    candles_covered: int
+    requests: int
+    feature_pieces: int
+    weight: float
+    capacity_per_minute: float
+    seconds: float
+    tasks: tuple[PlannedTask, ...]
+
+
 class Task(Figures):
     """One series of a job."""
 

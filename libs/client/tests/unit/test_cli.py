@@ -72,6 +72,38 @@ def test_submit_sends_the_fields_of_the_body_that_were_given(command, api):
     }
 
 
+PLAN = {
+    "exchange": "binance", "tasks_total": 1, "candles_expected": 41760, "candles_covered": 760,
+    "requests": 41, "feature_pieces": 2, "weight": 82.0, "capacity_per_minute": 6000.0,
+    "seconds": 0.8,
+    "tasks": [
+        {
+            "symbol": "BTC/USDT", "timeframe": "1m", "route": "rest", "route_reason": "why",
+            "start": "2024-02-01T00:00:00Z", "end": "2024-03-01T00:00:00Z",
+            "candles_expected": 41760, "candles_covered": 760, "requests": 41,
+            "feature_pieces": 2,
+        }
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("words", [("plan",), ("submit", "--dry-run")])
+def test_a_plan_is_shown_and_nothing_is_submitted(command, api, words):
+    api.say("POST /jobs/plan", PLAN)
+    asked = (*SUBMIT[2:], "--start", "2024-02-01")
+    result = command("jobs", *words, *asked)
+    assert result.exit_code == 0, result.stderr
+    assert "41 (weight 82)" in result.stdout
+    assert json.loads(command("jobs", *words, *asked, "--json").stdout) == PLAN
+    assert {request.url.path for request in api.requests} == {"/api/v1/jobs/plan"}
+
+
+def test_a_deleted_job_is_shown_once_more(command, api):
+    api.say("DELETE /jobs/1", api.job(status="deleted"), status=202)
+    result = command("jobs", "delete", "1")
+    assert (result.exit_code, "deleted" in result.stdout) == (0, True)
+
+
 def test_submit_without_features_says_so(command, api):
     api.say("POST /jobs", api.job(), status=202)
     command(*SUBMIT, "--start", "2024-02-01", "--no-features")

@@ -25,6 +25,7 @@ from status_api.adapters.changes import ChangeReader
 from status_api.adapters.gaps import GapReader
 from status_api.adapters.history import History
 from status_api.adapters.jobs import JobReader
+from status_api.adapters.plans import Plans
 from status_api.adapters.projection_store import PostgresProjectionStore
 from status_api.domain.budgets import Ledger
 from status_api.domain.components import Reports
@@ -71,6 +72,7 @@ class Replica:
             landings=landings,
             markets=Markets(runtime.publisher, runtime.clock),
             ledger=Ledger(),
+            plans=Plans(runtime.log, runtime.publisher),
             reports=Reports(),
             feature_sets=load_feature_sets(settings.feature_sets),
             new_id=uuid4,

@@ -12,9 +12,15 @@ import httpx
 import orjson
 import pytest
 
+from candlelog.events.event import Event
 from candlelog.events.feature_sets import DEFAULT
-from candlelog.events.jobs import SteerJob, SubmitJobV1
-from candlelog.events.progress import CommandAnsweredV1, JobStateChangedV1
+from candlelog.events.jobs import PlanJobV1, SteerJob, SubmitJobV1
+from candlelog.events.progress import (
+    CommandAnsweredV1,
+    JobStateChangedV1,
+    PlanAnsweredV1,
+    PlanTaskAnsweredV1,
+)
 from candlelog.log.receive import receive
 
 pytestmark = pytest.mark.connected
@@ -113,15 +119,17 @@ async def test_jobs_are_listed_newest_first_in_pages_and_by_filter(api: Any, bod
 
 
 @asynccontextmanager
-async def coordinator(served: Any, answer: Any) -> AsyncIterator[None]:
-    """Answers cancels on the log as a coordinator would."""
+async def coordinator(
+    served: Any, answer: Any, *, of: type[Event] = SteerJob
+) -> AsyncIterator[None]:
+    """Answers commands on the log as a coordinator would."""
 
     async def work() -> None:
         async with served.log.tail([f"{served.prefix}jobs.commands"], start="beginning") as tail:
             while True:
                 for record in await tail.poll(max_records=100, timeout=0.2):
                     event = receive(record).event
-                    if isinstance(event, SteerJob):
+                    if isinstance(event, of):
                         await served.publisher.publish(*answer(event))
 
     working = asyncio.create_task(work())
@@ -180,6 +188,61 @@ async def test_a_refused_cancel_gives_the_coordinators_reason(
         answer = await api.http.post(f"/jobs/{job['id']}/cancel", json={})
     assert (answer.status_code, answer.json()["code"]) == (status, code)
     assert answer.json()["detail"] == "it has ended"
+
+
+def planned(wanted: PlanJobV1) -> list[Any]:
+    job = wanted.job
+    tasks = [
+        PlanTaskAnsweredV1(
+            job_id=job.job_id, symbol=symbol, timeframe="1m", route="rest", route_reason="r",
+            start=job.start, end=job.end, slots_expected=500, slots_covered=0, requests=300,
+            pieces=2,
+        )
+        for symbol in job.symbols
+    ]  # fmt: skip
+    return [
+        *tasks,
+        PlanAnsweredV1(
+            job_id=job.job_id, series=len(tasks), slots_expected=1000, requests=600,
+            weight=1200, answered_at=datetime.now(UTC),
+        ),
+    ]  # fmt: skip
+
+
+async def test_a_plan_tells_series_and_time_and_makes_no_job(
+    api: Any, second: Any, body: dict[str, Any]
+):
+    before = await api.jobs()
+    async with coordinator(api, planned, of=PlanJobV1):
+        answer = await second.http.post("/jobs/plan", json=body)
+    plan = answer.json()
+    assert (answer.status_code, plan["requests"], plan["weight"]) == (200, 600, 1200)
+    assert (plan["capacity_per_minute"], plan["seconds"]) == (6000, 12.0)
+    assert [task["symbol"] for task in plan["tasks"]] == body["symbols"]
+    assert await api.jobs() == before
+
+
+async def test_a_plan_that_the_coordinator_refuses_has_its_reason(api: Any, body: dict[str, Any]):
+    def refusal(wanted: PlanJobV1) -> list[Any]:
+        now = datetime.now(UTC)
+        return [PlanAnsweredV1(job_id=wanted.job.job_id, refused="why not", answered_at=now)]
+
+    async with coordinator(api, refusal, of=PlanJobV1):
+        answer = await api.http.post("/jobs/plan", json=body)
+    assert (answer.status_code, answer.json()["detail"]) == (422, "why not")
+
+
+async def test_a_plan_of_an_invalid_request_is_refused_like_the_job(api: Any, body: dict[str, Any]):
+    answer = await api.http.post("/jobs/plan", json=changed(body, timeframes=["7m"]))
+    assert (answer.status_code, answer.json()["code"]) == (422, "unknown_timeframe")
+
+
+async def test_a_plan_nobody_answers_says_so(
+    api: Any, body: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("status_api.handlers.plans._WAIT_SECONDS", 0.3)
+    answer = await api.http.post("/jobs/plan", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (503, "not_answered")
 
 
 async def deleted(api: Any, body: dict[str, Any], **headers: str) -> Any:

@@ -35,4 +35,7 @@ OfSymbols = Annotated[
 OfTasks = Annotated[
     list[str] | None, typer.Option("--tasks", "--task", help="Only these tasks, by their ids.")
 ]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Say what the job would do, and submit nothing.")
+]
 Wait = Annotated[bool, typer.Option("--wait", help="Follow the job to its end.")]

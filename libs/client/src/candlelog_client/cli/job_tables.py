@@ -8,12 +8,13 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from candlelog_client.cli.figures import count, duration, percent, recently, speed
+from candlelog_client.cli.figures import count, duration, minute, percent, recently, speed
 from candlelog_client.cli.grid import facts, grid
 
 if TYPE_CHECKING:
-    from candlelog_client.results import ActionResult, Fault, Figures, Job, Task
+    from candlelog_client.results import ActionResult, Fault, Figures, Job, Plan, Task
 
+_SHOWN = 100
 _COLOURS = {
     "completed": "green",
     "completed_with_errors": "yellow",
@@ -107,6 +108,33 @@ def tasks(rows: "Sequence[Task]") -> Table:
             cells.append(_fault(row.error) if row.error else "")
         table.add_row(*cells)
     return table
+
+
+def plan(row: "Plan") -> RenderableType:
+    """What a job would do: the sums, then its series."""
+    told = facts()
+    told.add_row("exchange", escape(row.exchange))
+    told.add_row("candles", count(row.candles_expected))
+    told.add_row("covered", count(row.candles_covered))
+    told.add_row("requests", f"{count(row.requests)} (weight {count(row.weight)})")
+    told.add_row("features of", f"{count(row.feature_pieces)} stretches of stored candles")
+    told.add_row("takes", f"{duration(row.seconds)} at the least")
+    columns = ("symbol", "timeframe", "start", "end", "candles", "covered", "requests", "route")
+    table = grid(*columns, whole=("symbol", "start", "end"))
+    for task in row.tasks[:_SHOWN]:
+        table.add_row(
+            escape(task.symbol),
+            task.timeframe,
+            minute(task.start),
+            minute(task.end),
+            count(task.candles_expected),
+            count(task.candles_covered),
+            count(task.requests),
+            f"{task.route}: {escape(task.route_reason)}",
+        )
+    more = row.tasks_total - _SHOWN
+    rest = [f"{count(more)} more series: --json shows all."] if more > 0 else []
+    return Group(told, table, *rest)
 
 
 def _of(done: int, total: int) -> str:

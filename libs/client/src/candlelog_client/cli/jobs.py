@@ -1,4 +1,4 @@
-"""`candlelog jobs`: submit, list, show, watch; and cancel, pause, resume, retry, delete."""
+"""`candlelog jobs`: submit, plan, list, show, watch; and cancel, pause, resume, retry, delete."""
 
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -52,29 +52,30 @@ def submit(  # noqa: PLR0913 - one parameter per field of the REST body
     max_attempts: options.MaxAttempts = None,
     label: options.Label = None,
     idempotency_key: options.IdempotencyKey = None,
+    dry_run: options.DryRun = False,
     wait: options.Wait = False,
     json: Json = False,
     data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """Ask for candles. Exit code with --wait: 0 only if the job completed."""
-    given = {
-        "exchange": exchange,
-        "symbols": split(symbols),
-        "timeframes": split(timeframes),
-        "start": start,
-        "end": end,
-        "lookback": lookback,
-        "source": source,
-        "features": features,
-        "feature_sets": split(feature_sets) if feature_sets else None,
-        "incremental": incremental,
-        "priority": priority,
-        "max_attempts": max_attempts,
-        "label": label,
-    }
-    request = cast(
-        "JobRequest", {name: value for name, value in given.items() if value is not None}
+    request = _request(
+        exchange=exchange,
+        symbols=split(symbols),
+        timeframes=split(timeframes),
+        start=start,
+        end=end,
+        lookback=lookback,
+        source=source,
+        features=features,
+        feature_sets=split(feature_sets) if feature_sets else None,
+        incremental=incremental,
+        priority=priority,
+        max_attempts=max_attempts,
+        label=label,
     )
+    if dry_run:
+        _show_plan(request, json=json, data_dir=data_dir)
+        return
     job = run(data_dir, lambda c: c.jobs.submit(idempotency_key=idempotency_key, **request))
     if wait:
         output.say(f"job {job.id} submitted")
@@ -82,6 +83,50 @@ def submit(  # noqa: PLR0913 - one parameter per field of the REST body
     _show(job, json=json)
     if wait:
         raise typer.Exit(of_status(job.status))
+
+
+@app.command()
+def plan(  # noqa: PLR0913 - one parameter per field of the REST body that a plan depends on
+    *,
+    symbols: options.Symbols,
+    timeframes: options.Timeframes,
+    exchange: Exchange = DEFAULT_EXCHANGE,
+    start: Start = None,
+    end: End = None,
+    lookback: options.Lookback = None,
+    source: options.Source = None,
+    features: options.Features = None,
+    feature_sets: options.FeatureSets = None,
+    incremental: options.Incremental = None,
+    json: Json = False,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+) -> None:
+    """Say what a job would do: requests, their cost, and how long they take at the least."""
+    request = _request(
+        exchange=exchange,
+        symbols=split(symbols),
+        timeframes=split(timeframes),
+        start=start,
+        end=end,
+        lookback=lookback,
+        source=source,
+        features=features,
+        feature_sets=split(feature_sets) if feature_sets else None,
+        incremental=incremental,
+    )
+    _show_plan(request, json=json, data_dir=data_dir)
+
+
+def _request(**given: object) -> "JobRequest":
+    return cast("JobRequest", {name: value for name, value in given.items() if value is not None})
+
+
+def _show_plan(request: "JobRequest", *, json: bool, data_dir: "Path") -> None:
+    found = run(data_dir, lambda c: c.jobs.plan(**request))
+    if json:
+        output.show_json(found.model_dump(mode="json"))
+    else:
+        output.show(job_tables.plan(found))
 
 
 @app.command("list")

@@ -46,6 +46,21 @@ class SubmitJobV1(Event):
         return str(self.job_id)
 
 
+class PlanJobV1(Event):
+    """Say what a job would do; its id names the plan. Answered by a `PlanTaskAnsweredV1` for each
+    series, and then a `PlanAnsweredV1`; nothing is kept."""
+
+    ce_type: ClassVar[str] = "candlelog.jobs.plan.v1"
+    topic: ClassVar[str] = "jobs.commands"
+
+    job: SubmitJobV1
+
+    @property
+    def key(self) -> str:
+        """The id of the plan."""
+        return self.job.key
+
+
 class GapToFill(BaseModel):
     """Slots of a series that nothing explains: `[start, end)`, on the grid of the timeframe."""
 

@@ -227,6 +227,45 @@ class JobStateChangedV1(_JobEvent):
     changed_at: Time
 
 
+class PlanTaskAnsweredV1(_JobEvent):
+    """What a planned job would do for a series; `job_id` names the plan.
+
+    `requests` go to the venue; `pieces` are stretches of what is stored whose features would be
+    computed.
+    """
+
+    ce_type: ClassVar[str] = "candlelog.progress.plan_task_answered.v1"
+
+    symbol: Name
+    timeframe: Name
+    route: Name
+    route_reason: Text
+    start: Time
+    end: Time
+    slots_expected: Count
+    slots_covered: Count
+    requests: Count
+    pieces: Count
+
+
+class PlanAnsweredV1(_JobEvent):
+    """The sums over the series of a plan, behind all of them; or why there is none (`refused`).
+
+    `weight` is what the requests cost of the venue's budget.
+    """
+
+    ce_type: ClassVar[str] = "candlelog.progress.plan_answered.v1"
+
+    series: Count = 0
+    slots_expected: Count = 0
+    slots_covered: Count = 0
+    requests: Count = 0
+    pieces: Count = 0
+    weight: Weight = 0.0
+    refused: Text | None = None
+    answered_at: Time
+
+
 class CommandAnsweredV1(_JobEvent):
     """The coordinator's decision about a command, made on its own state."""
 

@@ -1,5 +1,6 @@
 """The events that say what was decided."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Literal
@@ -11,6 +12,8 @@ from candlelog.events.jobs import JobControlV1, SwitchReplayV1
 from candlelog.events.progress import (
     JobAcceptedV1,
     JobStateChangedV1,
+    PlanAnsweredV1,
+    PlanTaskAnsweredV1,
     ReplayAnsweredV1,
     ReplayPlannedV1,
     TaskPlannedV1,
@@ -21,6 +24,7 @@ from candlelog.market.series import Series
 from candlelog.market.states import Action, Status
 from coordinator.domain.jobs import Job, TaskMoved, moved
 from coordinator.domain.planning import Rebuild, TaskPlan
+from coordinator.domain.routes import Route
 from coordinator.domain.switching import Reopened, Standing
 
 _ROUTE_REASON = "the venue answers the whole range itself"
@@ -100,6 +104,45 @@ def planned(job: Job, plans: Sequence[TaskPlan], now: datetime) -> Iterator[Even
         if not plan.chunks_total:
             completed = moved(Status.QUEUED, Action.COMPLETE)
             yield task_changed(TaskMoved(job.job_id, plan.task_id, completed, 1), now)
+
+
+def answers(
+    plan_id: UUID, plans: Sequence[TaskPlan], *, weight: float, now: datetime
+) -> Iterator[Event]:
+    """What a job would do, and what that costs where a request weighs so much."""
+    requests = pieces = 0
+    for plan in plans:
+        answer = _answer(plan_id, plan)
+        requests += answer.requests
+        pieces += answer.pieces
+        yield answer
+    yield PlanAnsweredV1(
+        job_id=plan_id,
+        series=len(plans),
+        slots_expected=sum(plan.slots_expected for plan in plans),
+        slots_covered=sum(plan.slots_covered for plan in plans),
+        requests=requests,
+        pieces=pieces,
+        weight=weight * requests,
+        answered_at=now,
+    )
+
+
+def _answer(plan_id: UUID, plan: TaskPlan) -> PlanTaskAnsweredV1:
+    chunks = Counter({queue.route: queue.chunks_total for queue in plan.queues})
+    return PlanTaskAnsweredV1(
+        job_id=plan_id,
+        symbol=plan.series.symbol,
+        timeframe=plan.series.timeframe,
+        route=Route.REST,
+        route_reason=_ROUTE_REASON,
+        start=plan.start,
+        end=plan.end,
+        slots_expected=plan.slots_expected,
+        slots_covered=plan.slots_covered,
+        requests=chunks[Route.REST],
+        pieces=chunks[Route.FEATURES],
+    )
 
 
 def task_changed(task: TaskMoved, now: datetime) -> Event:

@@ -9,6 +9,7 @@ from candlelog.events.fetch import MarketsRequestedV1
 from candlelog.events.jobs import (
     FillGapsV1,
     ListMarketsV1,
+    PlanJobV1,
     ReplayCandlesV1,
     ReplayFeaturesV1,
     SteerJob,
@@ -59,6 +60,8 @@ class Commands:
         match received.event:
             case SubmitJobV1() | FillGapsV1() as command:
                 return await self._submissions.submit(received, command)
+            case PlanJobV1() as command:
+                return await self._submissions.plan(received, command)
             case ReplayFeaturesV1() | ReplayCandlesV1() | SwitchReplayV1() as command:
                 return await self._replay(received, command)
             case SteerJob() as command:

@@ -1,13 +1,16 @@
 """A submitted job becomes tasks, or fails with the reason."""
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from candlelog.clock import Clock
 from candlelog.errors import Invalid
-from candlelog.events.jobs import FillGapsV1
-from candlelog.log.outcome import Outcome, Skip
+from candlelog.events.event import Event
+from candlelog.events.jobs import FillGapsV1, PlanJobV1, SubmitJobV1
+from candlelog.events.progress import PlanAnsweredV1
+from candlelog.log.outcome import Done, Outcome, Skip
 from candlelog.log.types import Received
 from candlelog.market.profile import ExchangeProfile
 from candlelog.market.ranges import TimeRange
@@ -51,6 +54,39 @@ class Submissions:
             known = await _with_features(transaction, command, seen)
             plans = await asyncio.to_thread(_plan, command, venue, known, now)
             return await accept(transaction, command, plans, now)
+
+    async def plan(self, received: Received, asked: PlanJobV1) -> Outcome:
+        """Say what a job would do, as far as can be seen now. Raises `Unavailable`."""
+        command, now = asked.job, self._clock.now()
+        try:
+            venue = check(command)
+        except Invalid as error:
+            answer = PlanAnsweredV1(job_id=command.job_id, refused=str(error), answered_at=now)
+            return await self._say(received, [answer])
+        known = await self._as_if_asked(command, await self._seen(command, venue))
+        plans = await asyncio.to_thread(plan_job, command, venue, known, now)
+        weight = venue.weights["klines"]
+        return await self._say(
+            received, announcing.answers(command.job_id, plans, weight=weight, now=now)
+        )
+
+    async def _as_if_asked(self, command: SubmitJobV1, seen: Known) -> Known:
+        """What would be known of features if the job had asked for them."""
+        series = series_of(command)
+        async with self._transactions.begin() as transaction:
+            marks = await feature_rows.marks(transaction.connection, series)
+            pending = await feature_rows.pending(transaction.connection, series)
+        new = dict.fromkeys(command.feature_sets, False)
+        return replace(
+            seen, marks={each: new | dict(marks.get(each, {})) for each in series}, pending=pending
+        )
+
+    async def _say(self, received: Received, events: Iterable[Event]) -> Outcome:
+        async with self._transactions.begin() as transaction:
+            if not all(await transaction.fresh([received])):
+                return _OLD
+            transaction.say(*events)
+        return Done()
 
     async def _seen(self, command: Submission, venue: ExchangeProfile) -> Known:
         """What coverage knows of the series. A repair asks for its gaps whatever that is."""

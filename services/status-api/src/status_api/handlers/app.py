@@ -13,6 +13,7 @@ from status_api.handlers import (
     health,
     jobs,
     limits,
+    plans,
     replays,
     series,
     steering,
@@ -64,7 +65,9 @@ def application(context: Context, tokens: Sequence[Token], version: str) -> Fast
         redoc_url=None,
     )
     api = APIRouter(prefix=PREFIX, responses=_PROBLEMS)
-    for module in (jobs, steering, replays, candles, features, series, gaps, limits, health):
+    for module in (
+        jobs, plans, steering, replays, candles, features, series, gaps, limits, health,
+    ):  # fmt: skip
         api.include_router(module.router, dependencies=[BEARER, ONLY_KNOWN])
     api.include_router(streams.router)
     app.include_router(api)

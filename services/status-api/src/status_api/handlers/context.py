@@ -14,6 +14,7 @@ from candlelog.market.feature_sets import FeatureSets
 from status_api.adapters.gaps import GapReader
 from status_api.adapters.history import History
 from status_api.adapters.jobs import JobReader
+from status_api.adapters.plans import Plans
 from status_api.domain.budgets import Ledger
 from status_api.domain.components import Reports
 from status_api.domain.tokens import Token
@@ -35,6 +36,7 @@ class Context:
     landings: Landings
     markets: Markets
     ledger: Ledger
+    plans: Plans
     reports: Reports
     feature_sets: FeatureSets
     new_id: Callable[[], UUID]

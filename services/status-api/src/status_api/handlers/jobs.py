@@ -10,7 +10,7 @@ from status_api.adapters.jobs import JobFilter
 from status_api.domain.cursors import JobKey, decode_numbers, encode_numbers
 from status_api.domain.figures import job_view, task_view
 from status_api.domain.moments import parse_time
-from status_api.domain.submission import JobRequest, check, check_symbols, command
+from status_api.domain.submission import JobRequest
 from status_api.domain.views import JobPage, JobView, TaskPage
 from status_api.handlers.answers import json_response
 from status_api.handlers.context import Ctx, Who
@@ -25,6 +25,7 @@ from status_api.handlers.submitting import (
     IdempotencyKey,
     accepted,
     author_of,
+    checked,
     job_of,
     publish,
     same,
@@ -44,12 +45,7 @@ async def submit_job(
     author, known = await author_of(ctx, who, idempotency_key, digest)
     if known is not None:
         return await accepted(ctx, known)
-    now = ctx.clock.now()
-    period = check(request, now, ctx.feature_sets)
-    symbols = request.symbols or ()
-    check_symbols(request, await ctx.markets.listed(request.exchange, symbols))
-    sets = tuple(ctx.feature_sets[name].ref for name in request.sets)
-    await publish(ctx, command(request, author, period, sets, now=now))
+    await publish(ctx, await checked(ctx, author, request))
     job = await visible(ctx, author.job_id)
     return await accepted(ctx, same(job, digest))
 

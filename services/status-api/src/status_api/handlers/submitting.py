@@ -7,12 +7,19 @@ from fastapi import Header, Response
 
 from candlelog.errors import Unavailable
 from candlelog.events.codec import Message
-from candlelog.events.jobs import SteerJob, SwitchReplayV1
+from candlelog.events.jobs import SteerJob, SubmitJobV1, SwitchReplayV1
 from status_api.adapters.changes import FIRST_TASKS
 from status_api.adapters.jobs import Decision, Job
 from status_api.domain.figures import job_view
 from status_api.domain.problems import Problem
-from status_api.domain.submission import Author, idempotent_job_id
+from status_api.domain.submission import (
+    Author,
+    JobRequest,
+    check,
+    check_symbols,
+    command,
+    idempotent_job_id,
+)
 from status_api.domain.tokens import Token
 from status_api.domain.views import JobView
 from status_api.handlers.answers import json_response
@@ -55,6 +62,15 @@ async def author_of(
     return author, known and same(known, digest)
 
 
+async def checked(ctx: Context, author: Author, request: JobRequest) -> SubmitJobV1:
+    """The command for a request; a 422 problem lists every rule that it breaks."""
+    now = ctx.clock.now()
+    period = check(request, now, ctx.feature_sets)
+    check_symbols(request, await ctx.markets.listed(request.exchange, request.symbols or ()))
+    sets = tuple(ctx.feature_sets[name].ref for name in request.sets)
+    return command(request, author, period, sets, now=now)
+
+
 def same(job: Job, digest: str) -> Job:
     """The job, when it was asked for in the same words."""
     if job.submission.request_digest != digest:
@@ -76,20 +92,20 @@ async def publish(ctx: Context, *events: Message) -> None:
 
 
 async def decision_about(
-    ctx: Context, command: SteerJob | SwitchReplayV1, seconds: float
+    ctx: Context, asked: SteerJob | SwitchReplayV1, seconds: float
 ) -> Decision:
     """What the coordinator answers to a command that was published."""
-    correlation_id = command.correlation_id
+    correlation_id = asked.correlation_id
     decision = await ctx.landings.until(
         correlation_id, lambda: ctx.jobs.decision(correlation_id), seconds
     )
     return decision or NOT_ANSWERED
 
 
-async def decided(ctx: Context, command: SteerJob | SwitchReplayV1, seconds: float) -> None:
+async def decided(ctx: Context, asked: SteerJob | SwitchReplayV1, seconds: float) -> None:
     """Publish the command and wait for the coordinator's consent; its refusal is a problem."""
-    await publish(ctx, command)
-    decision = await decision_about(ctx, command, seconds)
+    await publish(ctx, asked)
+    decision = await decision_about(ctx, asked, seconds)
     if decision is NOT_ANSWERED:
         raise Problem(503, decision.code, decision.reason)
     if not decision.accepted:
