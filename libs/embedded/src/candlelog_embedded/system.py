@@ -28,6 +28,7 @@ from candlelog_embedded.supervisor.state import ProcessReport, leftovers, read_r
 from candlelog_embedded.supervisor.supervisor import Stage, Supervisor
 from candlelog_embedded.topology import Options, Ports, shared_environment, stages
 
+STOPPED = "Candlelog stopped. Running jobs are kept and go on at the next `candlelog up`."
 _STOP_SECONDS = 20.0
 _LEFTOVERS_SECONDS = 5.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -70,7 +71,7 @@ def up(options: Options, *, ready: Callable[[Ready], None], note: Callable[[str]
         told = Ready(directory.root, identity.sandbox, environment)
         plan = stages(options, ports, environment)
         asyncio.run(serve(directory, plan, told, ready=ready, note=note))
-    note("Candlelog stopped. Running jobs are kept and go on at the next `candlelog up`.")
+    note(STOPPED)
 
 
 def down(data_dir: Path) -> bool:

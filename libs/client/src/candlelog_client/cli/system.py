@@ -97,7 +97,7 @@ def down(data_dir: DataDir = DEFAULT_DATA_DIR, json: Json = False) -> None:
     if json:
         output.show_json({"stopped": stopped})
     else:
-        output.show("Candlelog stopped." if stopped else f"Nothing runs on {data_dir}.")
+        output.show(system.STOPPED if stopped else f"Nothing runs on {data_dir}.")
 
 
 def ps(data_dir: DataDir = DEFAULT_DATA_DIR, json: Json = False) -> None:
