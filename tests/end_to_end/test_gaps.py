@@ -94,7 +94,7 @@ class Sandbox:
 async def system(launch, data_dir) -> AsyncIterator[tuple[Candlelog, Sandbox]]:
     async with launch(data_dir, "--sandbox") as client:
         environment = read_environment_file(data_dir / "candlelog.env")
-        url = environment["CANDLELOG_EXCHANGE_URLS"].removeprefix("binance=")
+        url = environment["CANDLELOG_EXCHANGE_URLS"].split(",")[0].removeprefix("binance=")
         async with httpx.AsyncClient(base_url=url, trust_env=False) as http:
             yield client, Sandbox(http)
 

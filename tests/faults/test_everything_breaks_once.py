@@ -108,7 +108,7 @@ class Running:
         return {(row["service"], row["replica"]): row["pid"] for row in rows if row["pid"]}
 
     async def latency(self, milliseconds: float) -> None:
-        url = self._environment["CANDLELOG_EXCHANGE_URLS"].removeprefix("binance=")
+        url = self._environment["CANDLELOG_EXCHANGE_URLS"].split(",")[0].removeprefix("binance=")
         async with httpx.AsyncClient(base_url=url, trust_env=False) as sandbox:
             body = {"milliseconds": milliseconds}
             (await sandbox.post("/_sandbox/latency", json=body)).raise_for_status()

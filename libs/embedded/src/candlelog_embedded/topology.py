@@ -13,6 +13,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 from candlelog.errors import Misconfigured, Unavailable
 from candlelog.events.topics import TOPICS
 from candlelog.grace import PROCESS_SECONDS
+from candlelog.market.profile import EXCHANGES
 from candlelog_embedded.broker import broker
 from candlelog_embedded.clickhouse import clickhouse, clickhouse_url
 from candlelog_embedded.feature_sets import check_feature_sets
@@ -105,7 +106,8 @@ def shared_environment(options: Options, ports: Ports, identity: Identity) -> di
     """The variables every process of ours is told, and clients find in `candlelog.env`."""
     exchange_urls = dict(options.exchange_urls)
     if options.sandbox:
-        exchange_urls.setdefault("binance", f"http://127.0.0.1:{ports.sandbox}")
+        for name in EXCHANGES:
+            exchange_urls.setdefault(name, f"http://127.0.0.1:{ports.sandbox}")
     variables = {
         "CANDLELOG_KAFKA_BOOTSTRAP": f"127.0.0.1:{ports.broker}",
         "CANDLELOG_POSTGRES_DSN": postgres_dsn(ports.postgres),

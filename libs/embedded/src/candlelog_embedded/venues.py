@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from candlelog.errors import Misconfigured
 
-NAMES: Final = ("binance", "kraken")
+NAMES: Final = ("binance", "binanceusdm", "kraken")
 """Those that may be named; of Kraken nothing is read yet."""
 _HOST: Final = re.compile(r"[A-Za-z0-9._:%-]+")
 

@@ -18,9 +18,9 @@ import pytest
 
 from candlelog.clock import SystemClock
 from candlelog_embedded.sandbox.answers import Answer
-from candlelog_embedded.sandbox.binance import KLINES as KLINES_PATH
-from candlelog_embedded.sandbox.binance import Binance, Query
+from candlelog_embedded.sandbox.binance import Binance
 from candlelog_embedded.sandbox.control import Control
+from candlelog_embedded.sandbox.dialects import Query
 from candlelog_embedded.sandbox.flags import parse
 from candlelog_embedded.sandbox.markets import Markets, generated
 from candlelog_embedded.sandbox.server import Server
@@ -162,7 +162,7 @@ async def test_years_of_days_hold_up_nobody(
     whole = Binance.answer
 
     def answer(self: Binance, path: str, query: Query, now: int) -> Answer:
-        if path == KLINES_PATH:
+        if path == "/api/v3/klines":
             begun.set()
             assert others_served.wait(30)
         return whole(self, path, query, now)

@@ -9,12 +9,12 @@ import pytest
 
 from candlelog.clock import ManualClock
 from candlelog_embedded.sandbox.answers import Answer
-from candlelog_embedded.sandbox.binance import KLINES
 from candlelog_embedded.sandbox.control import Control
 from candlelog_embedded.sandbox.flags import parse
 from candlelog_embedded.sandbox.markets import Markets, generated
 from candlelog_embedded.sandbox.venue import Venue
 
+KLINES = "/api/v3/klines"
 FLAGS = (
     "--capacity",
     "900",

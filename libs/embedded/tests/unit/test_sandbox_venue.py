@@ -10,12 +10,13 @@ import pytest
 
 from candlelog.clock import ManualClock
 from candlelog_embedded.sandbox.answers import Answer, Delivery
-from candlelog_embedded.sandbox.binance import KLINES
 from candlelog_embedded.sandbox.faults import FAULTS, FaultRule
 from candlelog_embedded.sandbox.limiter import Rules
 from candlelog_embedded.sandbox.markets import Markets, generated
 from candlelog_embedded.sandbox.venue import Venue
 
+KLINES = "/api/v3/klines"
+FUTURES_KLINES = "/fapi/v1/klines"
 PAGE = {"symbol": "SYNAUSDT", "interval": "1m", "startTime": "1706745600000", "limit": "20"}
 
 
@@ -106,6 +107,28 @@ async def test_exchange_info_of_some_symbols(venue: Venue) -> None:
     assert [entry["symbol"] for entry in two["symbols"]] == ["SYNBUSDT", "SYNAUSDT"]
     for query in ({"symbol": "NO"}, {"symbols": '["NO"]'}, {"symbols": "SYNAUSDT"}):
         assert (await venue.ask("/api/v3/exchangeInfo", query)).status == 400
+
+
+async def test_futures_have_a_limit_of_their_own(venue: Venue) -> None:
+    await klines(venue)
+    info = content(await venue.ask("/fapi/v1/exchangeInfo", {}))
+    answer = await venue.ask("/fapi/v1/time", {})
+    assert info["rateLimits"][0]["limit"] == 2400
+    assert info["symbols"][0]["contractType"] == "PERPETUAL"
+    assert answer.headers["X-MBX-USED-WEIGHT-1M"] == "2"
+
+
+@pytest.mark.parametrize(
+    ("limit", "weight"), [("99", 1), ("499", 2), ("500", 5), ("1000", 5), ("1500", 10), ("", 5)]
+)
+async def test_a_page_of_futures_weighs_by_its_limit(venue: Venue, limit: str, weight: int) -> None:
+    answer = await venue.ask(FUTURES_KLINES, {**PAGE, "limit": limit})
+    assert answer.headers["X-MBX-USED-WEIGHT-1M"] == str(weight)
+
+
+async def test_spot_and_futures_of_a_symbol_have_the_same_candles(venue: Venue) -> None:
+    futures = await venue.ask(FUTURES_KLINES, PAGE)
+    assert content(futures) == content(await klines(venue))
 
 
 async def test_generated_symbols_can_be_five_hundred(clock: ManualClock) -> None:

@@ -63,6 +63,35 @@ async def test_the_venues_clock_is_read(exchange: CcxtExchange, sandbox: Any):
     assert ahead == pytest.approx(90, abs=1)
 
 
+async def test_futures_are_read_with_a_limit_of_their_own(sandbox: Any):
+    venue = profile("binanceusdm")
+    window = TimeRange(START, START + timedelta(minutes=venue.page_size))
+    async with open_exchange(
+        venue, origin=sandbox.url, clock=SystemClock(), connections=4
+    ) as futures:
+        listed = await futures.markets(leave)
+        answer = await futures.candles("SYNA/USDT:USDT", "1m", window, leave)
+        time = await futures.time(leave)
+    page = read(
+        answer.said.text,
+        answer.said.layout,
+        Question(window, Timeframe.parse("1m"), window.end),
+    )
+    assert (page.rows.num_rows, page.quarantined) == (venue.page_size, ())
+    assert (listed.said.capacity, listed.used, answer.used) == (2400, 1, 3)
+    assert time.said.server == pytest.approx(SystemClock().now().timestamp(), abs=5)
+    assert {"SYNA/USDT:USDT"} <= {market.symbol for market in listed.said.markets}
+
+
+async def test_a_contract_that_is_not_listed_is_unknown(sandbox: Any):
+    async with open_exchange(
+        profile("binanceusdm"), origin=sandbox.url, clock=SystemClock(), connections=4
+    ) as futures:
+        await futures.markets(leave)
+        with pytest.raises(Permanent, match="binanceusdm lists no SYNA/USDT"):
+            await futures.candles("SYNA/USDT", "1m", WINDOW, leave)
+
+
 FAULTS = [
     ({"kind": "429", "seconds": 7}, RateLimited),
     ({"kind": "429-bare"}, RateLimited),

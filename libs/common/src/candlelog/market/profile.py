@@ -43,7 +43,7 @@ class ExchangeProfile(BaseModel):
     """Chunks released and not yet stored, at most."""
 
 
-EXCHANGES: tuple[str, ...] = ("binance",)
+EXCHANGES: tuple[str, ...] = ("binance", "binanceusdm")
 
 
 @cache

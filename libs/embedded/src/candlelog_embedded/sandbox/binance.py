@@ -1,37 +1,24 @@
-"""The REST interface of Binance spot, as far as Candlelog uses it."""
+"""The REST interface of Binance, spot and USD-M futures, as far as Candlelog uses it."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Final, cast
 
 import orjson
 
 from candlelog.errors import Invalid
 from candlelog_embedded.sandbox.answers import Answer
+from candlelog_embedded.sandbox.dialects import Dialect, Query
 from candlelog_embedded.sandbox.intervals import INTERVALS
 from candlelog_embedded.sandbox.limiter import Limiter
-from candlelog_embedded.sandbox.listing import listing_entry
 from candlelog_embedded.sandbox.markets import Markets
 from candlelog_embedded.sandbox.paging import Question, page
 from candlelog_embedded.sandbox.rendering import kline_rows
 
-KLINES: Final = "/api/v3/klines"
-PREFIX: Final = "/api/"
-
-_WEIGHTS: Final = {
-    "/api/v3/ping": 1,
-    "/api/v3/time": 1,
-    "/api/v3/exchangeInfo": 20,
-    KLINES: 2,
-}
 _UNLIMITED: Final = 1_000_000_000  # stated where there is no limit: clients keep to what is stated
-_DEFAULT_LIMIT: Final = 500
-_LARGEST_LIMIT: Final = 1000
 _LARGEST_NUMBER: Final = 10**15  # as a time it is past the year 30000
 _NUMBER: Final = re.compile(r"[0-9]{1,20}")
 _SYMBOL: Final = re.compile(r"[A-Z0-9-_.]{1,20}")
-
-Query = Mapping[str, str]
 
 
 class Refused(Exception):
@@ -47,11 +34,6 @@ def failure(status: int, code: int, message: str) -> Answer:
     return Answer(orjson.dumps({"code": code, "msg": message}), status)
 
 
-def weight(path: str) -> int:
-    """What a request to this path costs."""
-    return _WEIGHTS.get(path, 1)
-
-
 def asked_times(query: Query) -> tuple[int, int]:
     """The first and the last millisecond a klines question asks for, as far as it says."""
     given = [query.get(name, "") for name in ("startTime", "endTime")]
@@ -59,26 +41,22 @@ def asked_times(query: Query) -> tuple[int, int]:
     return start or 0, _LARGEST_NUMBER if end is None else end
 
 
-def known_path(path: str) -> bool:
-    """Whether the venue has something there."""
-    return path in _WEIGHTS
-
-
 class Binance:
     """Answers questions about the listed markets; stateless but for what the switches change."""
 
-    def __init__(self, markets: Markets, limiter: Limiter) -> None:
+    def __init__(self, dialect: Dialect, markets: Markets, limiter: Limiter) -> None:
+        self._dialect = dialect
         self._markets = markets
         self._limiter = limiter
         self._entries = {
-            symbol: orjson.Fragment(orjson.dumps(listing_entry(listing)))
+            symbol: orjson.Fragment(orjson.dumps(dialect.entry(listing)))
             for symbol, listing in markets.listings.items()
         }
         self._calls: dict[str, Callable[[Query, int], bytes]] = {
-            "/api/v3/ping": lambda _query, _now: b"{}",
-            "/api/v3/time": lambda _query, now: orjson.dumps({"serverTime": now}),
-            "/api/v3/exchangeInfo": self._exchange_info,
-            KLINES: self._klines,
+            f"{dialect.base}/ping": lambda _query, _now: b"{}",
+            f"{dialect.base}/time": lambda _query, now: orjson.dumps({"serverTime": now}),
+            f"{dialect.base}/exchangeInfo": self._exchange_info,
+            f"{dialect.base}/klines": self._klines,
         }
 
     def answer(self, path: str, query: Query, now: int) -> Answer:
@@ -96,11 +74,9 @@ class Binance:
     def minutes_to_fold(self, path: str, query: Query) -> int:
         """About how many minutes an answer is made from: whether it is a matter of seconds."""
         interval = INTERVALS.get(query.get("interval", ""))
-        if path != KLINES or interval is None:
+        if not self._dialect.asks_candles(path) or interval is None:
             return 0
-        limit = query.get("limit", "")
-        rows = min(int(limit), _LARGEST_LIMIT) if _NUMBER.fullmatch(limit) else _DEFAULT_LIMIT
-        return rows * interval.minutes
+        return self._dialect.rows(query) * interval.minutes
 
     def _klines(self, query: Query, now: int) -> bytes:
         symbol = _required(query, "symbol", _SYMBOL)
@@ -118,7 +94,7 @@ class Binance:
             interval,
             _optional_number(query, "startTime"),
             _optional_number(query, "endTime"),
-            min(limit or _DEFAULT_LIMIT, _LARGEST_LIMIT),
+            self._dialect.rows(query),
         )
         return kline_rows(page(source, question, now), interval)
 

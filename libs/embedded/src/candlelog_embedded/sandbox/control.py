@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import orjson
 from pydantic import (
@@ -18,9 +18,9 @@ from pydantic import (
 
 from candlelog.errors import Invalid
 from candlelog_embedded.sandbox.answers import Answer
-from candlelog_embedded.sandbox.binance import Query
+from candlelog_embedded.sandbox.dialects import Query
 from candlelog_embedded.sandbox.faults import FaultRule
-from candlelog_embedded.sandbox.limiter import Rules
+from candlelog_embedded.sandbox.limiter import Limiter, Rules
 from candlelog_embedded.sandbox.venue import Venue
 
 PREFIX: Final = "/_sandbox/"
@@ -34,7 +34,10 @@ class _Switch(BaseModel):
 
 
 class LimitSwitch(_Switch):
-    """The request limit; a field left out goes to its first value, `capacity` null is none."""
+    """The request limit of spot, or of futures; a field left out goes to spot's first value,
+    `capacity` null is none."""
+
+    market: Literal["spot", "futures"] = "spot"
 
     capacity: Annotated[int, Field(ge=1)] | None = 6000
     ban_after: int = Field(default=10, ge=0)
@@ -108,7 +111,9 @@ class Control:
 
     def _limits(self, body: bytes) -> None:
         switch = LimitSwitch.model_validate_json(body)
-        self._venue.limiter.rules = Rules(switch.capacity, switch.ban_after, switch.ban_seconds)
+        venue = self._venue
+        limiter = venue.limiter if switch.market == "spot" else venue.futures
+        limiter.rules = Rules(switch.capacity, switch.ban_after, switch.ban_seconds)
 
     def _latency(self, body: bytes) -> None:
         switch = LatencySwitch.model_validate_json(body)
@@ -135,6 +140,7 @@ class Control:
     def _reset(self, _body: bytes) -> None:
         self._venue.statistics.forget()
         self._venue.limiter.forget()
+        self._venue.futures.forget()
         self._venue.faults.struck.clear()
         self._start(self._venue)
 
@@ -142,6 +148,7 @@ class Control:
         venue = self._venue
         return {
             "limits": asdict(venue.limiter.rules),
+            "futures_limits": asdict(venue.futures.rules),
             "banned_until": venue.limiter.banned_until,
             "latency_milliseconds": venue.latency_seconds * 1000,
             "clock_offset_seconds": venue.clock.offset_seconds,
@@ -155,19 +162,26 @@ class Control:
         venue, statistics = self._venue, self._venue.statistics
         shown = query.get("arrivals", "")
         count = int(shown) if shown.isdecimal() else _SHOWN_ARRIVALS
-        windows = list(venue.limiter.newest())
         newest = list(islice(reversed(statistics.arrivals), count))
         return {
             "now": venue.clock.milliseconds(),
             "requests": statistics.paths,
             "symbols": statistics.symbols,
-            "limited": sum(window.limited for window in windows),
-            "banned": sum(window.banned for window in windows),
-            "violations": venue.limiter.violations,
+            **_counted(venue.limiter),
+            "futures": _counted(venue.futures),
             "faults": venue.faults.struck,
-            "windows": [asdict(window) for window in windows],
             "arrivals": [arrival._asdict() for arrival in newest[::-1]],
         }
+
+
+def _counted(limiter: Limiter) -> dict[str, Any]:
+    windows = list(limiter.newest())
+    return {
+        "limited": sum(window.limited for window in windows),
+        "banned": sum(window.banned for window in windows),
+        "violations": limiter.violations,
+        "windows": [asdict(window) for window in windows],
+    }
 
 
 def milliseconds(time: datetime) -> int:

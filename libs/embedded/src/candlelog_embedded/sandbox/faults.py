@@ -15,7 +15,8 @@ import orjson
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from candlelog_embedded.sandbox.answers import Answer, Delivery
-from candlelog_embedded.sandbox.binance import KLINES, Query, asked_times
+from candlelog_embedded.sandbox.binance import asked_times
+from candlelog_embedded.sandbox.dialects import FUTURES, SPOT, Query
 from candlelog_embedded.sandbox.limiter import Limiter
 from candlelog_embedded.sandbox.refusals import banned, limited
 
@@ -184,7 +185,8 @@ class FaultRule(BaseModel):
 
     def concerns(self, path: str, query: Query) -> bool:
         """Whether this is a request the rule speaks of."""
-        if (FAULTS[self.kind].pages_only or self.timed) and path != KLINES:
+        candles = any(dialect.asks_candles(path) for dialect in (SPOT, FUTURES))
+        if (FAULTS[self.kind].pages_only or self.timed) and not candles:
             return False
         named = (
             (self.path, path),

@@ -103,6 +103,11 @@ async def count_released(connection: Connection, chunks: Mapping[UUID, int], rou
     await connection.execute(statements.COUNT_RELEASED, list(chunks), list(chunks.values()), route)
 
 
+async def open_exchanges(connection: Connection) -> set[str]:
+    """The exchanges of jobs that are not over."""
+    return {row["exchange"] for row in await connection.fetch(statements.OPEN_EXCHANGES)}
+
+
 async def forget_claims(connection: Connection, job_ids: Iterable[UUID]) -> None:
     """These jobs are over: nothing more of them is released."""
     await connection.execute(statements.FORGET_CLAIMS, list(job_ids))

@@ -31,6 +31,10 @@ SELECT job_id, exchange, status, version, generation, max_attempts, steered_by
 FROM jobs WHERE status IN ('queued', 'running', 'paused') ORDER BY job_id FOR NO KEY UPDATE
 """
 
+OPEN_EXCHANGES: Final = """
+SELECT DISTINCT exchange FROM jobs WHERE status IN ('queued', 'running', 'paused')
+"""
+
 CLAIMS: Final = """
 SELECT jobs.job_id, priority, claims.chunks + ready.chunks
 FROM jobs JOIN claims ON claims.job_id = jobs.job_id AND route = $2

@@ -55,7 +55,11 @@ class Releases:
 
     async def step(self) -> bool:
         """Release all there is credit for; never more at once. Raises `Unavailable`."""
+        async with self._transactions.begin() as transaction:
+            exchanges = await job_rows.open_exchanges(transaction.connection)
         for lane in self._lanes:
+            if lane.exchange not in exchanges:
+                continue
             async with self._transactions.begin() as transaction:
                 await _release(transaction, lane, self._clock.now())
         return False

@@ -32,13 +32,27 @@ from fetcher.ports import Answer, Gate, MarketList, RawPage
 _BINANCE_ROW: Final = Layout(width=12, quote_volume=7, trades=8)
 _USED_WEIGHT: Final = "x-mbx-used-weight-1m"
 _OPTIONS: Final[Mapping[str, Any]] = {
-    "fetchMarkets": {"types": ["spot"]},
     # parse_market looks these up; ccxt's own fetch_markets leaves them empty without a key
     "crossMarginPairsData": [],
     "isolatedMarginPairsData": [],
 }
 _YEAR_2200: Final = 7_258_118_400.0
 _SECONDS: Final = {"SECOND": 1, "MINUTE": 60, "HOUR": 3600, "DAY": 86400}
+
+
+@dataclass(frozen=True, slots=True)
+class _Interface:
+    """Where a venue of the family answers, and which of ccxt's markets are its own."""
+
+    section: str
+    path: str
+    kind: str
+
+
+_INTERFACES: Final = {
+    "binance": _Interface("public", "/api/v3", "spot"),
+    "binanceusdm": _Interface("fapiPublic", "/fapi/v1", "swap"),
+}
 
 
 @dataclass(slots=True)
@@ -58,10 +72,11 @@ class CcxtExchange:
     def __init__(self, venue: ExchangeProfile, foreign: Any) -> None:
         self._venue = venue
         self._foreign = foreign
+        self._interface = _INTERFACES[venue.ccxt_id]
 
     async def time(self, gate: Gate) -> Answer[TimeReading]:
         """The venue's clock."""
-        body, answer = await self._ask(self._foreign.publicGetTime, {}, gate)
+        body, answer = await self._ask("Time", {}, gate)
         with _understood(body):
             server = float(body["serverTime"]) / 1000
             if not 0 <= server < _YEAR_2200:
@@ -70,7 +85,7 @@ class CcxtExchange:
 
     async def markets(self, gate: Gate) -> Answer[MarketList]:
         """Everything the venue lists."""
-        body, answer = await self._ask(self._foreign.publicGetExchangeInfo, {}, gate)
+        body, answer = await self._ask("ExchangeInfo", {}, gate)
         with _understood(body):
             markets = await asyncio.to_thread(self._read_markets, body["symbols"])
             capacity = self._capacity(body.get("rateLimits"))
@@ -90,12 +105,13 @@ class CcxtExchange:
             "endTime": milliseconds(window.end) - 1,
             "limit": self._venue.page_size,
         }
-        _, answer = await self._ask(self._foreign.publicGetKlines, question, gate)
+        _, answer = await self._ask("Klines", question, gate)
         return _with(answer, RawPage(answer.body, _BINANCE_ROW))
 
     async def _ask(
-        self, method: Any, question: Mapping[str, Any], gate: Gate
+        self, name: str, question: Mapping[str, Any], gate: Gate
     ) -> tuple[Any, HttpAnswer]:
+        method = getattr(self._foreign, f"{self._interface.section}Get{name}")
         call = _Call(gate)
         token = _CALL.set(call)
         try:
@@ -111,7 +127,7 @@ class CcxtExchange:
         return tuple(
             Market(symbol=market["symbol"], active=bool(market["active"]))
             for market in self._foreign.markets.values()
-            if market["spot"]
+            if market[self._interface.kind]
         )
 
     def _capacity(self, limits: Any) -> float | None:
@@ -133,7 +149,8 @@ async def open_exchange(
         foreign = kind({"enableRateLimit": False, "options": dict(_OPTIONS)})
         foreign.wire = wire
         if origin is not None:
-            foreign.urls["api"]["public"] = f"{origin.rstrip('/')}/api/v3"
+            interface = _INTERFACES[venue.ccxt_id]
+            foreign.urls["api"][interface.section] = f"{origin.rstrip('/')}{interface.path}"
         try:
             yield CcxtExchange(venue, foreign)
         finally:
