@@ -61,6 +61,15 @@ class Health:
         return None
 
 
+_STARTING: Final = {
+    "type": "urn:candlelog:problem:starting",
+    "title": "Service Unavailable",
+    "status": 503,
+    "detail": "this process is starting; ask again in a moment",
+    "code": "starting",
+}
+
+
 def health_app(health: Health) -> Starlette:
     """`/livez`, `/readyz` and `/metrics`; a service with more to say mounts it beside them. Until
     it has, what it is asked for is not there yet, which is no 404."""
@@ -80,7 +89,12 @@ def health_app(health: Health) -> Starlette:
     async def elsewhere(_request: Request, _error: Exception) -> Response:
         if health.has_started:
             return PlainTextResponse("Not Found", status_code=404)
-        return PlainTextResponse("starting", status_code=503, headers={"Retry-After": "1"})
+        return JSONResponse(
+            _STARTING,
+            status_code=503,
+            headers={"Retry-After": "1"},
+            media_type="application/problem+json",
+        )
 
     return Starlette(
         routes=[

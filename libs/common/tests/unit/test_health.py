@@ -48,18 +48,21 @@ def test_the_lag_is_the_sum_of_its_readings():
     assert health.lag == 7
 
 
-async def asked_elsewhere(health: Health) -> int:
-    """The status of a path that nobody has mounted."""
+async def asked_elsewhere(health: Health) -> httpx.Response:
+    """What a path is answered with that nobody has mounted."""
     transport = httpx.ASGITransport(health_app(health))
     async with httpx.AsyncClient(transport=transport, base_url="http://api") as http:
-        return (await http.get("/api/v1/jobs")).status_code
+        return await http.get("/api/v1/jobs")
 
 
 async def test_what_is_asked_of_a_process_that_has_not_started_is_not_there_yet():
-    assert await asked_elsewhere(Health()) == 503
+    answer = await asked_elsewhere(Health())
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.json()["code"] == "starting"
 
 
 async def test_what_a_started_process_does_not_have_is_not_found():
     health = Health()
     health.started()
-    assert await asked_elsewhere(health) == 404
+    assert (await asked_elsewhere(health)).status_code == 404

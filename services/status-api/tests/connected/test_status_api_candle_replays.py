@@ -149,6 +149,8 @@ async def test_it_is_given_up_by_closing_it(api: Any):
     assert (answer.status_code, answer.json()["code"]) == (409, "to_be_closed")
     assert f"/replays/{job_id}/close" in answer.json()["detail"]
     await closed(api, job_id)
+    answer = await api.http.post(f"/jobs/{job_id}/retry")
+    assert (answer.status_code, answer.json()["code"]) == (409, "replay_closed")
 
 
 async def test_what_differs_is_counted_and_named(api: Any, shadow: str):

@@ -47,7 +47,8 @@ class FiguresView(View):
     status: JobStatus
     reason: str | None = Field(description="why it is in this state, where that needs saying")
     progress_pct: float = Field(
-        description="slots stored or explained over slots expected; 100 only when done, never falls"
+        description="slots stored or explained over slots expected; 100 only when done, and lower"
+        " again only after a retry"
     )
     candles_expected: int = Field(description="slots of the range: candles that can exist")
     candles_covered: int = Field(description="slots that were explained before the job began")

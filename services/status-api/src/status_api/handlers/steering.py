@@ -146,6 +146,9 @@ async def _steerable(ctx: Context, job_id: str, action: SteerAction) -> Job:
         reason = "a replay is kept: what is served is switched by it"
         raise Problem(409, "replay_kept", reason)
     if is_candle_replay(job):
+        _, shadow = await ctx.jobs.candle_replay(job.submission.job_id)
+        if shadow.closed:
+            raise Problem(409, "replay_closed", "the replay is closed: begin another")
         path = f"/replays/{job.submission.job_id}/close"
         raise Problem(409, "to_be_closed", f"a replay of candles is given up by POST {path}")
     return job
