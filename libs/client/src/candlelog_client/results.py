@@ -93,8 +93,8 @@ class PlannedTask(Result):
 
 
 class Plan(Result):
-    """What a job would do. `weight` is of the venue's budget; `seconds` is how long that takes at
-    the least, where no other job uses the budget."""
+    """What a job would do. `weight` is of the venue's budget; `seconds` is how long
+    the budget makes that take, where no other job uses it."""
 
     exchange: str
     tasks_total: int

@@ -118,7 +118,7 @@ def plan(row: "Plan") -> RenderableType:
     told.add_row("covered", count(row.candles_covered))
     told.add_row("requests", f"{count(row.requests)} (weight {count(row.weight)})")
     told.add_row("features of", f"{count(row.feature_pieces)} stretches of stored candles")
-    told.add_row("takes", f"{duration(row.seconds)} at the least")
+    told.add_row("takes", f"{duration(row.seconds)} by the budget")
     columns = ("symbol", "timeframe", "start", "end", "candles", "covered", "requests", "route")
     table = grid(*columns, whole=("symbol", "start", "end"))
     for task in row.tasks[:_SHOWN]:

@@ -101,7 +101,7 @@ def plan(  # noqa: PLR0913 - one parameter per field of the REST body that a pla
     json: Json = False,
     data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
-    """Say what a job would do: requests, their cost, and how long they take at the least."""
+    """Say what a job would do: requests, their cost, and how long the budget makes that take."""
     request = _request(
         exchange=exchange,
         symbols=split(symbols),

@@ -1,5 +1,6 @@
 """The state of every budget, as the ledger tells it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -13,6 +14,7 @@ from candlelog.events.limits import (
     UsageObservedV1,
     WindowOpenedV1,
 )
+from candlelog.market.profile import profile
 
 
 @dataclass(slots=True)
@@ -24,6 +26,43 @@ class Budget:
     used: tuple[int, float] | None = None
     """Window id, and the most that the venue said was used in it by everybody."""
     backoff_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What the budget of an exchange allows: `capacity` in each window of `length` seconds, of
+    which `elapsed` have passed of the one at hand, and `granted` is given away."""
+
+    capacity: float
+    length: float
+    elapsed: float
+    granted: float
+
+    @property
+    def capacity_per_minute(self) -> float:
+        """The capacity, whatever the length of a window is."""
+        return self.capacity * 60 / self.length
+
+    def seconds(self, weight: float) -> float:
+        """How long that weight takes to be granted: a window's comes evenly over its time."""
+        windows = (self.granted + weight) / self.capacity
+        return max(0.0, windows * self.length - self.elapsed)
+
+
+def outlook(budgets: Mapping[str, Budget], exchange: str, now: datetime) -> Outlook:
+    """The budgets of all egresses together; before there is one, what the profile states."""
+    stated = profile(exchange).budgets[0]
+    known = [
+        (budget, budget.window)
+        for name, budget in budgets.items()
+        if name.split("|")[0] == exchange and budget.window is not None
+    ]
+    return Outlook(
+        capacity=sum(window.capacity for _, window in known) or stated.capacity,
+        length=stated.window_seconds,
+        elapsed=now.timestamp() % stated.window_seconds,
+        granted=sum(budget.granted for budget, window in known if window.end > now),
+    )
 
 
 @dataclass(slots=True)

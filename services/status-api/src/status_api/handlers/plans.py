@@ -11,8 +11,8 @@ from pydantic import BaseModel, Field
 from candlelog.errors import Unavailable
 from candlelog.events.jobs import PlanJobV1
 from candlelog.events.progress import PlanTaskAnsweredV1
-from candlelog.market.profile import profile
 from status_api.adapters.plans import Plan
+from status_api.domain.budgets import outlook
 from status_api.domain.problems import Problem
 from status_api.domain.submission import Author, JobRequest
 from status_api.handlers.answers import json_response
@@ -52,7 +52,9 @@ class PlanView(BaseModel):
     capacity_per_minute: float = Field(
         description="what the ledger says may be used of all egresses, else the profile of one"
     )
-    seconds: float = Field(description="at the least, where no other job uses the budget")
+    seconds: float = Field(
+        description="how long the budget makes it take from now on, where no other job uses it"
+    )
     tasks: list[PlannedTask]
 
 
@@ -73,7 +75,7 @@ async def plan_job(ctx: Ctx, who: Who, request: JobRequest) -> Response:
 
 
 def _view(ctx: Context, exchange: str, plan: Plan) -> PlanView:
-    total, capacity = plan.total, _capacity_per_minute(ctx, exchange)
+    total, budget = plan.total, outlook(ctx.ledger.budgets, exchange, ctx.clock.now())
     return PlanView(
         exchange=exchange,
         tasks_total=total.series,
@@ -82,8 +84,8 @@ def _view(ctx: Context, exchange: str, plan: Plan) -> PlanView:
         requests=total.requests,
         feature_pieces=total.pieces,
         weight=total.weight,
-        capacity_per_minute=capacity,
-        seconds=round(total.weight / capacity * 60, 1),
+        capacity_per_minute=budget.capacity_per_minute,
+        seconds=round(budget.seconds(total.weight), 1),
         tasks=list(_tasks(plan.tasks)),
     )
 
@@ -102,16 +104,3 @@ def _tasks(tasks: Iterable[PlanTaskAnsweredV1]) -> Iterable[PlannedTask]:
             requests=task.requests,
             feature_pieces=task.pieces,
         )
-
-
-def _capacity_per_minute(ctx: Context, exchange: str) -> float:
-    """What the newest windows of its egresses allow, or its profile before there is one."""
-    windows = [
-        budget.window
-        for name, budget in ctx.ledger.budgets.items()
-        if name.split("|")[0] == exchange and budget.window is not None
-    ]
-    if not windows:
-        stated = profile(exchange).budgets[0]
-        return stated.capacity * 60 / stated.window_seconds
-    return sum(each.capacity * 60 / (each.end - each.start).total_seconds() for each in windows)
