@@ -1,0 +1,158 @@
+"""`python -m bench.control`: fairness, plans and stops of jobs while the budget is the limit.
+
+What arrives is counted by the sandbox, whatever Candlelog thinks of it.
+"""
+
+import argparse
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+
+from rich.console import Console
+
+from bench import end_to_end
+from bench.report import Figure, Report
+from bench.system import System, running_system
+from candlelog_client import Candlelog
+from candlelog_client.jobs import JobRequest
+from candlelog_client.results import Job
+
+CAPACITY = 6000
+LATENCY_MS = 50
+SYMBOLS = [f"GEN{number:03d}/USDT" for number in range(1, 501)]
+START = datetime(2019, 1, 1, tzinfo=UTC)
+KLINES = "/api/v3/klines"
+BEFORE_SMALL_SECONDS = 30
+BEFORE_STOP_SECONDS = 10
+GRACE_MS = 1000
+WATCHED_SECONDS = 8
+PLANNED_DAYS = 28
+
+
+async def fairness(_: System, candlelog: Candlelog) -> Report:
+    """A job of one symbol and one day: alone, and half a minute into one of 500 and five years."""
+    alone = await _small(candlelog, day=0)
+    big = await _big(candlelog)
+    await asyncio.sleep(BEFORE_SMALL_SECONDS)
+    beside = await _small(candlelog, day=1)
+    await candlelog.jobs.cancel(big.id)
+    figures: dict[str, Figure] = {
+        "alone, s": alone,
+        "beside the big one, s": beside,
+        "later by, s (against 10)": beside - alone,
+    }
+    return Report("A small job at the limit of a big one", figures)
+
+
+async def stops(system: System, candlelog: Candlelog) -> Report:
+    """Requests that arrive later than a second after a stop was answered."""
+    figures: dict[str, Figure] = {}
+    for killed in (False, True):
+        for action in ("pause", "cancel"):
+            name = f"{action}, coordinator killed" if killed else action
+            figures[f"late after {name} (against 0)"] = await _late(
+                system, candlelog, action, killed=killed
+            )
+    return Report("Stops of a job of 500 symbols and five years", figures)
+
+
+async def plans(system: System, candlelog: Candlelog) -> Report:
+    """A plan, and what the job then did."""
+    request: JobRequest = {
+        "exchange": "binance", "symbols": SYMBOLS[:300], "timeframes": ["1m"], "features": False,
+        "start": START, "end": START + timedelta(days=PLANNED_DAYS),
+    }  # fmt: skip
+    plan = await candlelog.jobs.plan(**request)
+    before = (await system.stats())["requests"][KLINES]
+    began = time.monotonic()
+    job = await candlelog.jobs.submit(**request)
+    job = await _ended(candlelog, job.id)
+    took = time.monotonic() - began
+    asked = (await system.stats())["requests"][KLINES] - before
+    figures: dict[str, Figure] = {
+        "ended": job.status,
+        "requests planned": plan.requests,
+        "requests that arrived": asked,
+        "planned, s": plan.seconds,
+        "took, s": took,
+        "took of planned (within 0.1 of 1)": took / plan.seconds,
+    }
+    return Report("A plan against what then happened", figures)
+
+
+async def _small(candlelog: Candlelog, day: int) -> float:
+    start = START + timedelta(days=day)
+    began = time.monotonic()
+    job = await candlelog.jobs.submit(
+        exchange="binance", symbols=["SYNA/USDT"], timeframes=["1m"], features=False,
+        start=start, end=start + timedelta(days=1), label="bench: small",
+    )  # fmt: skip
+    await _ended(candlelog, job.id)
+    return time.monotonic() - began
+
+
+async def _ended(candlelog: Candlelog, job_id: str) -> Job:
+    return [state async for state in candlelog.jobs.watch(job_id)][-1]
+
+
+async def _big(candlelog: Candlelog) -> Job:
+    return await candlelog.jobs.submit(
+        exchange="binance", symbols=SYMBOLS, timeframes=["1m"], features=False,
+        start=START, end=datetime(2024, 1, 1, tzinfo=UTC), label="bench: big",
+    )  # fmt: skip
+
+
+async def _late(system: System, candlelog: Candlelog, action: str, *, killed: bool) -> int:
+    """How many requests arrive too late after a stop of a big job, which is cancelled then."""
+    big = await _big(candlelog)
+    await asyncio.sleep(BEFORE_STOP_SECONDS)
+    coordinator = (await system.processes())["coordinator-0"]
+    stop: Callable[[str], Awaitable[Job]] = getattr(candlelog.jobs, action)
+    await stop(big.id)
+    answered = time.time() * 1000
+    if killed:
+        coordinator.kill()
+    await asyncio.sleep(WATCHED_SECONDS)
+    stats = await system.sandbox("/_sandbox/stats?arrivals=50000")
+    if action != "cancel":
+        await candlelog.jobs.cancel(big.id)
+    return sum(
+        arrival["path"] == KLINES and arrival["at"] > answered + GRACE_MS
+        for arrival in stats["arrivals"]
+    )
+
+
+_MEASURES = {"fairness": fairness, "stops": stops, "plans": plans}
+
+
+async def measure(sections: list[str], fetchers: int, console: Console) -> None:
+    """Each section on a system of its own."""
+    flags = ("--capacity", str(CAPACITY), "--latency-ms", str(LATENCY_MS))
+    replicas = ("--replicas", f"fetcher={fetchers}")
+    for section in sections:
+        async with running_system(generated=500, sandbox_flags=flags, up_flags=replicas) as system:
+            await end_to_end.warm_up()
+            async with Candlelog() as candlelog:
+                report = await _MEASURES[section](system, candlelog)
+        report.show(console)
+
+
+def main() -> None:
+    """Read the command line, then measure."""
+    parser = argparse.ArgumentParser(prog="python -m bench.control", description=__doc__)
+    add = parser.add_argument
+    add(
+        "sections",
+        nargs="*",
+        choices=[*_MEASURES, []],
+        metavar="SECTION",
+        help=", ".join(_MEASURES),
+    )
+    add("--fetchers", type=int, default=1, metavar="N")
+    options = parser.parse_args()
+    asyncio.run(measure(options.sections or list(_MEASURES), options.fetchers, Console()))
+
+
+if __name__ == "__main__":
+    main()
