@@ -142,15 +142,11 @@ def main() -> None:
     """Read the command line, then measure."""
     parser = argparse.ArgumentParser(prog="python -m bench.control", description=__doc__)
     add = parser.add_argument
-    add(
-        "sections",
-        nargs="*",
-        choices=[*_MEASURES, []],
-        metavar="SECTION",
-        help=", ".join(_MEASURES),
-    )
+    add("sections", nargs="*", metavar="SECTION", help=", ".join(_MEASURES))
     add("--fetchers", type=int, default=1, metavar="N")
     options = parser.parse_args()
+    if unknown := set(options.sections) - set(_MEASURES):
+        parser.error(f"no section {', '.join(sorted(unknown))}; there are {', '.join(_MEASURES)}")
     asyncio.run(measure(options.sections or list(_MEASURES), options.fetchers, Console()))
 
 
