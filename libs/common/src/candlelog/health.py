@@ -1,7 +1,7 @@
 """What a process says of itself: alive, ready, metrics, and its heartbeat on the log."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -23,6 +23,7 @@ class Health:
         self._started = False
         self._checks: dict[str, Check] = {}
         self._lags: list[Callable[[], int]] = []
+        self._troubles: list[Callable[[], Mapping[str, str]]] = []
 
     def started(self) -> None:
         """The process has begun its work."""
@@ -40,6 +41,17 @@ class Health:
     def watch_lag(self, lag: Callable[[], int]) -> None:
         """Add a reading of records not yet handled."""
         self._lags.append(lag)
+
+    def watch_troubles(self, troubles: Callable[[], Mapping[str, str]]) -> None:
+        """Add a reading of what is not well, by name, and keeps nobody from being ready."""
+        self._troubles.append(troubles)
+
+    async def unwell(self) -> dict[str, str]:
+        """The checks that do not pass, and the troubles there are, with the reason."""
+        found = await self.failing()
+        for troubles in self._troubles:
+            found |= troubles()
+        return found
 
     @property
     def lag(self) -> int:

@@ -137,8 +137,8 @@ async def _work(runtime: Runtime, main: Awaitable[None]) -> None:
 async def _heartbeat(runtime: Runtime) -> None:
     started_at = runtime.clock.now()
     while True:
-        failing = await runtime.health.failing()
-        detail = "; ".join(f"{name}: {reason}" for name, reason in sorted(failing.items())) or None
+        unwell = await runtime.health.unwell()
+        detail = "; ".join(f"{name}: {reason}" for name, reason in sorted(unwell.items())) or None
         with suppress(CandlelogError):  # a heartbeat that cannot be sent is noticed by its absence
             await runtime.publisher.publish(
                 ServiceReportedV1(

@@ -41,6 +41,13 @@ async def test_a_check_that_never_answers_fails_in_bounded_time():
     assert await health.failing() == {"postgres": "TimeoutError"}
 
 
+async def test_a_trouble_is_told_of_and_keeps_nobody_from_being_ready():
+    health = Health()
+    health.started()
+    health.watch_troubles(lambda: {"binance": "does not answer"})
+    assert (await health.failing(), await health.unwell()) == ({}, {"binance": "does not answer"})
+
+
 def test_the_lag_is_the_sum_of_its_readings():
     health = Health()
     health.watch_lag(lambda: 3)

@@ -46,6 +46,7 @@ async def serve(
         async with runtime.log.consumer(topics, runtime.group) as consumer:
             loop = _loop(runtime, InOrder(consumer), handlers, settings.concurrency)
             runtime.health.watch_lag(lambda: loop.lag)
+            runtime.health.watch_troubles(venues.troubles)
             runtime.health.started()
             await loop.run(runtime.stopping)
         consumed.set()

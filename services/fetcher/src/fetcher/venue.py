@@ -16,7 +16,15 @@ from candlelog.market.profile import Call, ExchangeProfile
 from candlelog.market.ranges import TimeRange
 from candlelog.market.timeframe import Timeframe
 from fetcher.domain.coverage import check_answered, check_closed
-from fetcher.domain.failures import Away, GrantLapsed, Permanent, RateLimited, Reset, VenueFailure
+from fetcher.domain.failures import (
+    Away,
+    GrantLapsed,
+    Permanent,
+    RateLimited,
+    Reset,
+    Transient,
+    VenueFailure,
+)
 from fetcher.domain.ledger import PROBE_WINDOW
 from fetcher.domain.outages import FIRST_SECONDS, Outage
 from fetcher.domain.rows import Question, read
@@ -63,6 +71,12 @@ class Venue:
         self._listing_lock = asyncio.Lock()
         self._time_lock = asyncio.Lock()
         self._refreshing: asyncio.Task[None] | None = None
+
+    @property
+    def trouble(self) -> str | None:
+        """Why it is left alone, where it is."""
+        opened = self._outage.failures
+        return f"does not answer, {opened} times in a row" if opened else None
 
     async def candles(self, chunk: FetchRequestedV1, wanted: Gate) -> tuple[Page, datetime]:
         """The page of a chunk, and the exchange time as of which it holds.
@@ -142,11 +156,21 @@ class Venue:
 
         A request to a connection the venue had closed is written once more, with a new permit.
         """
+        now = self._clock.monotonic()
+        if not self._outage.admits(now):
+            left = self._outage.remaining(now) or FIRST_SECONDS
+            raise Away("the venue does not answer", left)
+        try:
+            return await self._permitted(call, request, wanted)
+        finally:
+            self._outage.through()
+
+    async def _permitted(
+        self, call: Call, request: Callable[[Gate], Awaitable[Answer[T]]], wanted: Gate
+    ) -> Answer[T]:
         weight = self.profile.weights[call]
         resets = 0
         while True:
-            if (left := self._outage.remaining(self._clock.monotonic())) > 0:
-                raise Away("the venue does not answer", left)
             permit = await self._purse.acquire(weight, for_time=call == "time")
             try:
                 return await self._write(permit, request, wanted)
@@ -172,22 +196,33 @@ class Venue:
         asked_at = self._clock.monotonic()
         try:
             answer = await request(gate)
-        except RateLimited as failure:
-            self._purse.back_off(failure.seconds, str(failure))
-            raise
-        except Reset as failure:
-            failure.retry_after = FIRST_SECONDS
-            raise
-        except Away as failure:
-            now = self._clock.monotonic()
-            self._outage.failed(asked_at, now, self._random.random())
-            if failure.retry_after is None:
-                failure.retry_after = self._outage.remaining(now) or FIRST_SECONDS
+        except VenueFailure as failure:
+            self._note(failure, asked_at)
             raise
         self._outage.answered(self._clock.monotonic())
         if permit.window_id != PROBE_WINDOW and answer.used is not None:
             self._purse.observe(permit.window_id, answer.used)
         return answer
+
+    def _note(self, failure: VenueFailure, asked_at: float) -> None:
+        """Take in what a failure says of the venue and of its budget."""
+        now = self._clock.monotonic()
+        match failure:
+            case RateLimited():
+                self._purse.back_off(failure.seconds, str(failure))
+                self._outage.answered(now)
+            case Reset():
+                failure.retry_after = FIRST_SECONDS
+            case Away():
+                self._outage.failed(asked_at, now, self._random.random())
+                if failure.retry_after is None:
+                    failure.retry_after = self._outage.remaining(now) or FIRST_SECONDS
+            case Transient():
+                self._outage.answered_badly(asked_at, now, self._random.random())
+            case Permanent():
+                self._outage.answered(now)
+            case _:  # nothing was sent
+                pass
 
     def _exchange_time(self, steady: float) -> datetime:
         """The earliest exchange time it can have been then."""

@@ -1,6 +1,7 @@
 """The venues this process deals with, opened when a job first names them."""
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import AsyncExitStack, suppress
 from random import Random
 from typing import Final
@@ -40,6 +41,11 @@ class Venues:
                 if exchange not in self._opened:
                     self._opened[exchange] = await self._open(exchange)
         return self._opened[exchange]
+
+    def troubles(self) -> Mapping[str, str]:
+        """The venues that are left alone for a while, and why."""
+        found = {name: venue.trouble for name, venue in self._opened.items()}
+        return {name: text for name, text in found.items() if text is not None}
 
     async def keep_times(self) -> None:
         """Ask for the time of every venue the allocator wants to know it of."""

@@ -66,3 +66,45 @@ def test_a_failure_while_others_are_answered_is_no_outage():
     outage.answered(9.5)
     outage.failed(9, 10, chance=0.5)
     assert outage.remaining(10) == 0
+
+
+def opened_by_bad_answers(outage: Outage, *, seconds: float, answers: int = 10) -> float:
+    """The moment of the last of so many bad answers over so long."""
+    for number in range(answers):
+        now = seconds * number / (answers - 1)
+        outage.answered_badly(now - 0.1, now, chance=0.5)
+    return seconds
+
+
+@pytest.mark.parametrize(
+    ("seconds", "answers", "opens"), [(10, 10, True), (9, 10, False), (60, 9, False)]
+)
+def test_bad_answers_open_it_where_they_are_sustained(seconds: float, answers: int, opens: bool):
+    outage = Outage()
+    now = opened_by_bad_answers(outage, seconds=seconds, answers=answers)
+    assert (outage.remaining(now) > 0, outage.failures) == (opens, int(opens))
+
+
+def test_a_good_answer_among_bad_ones_keeps_it_closed():
+    outage = Outage()
+    opened_by_bad_answers(outage, seconds=9)
+    outage.answered(9.5)
+    outage.answered_badly(9.9, 10, chance=0.5)
+    assert outage.admits(10)
+
+
+def test_while_it_is_open_one_request_goes_out_to_probe():
+    outage = Outage()
+    outage.failed(9, 10, chance=0.5)
+    assert [outage.admits(now) for now in (10, 11, 11, 12)] == [False, True, False, False]
+    outage.through()
+    assert outage.admits(12)
+
+
+def test_a_probe_that_is_answered_closes_it_and_one_answered_badly_opens_it_anew():
+    outage = Outage()
+    outage.failed(9, 10, chance=0.5)
+    outage.answered_badly(11, 11.1, chance=0.5)
+    assert (outage.failures, outage.admits(11.2)) == (2, False)
+    outage.answered(13)
+    assert (outage.failures, outage.admits(13), outage.admits(13)) == (0, True, True)

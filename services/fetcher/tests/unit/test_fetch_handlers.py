@@ -294,6 +294,14 @@ async def test_a_venue_that_does_not_answer_uses_up_none_and_is_left_alone(desk:
     assert len(deferred) == 2
 
 
+async def test_a_venue_that_is_left_alone_is_told_of(desk: Desk):
+    await desk.fetch(chunk())
+    assert desk.venues.troubles() == {}
+    desk.exchange.failure = Away("connection refused")
+    await desk.fetch(chunk())
+    assert desk.venues.troubles() == {"binance": "does not answer, 1 times in a row"}
+
+
 async def test_a_request_to_a_closed_connection_is_written_once_more_with_a_new_permit(desk: Desk):
     await desk.fetch(chunk())
     before, failures = desk.exchange.asked, [Reset("closed"), None]
