@@ -25,6 +25,9 @@ Row = list[Any]
 _HTML: Final = b"<!DOCTYPE html><html><body>We are under maintenance.</body></html>"
 _LOW = 3
 _OPEN = 1
+_FEWEST = 3
+"""Rows of a page that can be short, or in another order."""
+_YEAR_MS = 366 * 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,47 @@ def _empty(answer: Answer, _around: Circumstances) -> Answer:
     return replace(answer, body=b"[]")
 
 
+def _json(_answer: Answer, _around: Circumstances) -> Answer:
+    return Answer(b'{"result": "of another kind"}')
+
+
+def _refused(_answer: Answer, _around: Circumstances, *, status: int) -> Answer:
+    text = b'{"code": 0, "msg": "Service unavailable from a restricted location."}'
+    return Answer(text, status)
+
+
+def _rearranged(
+    answer: Answer, around: Circumstances, *, arrange: Callable[[list[Row], Random], list[Row]]
+) -> Answer:
+    """The page with other rows, or the same in another order."""
+    rows = orjson.loads(answer.body)
+    if not isinstance(rows, list) or len(rows) < _FEWEST:
+        return answer
+    return replace(answer, body=orjson.dumps(arrange(rows, around.random)))
+
+
+def _short(rows: list[Row], _random: Random) -> list[Row]:
+    return rows[: len(rows) // 2]
+
+
+def _clamped(rows: list[Row], _random: Random) -> list[Row]:
+    return [[row[0] - _YEAR_MS, *row[1:]] for row in rows]
+
+
+def _unsorted(rows: list[Row], random: Random) -> list[Row]:
+    at = random.randrange(len(rows) - 1)
+    return [*rows[:at], rows[at + 1], rows[at], *rows[at + 2 :]]
+
+
+def _doubled(rows: list[Row], random: Random) -> list[Row]:
+    at = random.randrange(len(rows))
+    return [*rows[: at + 1], *rows[at:]]
+
+
+def _off_grid(row: Row) -> None:
+    row[0] += 7_000
+
+
 def _not_a_number(row: Row) -> None:
     row[_OPEN] = "NaN"
 
@@ -111,6 +155,13 @@ _SPOILERS: Final[dict[str, Callable[[Row], None]]] = {
     "row-negative": _negative,
     "row-zero": _zero,
     "row-low-above-open": _low_above_open,
+    "row-off-grid": _off_grid,
+}
+_ARRANGEMENTS: Final[dict[str, Callable[[list[Row], Random], list[Row]]]] = {
+    "short": _short,
+    "clamped": _clamped,
+    "unsorted": _unsorted,
+    "doubled": _doubled,
 }
 
 
@@ -135,11 +186,17 @@ FAULTS: Final[dict[str, Fault]] = {
     "429-bare": Fault(_limited_bare),
     "418": Fault(_banned),
     **{str(status): Fault(partial(_failed, status=status)) for status in (500, 502, 503, 504)},
+    **{str(status): Fault(partial(_refused, status=status)) for status in (403, 451)},
     "reset": Fault(_reset),
     "stall": Fault(_stalled),
     "cut": Fault(_cut),
     "html": Fault(_html),
+    "json": Fault(_json),
     "empty": Fault(_empty, pages_only=True),
+    **{
+        name: Fault(partial(_rearranged, arrange=arrange), pages_only=True)
+        for name, arrange in _ARRANGEMENTS.items()
+    },
     "bad-row": Fault(partial(_spoilt, spoilers=tuple(_SPOILERS.values())), pages_only=True),
     **{
         name: Fault(partial(_spoilt, spoilers=(spoil,)), pages_only=True)

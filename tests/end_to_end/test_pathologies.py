@@ -1,0 +1,166 @@
+"""What a user sees when the exchange answers what it should not."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+
+from candlelog.market.timeframe import Timeframe
+from candlelog_client.client import Candlelog
+from candlelog_client.connection import read_environment_file
+from candlelog_client.results import Job
+
+pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(280)]
+
+START = datetime(2024, 2, 1, tzinfo=UTC)
+SLOTS = 3000
+FRAMES = ("1m", "3m", "5m")
+SYMBOLS = 10
+SECONDS = 120
+
+
+class Seen(NamedTuple):
+    """What a job of three pages comes to; `missing` counts slots that nothing explains."""
+
+    status: str = "completed"
+    stored: int = SLOTS
+    attempts: int = 1
+    error: str | None = None
+    quarantined: tuple[str, ...] = ()
+    outage: int = 0
+    missing: int = 0
+
+
+def refused(reason: str, *, missing: int = 1, outage: int = 0) -> Seen:
+    """One row was set aside."""
+    return Seen(
+        "completed_with_errors", SLOTS - 1, error="quarantined", quarantined=(reason,),
+        missing=missing, outage=outage,
+    )  # fmt: skip
+
+
+def given_up(code: str) -> Seen:
+    """One page is not asked for again."""
+    return Seen("completed_with_errors", SLOTS - 1000, error=code, missing=1000)
+
+
+ONCE = {
+    # asked again, because the answer was none or no answer to the question
+    **dict.fromkeys(
+        ("html", "json", "cut", "500", "502", "503", "504", "clamped", "doubled"),
+        Seen(attempts=2),
+    ),
+    # asked again, and no fault of the chunk
+    **dict.fromkeys(("reset", "stall", "429", "418"), Seen()),
+    "403": given_up("forbidden"),
+    "451": given_up("geo_blocked"),
+    # answered: a dense venue that has no row was away
+    "empty": Seen(stored=SLOTS - 1000, outage=1000),
+    "short": Seen(stored=SLOTS - 500, outage=500),
+    # rows that break a rule are set aside, the others stay
+    "row-nan": refused("not_finite"),
+    "row-zero": refused("not_positive"),
+    "row-negative": refused("not_positive"),
+    "row-low-above-open": refused("low_or_high_wrong"),
+    "unsorted": refused("not_increasing"),
+    # a row of no slot leaves its slot without one
+    "row-off-grid": refused("off_grid", missing=0, outage=1),
+}
+SHORTENED = {"429": 1, "418": 1}
+"""Seconds of faults that last longer by themselves than a test needs."""
+
+
+class Sandbox:
+    """The switches of the exchange."""
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self._http = http
+
+    async def strike(self, rules: Iterable[dict[str, Any]]) -> None:
+        """Have these faults, and no others."""
+        await self.turn("faults", {"faults": list(rules)})
+
+    async def turn(self, switch: str, body: dict[str, Any]) -> None:
+        (await self._http.post(f"/_sandbox/{switch}", json=body)).raise_for_status()
+
+
+@pytest.fixture
+async def system(launch, data_dir) -> AsyncIterator[tuple[Candlelog, Sandbox]]:
+    async with launch(data_dir, "--sandbox") as client:
+        environment = read_environment_file(data_dir / "candlelog.env")
+        url = environment["CANDLELOG_EXCHANGE_URLS"].split(",")[0].removeprefix("binance=")
+        async with httpx.AsyncClient(base_url=url, trust_env=False) as http:
+            yield client, Sandbox(http)
+
+
+def end_of(timeframe: str) -> datetime:
+    return Timeframe.parse(timeframe).advance(START, SLOTS)
+
+
+async def ended(client: Candlelog, symbol: str, timeframe: str) -> Job:
+    """A job of three pages of a series, once it has ended and was audited."""
+    job = await client.jobs.submit(
+        exchange="binance", symbols=[symbol], timeframes=[timeframe], start=START,
+        end=end_of(timeframe), features=False,
+    )  # fmt: skip
+    async with asyncio.timeout(SECONDS):
+        job = [state async for state in client.jobs.watch(job.id)][-1]
+        while job.data_quality_score is None:
+            await asyncio.sleep(0.1)
+            job = await client.jobs.get(job.id)
+    return job
+
+
+async def seen(client: Candlelog, symbol: str, timeframe: str) -> Seen:
+    """What a user finds after a job of that series."""
+    job = await ended(client, symbol, timeframe)
+    series = {"exchange": "binance", "symbol": symbol, "timeframe": timeframe}
+    end = end_of(timeframe)
+    table = await client.candles(**series, start=START, end=end).to_arrow()
+    rows = [row async for row in client.quarantine(**series)]
+    slots = Counter[str]()
+    async for run in client.coverage(**series, start=START, end=end):
+        slots[run.state] += run.slots
+    return Seen(
+        status=job.status,
+        stored=table.num_rows,
+        attempts=job.attempts,
+        error=job.error and job.error.code,
+        quarantined=tuple(row.reason for row in rows),
+        outage=slots["outage"],
+        missing=slots["unknown"],
+    )
+
+
+async def test_every_fault_of_the_exchange_is_seen_as_what_it_is(
+    system: tuple[Candlelog, Sandbox],
+):
+    client, sandbox = system
+    series = {
+        kind: (f"GEN{number % SYMBOLS + 1:03d}", FRAMES[number // SYMBOLS])
+        for number, kind in enumerate(ONCE)
+    }
+    await sandbox.strike(
+        {
+            "kind": kind, "symbol": f"{symbol}USDT", "interval": timeframe, "count": 1,
+            "seconds": SHORTENED.get(kind),
+        }
+        for kind, (symbol, timeframe) in series.items()
+    )  # fmt: skip
+    found = await asyncio.gather(
+        *(seen(client, f"{symbol}/USDT", timeframe) for symbol, timeframe in series.values())
+    )
+    assert dict(zip(ONCE, found, strict=True)) == ONCE
+
+
+@pytest.mark.parametrize("seconds", [90, -90])
+async def test_a_clock_of_the_exchange_that_is_wrong_changes_nothing(
+    system: tuple[Candlelog, Sandbox], seconds: int
+):
+    client, sandbox = system
+    await sandbox.turn("clock", {"offset_seconds": seconds})
+    assert await seen(client, "SYNA/USDT", "1m") == Seen()
