@@ -2,7 +2,7 @@
 
 import os
 import socket
-from typing import Self
+from typing import ClassVar, Self
 
 from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -23,6 +23,9 @@ class ServiceSettings(BaseSettings):
     """What every service is told. Shared names begin with `CANDLELOG_`, own ones with the prefix
     of the service; a variable with that prefix that no field has is refused.
     """
+
+    compresses: ClassVar[bool] = True
+    """Whether what the service writes to the log is worth compressing; no setting of a user."""
 
     kafka_bootstrap: str = Field(validation_alias=_shared("KAFKA_BOOTSTRAP"))
     postgres_dsn: str = Field(default="", validation_alias=_shared("POSTGRES_DSN"))

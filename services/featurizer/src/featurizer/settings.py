@@ -1,6 +1,7 @@
 """Settings of the featurizer."""
 
 from pathlib import Path
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -11,6 +12,8 @@ class Settings(ServiceSettings):
     """Environment variables `CANDLELOG_*` and `FEATURIZER_*`."""
 
     model_config = service_config("FEATURIZER_")
+
+    compresses: ClassVar[bool] = False  # batches of features come compressed
 
     feature_sets: Path | None = Field(default=None, validation_alias="CANDLELOG_FEATURE_SETS")
     """Folder of feature sets (`*.yaml`) besides `default`."""

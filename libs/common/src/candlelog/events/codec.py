@@ -28,7 +28,9 @@ ARROW_HEADERS: Final = frozenset({CandleBatchHeaderV1, FeatureBatchHeaderV1})
 """Events that travel with rows, in the metadata of an Arrow stream."""
 
 _HEADER: Final = b"candlelog.header"
-_IPC: Final = pa.ipc.IpcWriteOptions(compression="zstd")
+_CANDLES: Final = pa.ipc.IpcWriteOptions(compression="zstd")
+_FEATURES: Final = pa.ipc.IpcWriteOptions(compression="lz4")
+"""They look like noise to any compressor: zstd makes them an eighth smaller for thrice the time."""
 
 
 HeaderT = TypeVar("HeaderT", CandleBatchHeaderV1, FeatureBatchHeaderV1)
@@ -49,8 +51,9 @@ def encode(message: Message) -> bytes:
         return message.model_dump_json().encode()
     header = message.header.model_dump_json().encode()
     schema = message.rows.schema.with_metadata({_HEADER: header})
+    options = _CANDLES if isinstance(message, CandleBatchV1) else _FEATURES
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, schema, options=_IPC) as writer:
+    with pa.ipc.new_stream(sink, schema, options=options) as writer:
         writer.write_batch(message.rows)
     return sink.getvalue().to_pybytes()
 

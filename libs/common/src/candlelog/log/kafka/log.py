@@ -34,11 +34,17 @@ _LINGER_MS: Final = 2
 
 
 class KafkaLog:
-    """`Log` on the broker at `bootstrap` (`host:port`, several with commas)."""
+    """`Log` on the broker at `bootstrap` (`host:port`, several with commas).
 
-    def __init__(self, bootstrap: str, *, clock: Clock | None = None) -> None:
+    `compresses` is for who writes what is not compressed already.
+    """
+
+    def __init__(
+        self, bootstrap: str, *, clock: Clock | None = None, compresses: bool = True
+    ) -> None:
         self._bootstrap = bootstrap
         self._clock = clock or SystemClock()
+        self._compresses = compresses
 
     @asynccontextmanager
     async def consumer(
@@ -118,7 +124,7 @@ class KafkaLog:
             bootstrap_servers=self._bootstrap,
             acks="all",
             enable_idempotence=True,
-            compression_type="zstd",
+            compression_type="zstd" if self._compresses else None,
             linger_ms=_LINGER_MS,
             max_batch_size=_BATCH_BYTES,
             max_request_size=MAX_DEAD_LETTER_BYTES,
