@@ -26,7 +26,7 @@ from fetcher.domain.failures import (
     VenueFailure,
 )
 from fetcher.domain.ledger import PROBE_WINDOW
-from fetcher.domain.outages import FIRST_SECONDS, Outage
+from fetcher.domain.outages import FIRST_SECONDS, Admission, Outage
 from fetcher.domain.rows import Question, read
 from fetcher.domain.windows import moment
 from fetcher.limits.purse import Permit, Purse
@@ -75,8 +75,8 @@ class Venue:
     @property
     def trouble(self) -> str | None:
         """Why it is left alone, where it is."""
-        opened = self._outage.failures
-        return f"does not answer, {opened} times in a row" if opened else None
+        opened = self._outage.failures(self._clock.monotonic())
+        return f"left alone, {opened} failures in a row" if opened else None
 
     async def candles(self, chunk: FetchRequestedV1, wanted: Gate) -> tuple[Page, datetime]:
         """The page of a chunk, and the exchange time as of which it holds.
@@ -157,23 +157,31 @@ class Venue:
         A request to a connection the venue had closed is written once more, with a new permit.
         """
         now = self._clock.monotonic()
-        if not self._outage.admits(now):
-            left = self._outage.remaining(now) or FIRST_SECONDS
-            raise Away("the venue does not answer", left)
+        admission = self._outage.admit(now)
+        if admission is None:
+            raise Away("the venue does not answer", self._outage.wait(now))
         try:
-            return await self._permitted(call, request, wanted)
+            return await self._permitted(call, request, wanted, admission)
         finally:
-            self._outage.through()
+            self._outage.through(admission)
 
     async def _permitted(
-        self, call: Call, request: Callable[[Gate], Awaitable[Answer[T]]], wanted: Gate
+        self,
+        call: Call,
+        request: Callable[[Gate], Awaitable[Answer[T]]],
+        wanted: Gate,
+        admission: Admission,
     ) -> Answer[T]:
         weight = self.profile.weights[call]
         resets = 0
         while True:
             permit = await self._purse.acquire(weight, for_time=call == "time")
             try:
-                return await self._write(permit, request, wanted)
+                if not self._outage.holds(admission):
+                    raise Away(
+                        "the venue does not answer", self._outage.wait(self._clock.monotonic())
+                    )
+                return await self._write(call, permit, request, wanted)
             except GrantLapsed:
                 continue
             except Reset:
@@ -185,6 +193,7 @@ class Venue:
 
     async def _write(
         self,
+        call: Call,
         permit: Permit,
         request: Callable[[Gate], Awaitable[Answer[T]]],
         wanted: Gate,
@@ -197,30 +206,30 @@ class Venue:
         try:
             answer = await request(gate)
         except VenueFailure as failure:
-            self._note(failure, asked_at)
+            self._note(call, failure, asked_at)
             raise
-        self._outage.answered(self._clock.monotonic())
+        self._outage.answered(self._clock.monotonic(), candles=call == "klines")
         if permit.window_id != PROBE_WINDOW and answer.used is not None:
             self._purse.observe(permit.window_id, answer.used)
         return answer
 
-    def _note(self, failure: VenueFailure, asked_at: float) -> None:
+    def _note(self, call: Call, failure: VenueFailure, asked_at: float) -> None:
         """Take in what a failure says of the venue and of its budget."""
         now = self._clock.monotonic()
         match failure:
             case RateLimited():
                 self._purse.back_off(failure.seconds, str(failure))
-                self._outage.answered(now)
+                self._outage.answered(now, candles=False)
             case Reset():
                 failure.retry_after = FIRST_SECONDS
             case Away():
                 self._outage.failed(asked_at, now, self._random.random())
                 if failure.retry_after is None:
-                    failure.retry_after = self._outage.remaining(now) or FIRST_SECONDS
-            case Transient():
-                self._outage.answered_badly(asked_at, now, self._random.random())
-            case Permanent():
-                self._outage.answered(now)
+                    failure.retry_after = self._outage.wait(now)
+            case Transient() if call == "klines":
+                self._outage.erred(asked_at, now, self._random.random())
+            case Transient() | Permanent():
+                self._outage.answered(now, candles=False)
             case _:  # nothing was sent
                 pass
 

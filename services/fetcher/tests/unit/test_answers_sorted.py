@@ -4,7 +4,7 @@ import pytest
 
 from fetcher.domain.answers import failure_of
 from fetcher.domain.failures import Away, Permanent, RateLimited, Transient
-from fetcher.domain.outages import Outage
+from fetcher.domain.outages import Admission, Outage
 
 TABLE = [
     (429, {"retry-after": "7"}, RateLimited, 7.0),
@@ -63,48 +63,79 @@ def test_failures_of_requests_that_were_under_way_together_count_once():
 
 def test_a_failure_while_others_are_answered_is_no_outage():
     outage = Outage()
-    outage.answered(9.5)
+    outage.answered(9.5, candles=True)
     outage.failed(9, 10, chance=0.5)
     assert outage.remaining(10) == 0
 
 
-def opened_by_bad_answers(outage: Outage, *, seconds: float, answers: int = 10) -> float:
-    """The moment of the last of so many bad answers over so long."""
-    for number in range(answers):
-        now = seconds * number / (answers - 1)
-        outage.answered_badly(now - 0.1, now, chance=0.5)
-    return seconds
+def with_errors(*, seconds: float, count: int = 10) -> Outage:
+    """After so many errors, evenly over so long."""
+    outage = Outage()
+    for number in range(count):
+        now = seconds * number / (count - 1)
+        outage.erred(now - 0.1, now, chance=0.5)
+    return outage
+
+
+def opened() -> Outage:
+    """Open since 10, until 11 at the latest."""
+    outage = Outage()
+    outage.failed(9, 10, chance=0.5)
+    return outage
 
 
 @pytest.mark.parametrize(
-    ("seconds", "answers", "opens"), [(10, 10, True), (9, 10, False), (60, 9, False)]
+    ("seconds", "count", "opens"), [(10, 10, True), (9, 10, False), (60, 9, False)]
 )
-def test_bad_answers_open_it_where_they_are_sustained(seconds: float, answers: int, opens: bool):
-    outage = Outage()
-    now = opened_by_bad_answers(outage, seconds=seconds, answers=answers)
-    assert (outage.remaining(now) > 0, outage.failures) == (opens, int(opens))
+def test_errors_open_it_where_they_are_sustained(seconds: float, count: int, opens: bool):
+    outage = with_errors(seconds=seconds, count=count)
+    assert (outage.remaining(seconds) > 0, outage.failures(seconds)) == (opens, int(opens))
 
 
-def test_a_good_answer_among_bad_ones_keeps_it_closed():
-    outage = Outage()
-    opened_by_bad_answers(outage, seconds=9)
-    outage.answered(9.5)
-    outage.answered_badly(9.9, 10, chance=0.5)
-    assert outage.admits(10)
+def test_candles_among_errors_keep_it_closed():
+    outage = with_errors(seconds=9)
+    outage.answered(9.5, candles=True)
+    outage.erred(9.9, 10, chance=0.5)
+    assert outage.admit(10) is not None
+
+
+def test_what_was_opened_by_errors_is_closed_by_candles_alone():
+    outage = with_errors(seconds=10)
+    outage.answered(12, candles=False)
+    assert outage.failures(12) == 1
+    outage.answered(13, candles=True)
+    assert outage.failures(13) == 0
 
 
 def test_while_it_is_open_one_request_goes_out_to_probe():
-    outage = Outage()
-    outage.failed(9, 10, chance=0.5)
-    assert [outage.admits(now) for now in (10, 11, 11, 12)] == [False, True, False, False]
-    outage.through()
-    assert outage.admits(12)
+    outage = opened()
+    assert outage.admit(10) is None
+    probe = outage.admit(11)
+    assert probe is not None
+    assert outage.admit(11) is None
+    outage.through(probe)
+    assert outage.admit(12) is not None
 
 
-def test_a_probe_that_is_answered_closes_it_and_one_answered_badly_opens_it_anew():
+def test_a_request_from_before_it_opened_ends_no_probe():
     outage = Outage()
+    before = outage.admit(8)
+    assert before is not None
     outage.failed(9, 10, chance=0.5)
-    outage.answered_badly(11, 11.1, chance=0.5)
-    assert (outage.failures, outage.admits(11.2)) == (2, False)
-    outage.answered(13)
-    assert (outage.failures, outage.admits(13), outage.admits(13)) == (0, True, True)
+    assert not outage.holds(before)
+    probe = outage.admit(11)
+    assert probe is not None
+    outage.through(before)
+    assert (outage.holds(probe), outage.admit(11)) == (True, None)
+
+
+def test_a_probe_that_is_answered_closes_it_and_one_that_errs_opens_it_anew():
+    outage = opened()
+    outage.erred(11, 11.1, chance=0.5)
+    assert (outage.failures(11.2), outage.admit(11.2)) == (2, None)
+    outage.answered(14, candles=True)
+    assert (outage.failures(14), outage.admit(14)) == (0, Admission(probe=False))
+
+
+def test_what_nobody_asks_any_more_is_not_told_of_for_ever():
+    assert [opened().failures(now) for now in (11, 60, 80)] == [1, 1, 0]

@@ -299,7 +299,7 @@ async def test_a_venue_that_is_left_alone_is_told_of(desk: Desk):
     assert desk.venues.troubles() == {}
     desk.exchange.failure = Away("connection refused")
     await desk.fetch(chunk())
-    assert desk.venues.troubles() == {"binance": "does not answer, 1 times in a row"}
+    assert desk.venues.troubles() == {"binance": "left alone, 1 failures in a row"}
 
 
 async def test_a_request_to_a_closed_connection_is_written_once_more_with_a_new_permit(desk: Desk):

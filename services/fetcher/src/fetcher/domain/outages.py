@@ -1,17 +1,30 @@
 """The circuit breaker of a venue: how long to leave one alone that does not answer, or only badly.
 
-It is closed while the venue answers. It opens when there was no answer, or nothing but bad ones for
-a while; then for longer and longer. Once that time is over one request goes out as a probe, the
-others wait, and the answer closes it again or opens it anew.
+It is closed while the venue answers. It opens when there was no answer, or nothing but errors for a
+while; then for longer and longer. Once that time is over one request goes out as a probe, the
+others wait, and what becomes of it closes the breaker or opens it anew.
 """
 
+from dataclasses import dataclass
 from typing import Final
 
 FIRST_SECONDS: Final = 1.0
 LONGEST_SECONDS: Final = 30.0
 SUSTAINED: Final = 10
 SUSTAINED_SECONDS: Final = 10.0
-"""So many bad answers in a row, over so many seconds at the least, are not those of one symbol."""
+"""So many errors in a row, over so many seconds at the least, are not those of one symbol."""
+_TOLD_SECONDS: Final = 60.0
+"""How long it is told of that was open, when nobody has asked since."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Leave to ask the venue; `probe` is that of the one that asks while the breaker is open."""
+
+    probe: bool
+
+
+_CLOSED: Final = Admission(probe=False)
 
 
 class Outage:
@@ -21,50 +34,65 @@ class Outage:
     def __init__(self) -> None:
         self._failures = 0
         self._until = float("-inf")
+        self._pause = FIRST_SECONDS
         self._answered_at = float("-inf")
-        self._bad = 0
-        self._bad_since = float("-inf")
-        self._probing = False
+        self._errors = 0
+        self._errors_since = float("-inf")
+        self._by_errors = False
+        self._probe: Admission | None = None
 
-    @property
-    def failures(self) -> int:
-        """How often in a row it was opened; 0 while it is closed."""
-        return self._failures
+    def failures(self, now: float) -> int:
+        """How often in a row it was opened; 0 while it is closed, or nobody has asked for long."""
+        return self._failures if now < self._until + _TOLD_SECONDS else 0
 
     def remaining(self, now: float) -> float:
         """Seconds for which the venue should be left alone."""
         return max(0.0, self._until - now)
 
-    def admits(self, now: float) -> bool:
-        """Whether a request may go out now; while it is open, that is the probe."""
-        if self.remaining(now) > 0:
-            return False
-        if self._failures and self._probing:
-            return False
-        self._probing = True
-        return True
+    def wait(self, now: float) -> float:
+        """Seconds after which whoever was not admitted may ask again."""
+        return self.remaining(now) or self._pause
 
-    def through(self) -> None:
+    def admit(self, now: float) -> Admission | None:
+        """Leave for a request, if there is any now."""
+        if not self._failures:
+            return _CLOSED
+        if self.remaining(now) > 0 or self._probe is not None:
+            return None
+        self._probe = Admission(probe=True)
+        return self._probe
+
+    def holds(self, admission: Admission) -> bool:
+        """Whether a request that was admitted may still be written."""
+        return admission.probe or not self._failures
+
+    def through(self, admission: Admission) -> None:
         """A request that was admitted is over, however it ended."""
-        self._probing = False
+        if admission is self._probe:
+            self._probe = None
 
     def failed(self, asked_at: float, now: float, chance: float) -> None:
         """There was no answer to a request; `chance` in [0, 1) spreads the workers."""
         if now >= self._until and self._answered_at < asked_at:
             longest = min(LONGEST_SECONDS, FIRST_SECONDS * 2.0 ** min(self._failures, 10))
             self._failures += 1
-            self._until = now + longest * (0.5 + chance / 2)
+            self._pause = longest * (0.5 + chance / 2)
+            self._until = now + self._pause
 
-    def answered_badly(self, asked_at: float, now: float, chance: float) -> None:
-        """The answer was an error of the venue, or was cut short."""
-        if not self._bad:
-            self._bad_since = now
-        self._bad += 1
-        sustained = self._bad >= SUSTAINED and now - self._bad_since >= SUSTAINED_SECONDS
+    def erred(self, asked_at: float, now: float, chance: float) -> None:
+        """Candles were asked for, and the answer was an error of the venue or was cut short."""
+        if not self._errors:
+            self._errors_since = now
+        self._errors += 1
+        sustained = self._errors >= SUSTAINED and now - self._errors_since >= SUSTAINED_SECONDS
         if self._failures or sustained:
+            self._by_errors = True
             self.failed(asked_at, now, chance)
 
-    def answered(self, now: float) -> None:
-        """The venue is there."""
-        self._failures = self._bad = 0
+    def answered(self, now: float, *, candles: bool) -> None:
+        """The venue is there. Where it erred about `candles`, only an answer with some tells."""
         self._answered_at = now
+        if candles:
+            self._errors, self._by_errors = 0, False
+        if not self._by_errors:
+            self._failures = 0
