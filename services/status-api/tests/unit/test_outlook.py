@@ -25,16 +25,21 @@ def test_what_the_window_at_hand_has_room_for_takes_no_time(weight: float, secon
     assert Outlook(6000, 60, elapsed=15, granted=0).seconds(weight) == seconds
 
 
+def test_what_asks_for_nothing_takes_no_time_whatever_was_granted():
+    assert Outlook(6000, 60, elapsed=10, granted=3000).seconds(0) == 0
+
+
 def test_before_there_is_a_window_the_profile_counts():
     found = outlook({}, "binance", NOW)
     assert (found.capacity_per_minute, found.elapsed, found.granted) == (6000, 15, 0)
 
 
-def test_all_egresses_count_and_no_other_exchange():
+def test_all_egresses_at_work_count_and_no_other_exchange():
     minute = NOW.replace(second=0)
     budgets = {
         "binance|a|w": budget(minute),
-        "binance|b|w": budget(minute - timedelta(hours=1)),
+        "binance|b|w": budget(minute - timedelta(minutes=3)),
+        "binance|gone|w": budget(minute - timedelta(hours=1)),
         "binanceusdm|a|w": budget(minute),
     }
     found = outlook(budgets, "binance", NOW)

@@ -400,15 +400,16 @@ async def test_figures_say_what_the_chunks_say(histories: list[tuple[str, list[M
         )
 
 
-@settings(max_examples=50, deadline=None)
-@given(histories())
-async def test_of_a_deleted_job_neither_tasks_nor_chunks_are_kept(
-    histories: list[tuple[str, list[Message]]],
-):
-    rows, _ = await projected(records(histories), None)
-    assert isinstance(rows, Rows)
-    kept = {row.job_id for row in (*rows.tasks.values(), *rows.chunks.values())}
-    assert kept.isdisjoint(job_id for job_id, job in rows.jobs.items() if job.state == "deleted")
+def test_of_a_deleted_job_nothing_is_folded_any_more():
+    before = [
+        planned(),
+        accepted(),
+        released(1),
+        job_state(1, "cancelled"),
+        job_state(2, "deleted"),
+    ]
+    rows = rows_of([*before, stored(1), featurized(1), task_state(1, "completed")])
+    assert rows == rows_of(before)
 
 
 @given(st.data())

@@ -66,9 +66,8 @@ class Submissions:
         known = await self._as_if_asked(command, await self._seen(command, venue))
         plans = await asyncio.to_thread(plan_job, command, venue, known, now)
         weight = venue.weights["klines"]
-        return await self._say(
-            received, announcing.answers(command.job_id, plans, weight=weight, now=now)
-        )
+        answers = announcing.answers(command.job_id, plans, weight=weight, now=now)
+        return await self._say(received, await asyncio.to_thread(list, answers))
 
     async def _as_if_asked(self, command: SubmitJobV1, seen: Known) -> Known:
         """What would be known of features if the job had asked for them."""

@@ -97,7 +97,7 @@ class JobReader:
         async with snapshot(self._pool) as connection:
             record = await connection.fetchrow(statements.JOBS_BY_ID, [job_id])
             shadow = await connection.fetchrow(statements.SHADOW, job_id)
-        assert record is not None  # rows of the projection are never deleted
+        assert record is not None  # submissions are never deleted
         known = ShadowRow(job_id=job_id) if shadow is None else SHADOWS.of_record(shadow)
         return job_of(record), known
 

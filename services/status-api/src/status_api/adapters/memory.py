@@ -50,10 +50,6 @@ class _Transaction:
         kept.gaps |= rows.gaps
         kept.shadows |= rows.shadows
         kept.fills = rows.fills | kept.fills
-        deleted = set(rows.deleted)
-        gone = {task.task_id for task in kept.tasks.values() if task.job_id in deleted}
-        kept.tasks = {key: task for key, task in kept.tasks.items() if key not in gone}
-        kept.chunks = {key: row for key, row in kept.chunks.items() if row.task_id not in gone}
         self._store.positions.update(positions)
 
 

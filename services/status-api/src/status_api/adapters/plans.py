@@ -1,7 +1,9 @@
 """Plans: asked of the coordinator, and read from the log as it answers; nothing is kept."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Final
 
 from candlelog.events.jobs import PlanJobV1
 from candlelog.events.progress import PlanAnsweredV1, PlanTaskAnsweredV1
@@ -12,15 +14,17 @@ from candlelog.log.publish import Publisher
 from candlelog.log.receive import read_or_log
 from candlelog.log.types import Partition
 
-_BATCH = 2_000
-_POLL_SECONDS = 0.5
+_BATCH: Final = 2_000
+_POLL_SECONDS: Final = 0.5
+_AT_ONCE: Final = 4
+"""Plans that a replica asks for side by side: each has a reader of its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What the coordinator says a job would do."""
 
-    tasks: Sequence[PlanTaskAnsweredV1]
+    tasks: Collection[PlanTaskAnsweredV1]
     total: PlanAnsweredV1
 
 
@@ -30,19 +34,24 @@ class Plans:
     def __init__(self, log: Log, publisher: Publisher) -> None:
         self._log = log
         self._publisher = publisher
+        self._room = asyncio.Semaphore(_AT_ONCE)
 
     async def ask(self, wanted: PlanJobV1) -> Plan:
         """The plan, once all of it was said. May raise `Unavailable`."""
+        async with self._room:
+            return await self._ask(wanted)
+
+    async def _ask(self, wanted: PlanJobV1) -> Plan:
         key = wanted.key.encode()
         topic = PROGRESS.full_name(self._publisher.topic_prefix)
         partition = Partition(topic, partition_of(key, PROGRESS.partitions))
-        tasks: list[PlanTaskAnsweredV1] = []
+        tasks: dict[tuple[str, str], PlanTaskAnsweredV1] = {}
         async with self._log.tail([topic], start="end", only=partition) as tail:
             await self._publisher.publish(wanted)
             while True:
                 for record in await tail.poll(max_records=_BATCH, timeout=_POLL_SECONDS):
                     event = read_or_log(record) if record.key == key else None
                     if isinstance(event, PlanTaskAnsweredV1):
-                        tasks.append(event)
+                        tasks[event.symbol, event.timeframe] = event  # may be said twice
                     elif isinstance(event, PlanAnsweredV1):
-                        return Plan(tasks, event)
+                        return Plan(tasks.values(), event)

@@ -68,7 +68,4 @@ class _Transaction:
         await GAPS.save(self._connection, rows.gaps)
         await FILLS.save(self._connection, rows.fills)
         await SHADOWS.save(self._connection, rows.shadows)
-        if deleted := rows.deleted:
-            await self._connection.execute(statements.FORGET_CHUNKS, deleted)
-            await self._connection.execute(statements.FORGET_TASKS, deleted)
         await _OFFSETS.advance(self._connection, positions)

@@ -136,12 +136,22 @@ ORDER BY exchange, symbol, timeframe, range_start LIMIT $10
 # …, gap id
 GAP_BY_ID: Final = f"{_GAP} WHERE gap_id = $2"
 
-# job ids
-FORGET_CHUNKS: Final = """
-DELETE FROM chunks USING tasks
-WHERE chunks.task_id = tasks.task_id AND tasks.job_id = ANY($1::uuid[])
+# limit
+DROP_CHUNKS: Final = """
+WITH dropped AS (
+    DELETE FROM chunks WHERE chunk_id IN (
+        SELECT chunk_id FROM jobs JOIN tasks USING (job_id) JOIN chunks USING (task_id)
+        WHERE jobs.state = 'deleted' LIMIT $1
+    )
+    RETURNING 1
+)
+SELECT count(*) FROM dropped
 """
 
-FORGET_TASKS: Final = "DELETE FROM tasks WHERE job_id = ANY($1::uuid[])"
+DROP_TASKS: Final = """
+DELETE FROM tasks USING jobs
+WHERE tasks.job_id = jobs.job_id AND jobs.state = 'deleted'
+  AND NOT EXISTS (SELECT FROM chunks WHERE chunks.task_id = tasks.task_id)
+"""
 
 PROJECTION: Final = "SELECT id FROM projection"

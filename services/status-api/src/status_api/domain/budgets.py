@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 
 from candlelog.events.codec import Message
@@ -15,6 +16,9 @@ from candlelog.events.limits import (
     WindowOpenedV1,
 )
 from candlelog.market.profile import profile
+
+_AT_WORK: Final = timedelta(minutes=10)
+"""An egress whose windows ended so long before those of another has gone."""
 
 
 @dataclass(slots=True)
@@ -45,23 +49,27 @@ class Outlook:
 
     def seconds(self, weight: float) -> float:
         """How long that weight takes to be granted: a window's comes evenly over its time."""
+        if not weight:
+            return 0.0
         windows = (self.granted + weight) / self.capacity
         return max(0.0, windows * self.length - self.elapsed)
 
 
 def outlook(budgets: Mapping[str, Budget], exchange: str, now: datetime) -> Outlook:
-    """The budgets of all egresses together; before there is one, what the profile states."""
+    """The budgets of all egresses at work; before there is one, what the profile states."""
     stated = profile(exchange).budgets[0]
     known = [
         (budget, budget.window)
         for name, budget in budgets.items()
         if name.split("|")[0] == exchange and budget.window is not None
     ]
+    newest = max((window.end for _, window in known), default=now)
+    at_work = [pair for pair in known if newest - pair[1].end < _AT_WORK]
     return Outlook(
-        capacity=sum(window.capacity for _, window in known) or stated.capacity,
+        capacity=sum(window.capacity for _, window in at_work) or stated.capacity,
         length=stated.window_seconds,
         elapsed=now.timestamp() % stated.window_seconds,
-        granted=sum(budget.granted for budget, window in known if window.end > now),
+        granted=sum(budget.granted for budget, window in at_work if window.end > now),
     )
 
 

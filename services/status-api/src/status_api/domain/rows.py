@@ -6,7 +6,6 @@ from typing import TypedDict
 from uuid import UUID
 
 from candlelog.events.progress import JobStatus
-from candlelog.market.states import Status
 
 Periods = list[dict[str, str]]
 """Half-open ranges of time in ISO 8601, each with `start` and `end`."""
@@ -214,8 +213,3 @@ class Rows:
     gaps: dict[UUID, GapRow] = field(default_factory=dict[UUID, GapRow])
     fills: dict[UUID, GapFill] = field(default_factory=dict[UUID, GapFill])
     shadows: dict[UUID, ShadowRow] = field(default_factory=dict[UUID, ShadowRow])
-
-    @property
-    def deleted(self) -> list[UUID]:
-        """Jobs whose tasks and chunks are to be dropped."""
-        return [job_id for job_id, row in self.jobs.items() if row.state == Status.DELETED]

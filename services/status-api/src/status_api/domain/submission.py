@@ -52,7 +52,7 @@ class JobRequest(BaseModel):
         },
     )
 
-    exchange: Name = Field(description="`binance` is Binance spot")
+    exchange: Name = Field(description="`binance` is Binance spot, `binanceusdm` its USD-M futures")
     symbols: Annotated[list[Name], Field(min_length=1, max_length=1000)] | None = Field(
         default=None, description="in ccxt's names, such as BTC/USDT; required"
     )

@@ -55,10 +55,6 @@ async def author_of(
         return Author(who.name, ctx.new_id()), None
     author = Author(who.name, idempotent_job_id(who.name, key))
     known = await ctx.jobs.job(author.job_id)
-    if known is not None and known.deleted:
-        raise Problem(
-            409, "job_deleted", f"the key belongs to job {author.job_id}, which was deleted"
-        )
     return author, known and same(known, digest)
 
 
@@ -72,7 +68,10 @@ async def checked(ctx: Context, author: Author, request: JobRequest) -> SubmitJo
 
 
 def same(job: Job, digest: str) -> Job:
-    """The job, when it was asked for in the same words."""
+    """The job, when it was asked for in the same words and is there."""
+    if job.deleted:
+        reason = f"the key belongs to job {job.submission.job_id}, which was deleted"
+        raise Problem(409, "job_deleted", reason)
     if job.submission.request_digest != digest:
         raise Problem(
             409,
