@@ -6,7 +6,6 @@ from candlelog.stores.clickhouse import ClickHouse
 from candlelog.stores.migrations import migrate_postgres, migrations_directory
 from candlelog.stores.postgres import connect
 from status_api.adapters.changes import ChangeReader
-from status_api.adapters.deletions import Deletions
 from status_api.adapters.gaps import GapReader
 from status_api.adapters.history import History
 from status_api.adapters.jobs import JobReader
@@ -29,7 +28,6 @@ async def main(runtime: Runtime, settings: Settings) -> None:
             jobs=JobReader(pool),
             gaps=GapReader(pool),
             changes=ChangeReader(pool, runtime.topic_prefix),
-            deletions=Deletions(pool),
             history=History(clickhouse),
             settings=settings,
         )

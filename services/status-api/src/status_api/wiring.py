@@ -22,7 +22,6 @@ from candlelog.log.dead_letters import DeadLetters
 from candlelog.log.handling import Handle
 from candlelog.market.feature_sets import load_feature_sets
 from status_api.adapters.changes import ChangeReader
-from status_api.adapters.deletions import Deletions
 from status_api.adapters.gaps import GapReader
 from status_api.adapters.history import History
 from status_api.adapters.jobs import JobReader
@@ -31,6 +30,7 @@ from status_api.adapters.projection_store import PostgresProjectionStore
 from status_api.domain.budgets import Ledger
 from status_api.domain.components import Reports
 from status_api.handlers.context import Context
+from status_api.handlers.deletions import Deletions
 from status_api.handlers.landings import Landings
 from status_api.handlers.live import Feed
 from status_api.handlers.markets import Markets
@@ -56,13 +56,11 @@ class Replica:
         jobs: JobReader,
         gaps: GapReader,
         changes: ChangeReader,
-        deletions: Deletions,
         history: History,
         settings: Settings,
     ) -> None:
         self._runtime = runtime
         self._store = store
-        self._deletions = deletions
         landings = Landings()
         self._projector = Projector(store, landings)
         self.context: Final = Context(
@@ -100,7 +98,7 @@ class Replica:
                 for loop in loops:
                     group.create_task(loop.run(runtime.stopping))
                 group.create_task(context.feed.run(runtime.stopping))
-                group.create_task(self._deletions.run(runtime.stopping))
+                group.create_task(Deletions(self._store).run(runtime.stopping))
                 for mirror in mirrors:
                     group.create_task(mirror.run(runtime.stopping))
                 group.create_task(self._ready(mirrors))

@@ -27,7 +27,6 @@ from candlelog.stores.clickhouse import ClickHouse
 from candlelog.stores.migrations import migrate_clickhouse, migrate_postgres, migrations_directory
 from candlelog.stores.postgres import Pool, connect
 from status_api.adapters.changes import ChangeReader
-from status_api.adapters.deletions import Deletions
 from status_api.adapters.gaps import GapReader
 from status_api.adapters.history import History
 from status_api.adapters.jobs import JobReader
@@ -116,7 +115,6 @@ async def replica(bootstrap: str, prefix: str, dsn: str, url: str) -> AsyncGener
             jobs=JobReader(pool),
             gaps=GapReader(pool),
             changes=ChangeReader(pool, prefix),
-            deletions=Deletions(pool),
             history=History(clickhouse),
             settings=settings,
         )

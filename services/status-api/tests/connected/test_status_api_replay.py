@@ -36,7 +36,7 @@ from candlelog.events.progress import (
 )
 from candlelog.events.rebuild import PartRebuiltV1, ShadowChangedV1
 from candlelog.log.types import Outgoing
-from status_api.adapters.deletions import Deletions
+from status_api.adapters.projection_store import PostgresProjectionStore
 
 pytestmark = pytest.mark.connected
 
@@ -247,7 +247,7 @@ async def test_replaying_the_log_into_an_empty_projection_gives_equal_tables(
     assert len(live["gap_fills"]) == 3 * len(stories)
     deleted = {row["job_id"] for row in live["jobs"] if row["state"] == "deleted"}
     assert 0 < len(deleted) < len(stories)
-    while await Deletions(first.pool).step():
+    while await PostgresProjectionStore(first.pool).drop_deleted():
         pass
     for table in ("tasks", "chunks"):
         left = f"SELECT count(*) FROM {table} WHERE job_id IN ({OF_DELETED})"

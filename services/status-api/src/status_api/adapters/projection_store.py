@@ -20,6 +20,8 @@ from status_api.adapters.tables import (
 from status_api.domain.rows import Keys, Rows
 
 _OFFSETS: Final = PartitionOffsets()
+_DROPPED_AT_ONCE: Final = 10_000
+"""Chunks of one transaction: a job may have a million, and nobody is to wait for them."""
 
 
 class PostgresProjectionStore:
@@ -38,6 +40,14 @@ class PostgresProjectionStore:
             async with self._pool.acquire() as connection, connection.transaction():
                 positions = await _OFFSETS.lock(connection, partitions)
                 yield _Transaction(connection, positions)
+
+    async def drop_deleted(self) -> bool:
+        """Drop some rows of deleted jobs; whether there may be more. Raises `Unavailable`."""
+        with outages():
+            async with self._pool.acquire() as connection, connection.transaction():
+                dropped = await connection.fetchval(statements.DROP_CHUNKS, _DROPPED_AT_ONCE)
+                await connection.execute(statements.DROP_TASKS)
+        return dropped == _DROPPED_AT_ONCE
 
     async def projection_id(self) -> str:
         """What tells this projection from one in an empty database; names its consumer group."""

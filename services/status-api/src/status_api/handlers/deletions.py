@@ -7,11 +7,8 @@ from typing import Final
 import structlog
 
 from candlelog.errors import Unavailable
-from candlelog.stores.postgres import Pool, outages
-from status_api.adapters import statements
+from status_api.adapters.projection_store import PostgresProjectionStore
 
-_AT_ONCE: Final = 10_000
-"""Chunks of one transaction: a job may have a million, and nobody is to wait for them."""
 _PAUSE_SECONDS: Final = 5.0
 _LOGGER: Final = structlog.get_logger()
 
@@ -19,25 +16,17 @@ _LOGGER: Final = structlog.get_logger()
 class Deletions:
     """Drops tasks and chunks of deleted jobs. Any number of replicas may do so at a time."""
 
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
+    def __init__(self, store: PostgresProjectionStore) -> None:
+        self._store = store
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Look for such rows again and again until `stopping` is set."""
         while not stopping.is_set():
             try:
-                while await self.step():
+                while await self._store.drop_deleted():
                     pass
             except Unavailable as error:
                 _LOGGER.warning("outage", reason=str(error))
             with suppress(TimeoutError):
                 async with asyncio.timeout(_PAUSE_SECONDS):
                     await stopping.wait()
-
-    async def step(self) -> bool:
-        """Drop some rows; whether there may be more. Raises `Unavailable`."""
-        with outages():
-            async with self._pool.acquire() as connection, connection.transaction():
-                dropped = await connection.fetchval(statements.DROP_CHUNKS, _AT_ONCE)
-                await connection.execute(statements.DROP_TASKS)
-        return dropped == _AT_ONCE
