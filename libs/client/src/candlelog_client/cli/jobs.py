@@ -60,14 +60,14 @@ def submit(  # noqa: PLR0913 - one parameter per field of the REST body
     """Ask for candles. Exit code with --wait: 0 only if the job completed."""
     request = _request(
         exchange=exchange,
-        symbols=split(symbols),
-        timeframes=split(timeframes),
+        symbols=symbols,
+        timeframes=timeframes,
         start=start,
         end=end,
         lookback=lookback,
         source=source,
         features=features,
-        feature_sets=split(feature_sets) if feature_sets else None,
+        feature_sets=feature_sets or None,
         incremental=incremental,
         priority=priority,
         max_attempts=max_attempts,
@@ -104,21 +104,27 @@ def plan(  # noqa: PLR0913 - one parameter per field of the REST body that a pla
     """Say what a job would do: requests, their cost, and how long the budget makes that take."""
     request = _request(
         exchange=exchange,
-        symbols=split(symbols),
-        timeframes=split(timeframes),
+        symbols=symbols,
+        timeframes=timeframes,
         start=start,
         end=end,
         lookback=lookback,
         source=source,
         features=features,
-        feature_sets=split(feature_sets) if feature_sets else None,
+        feature_sets=feature_sets or None,
         incremental=incremental,
     )
     _show_plan(request, json=json, data_dir=data_dir)
 
 
-def _request(**given: object) -> "JobRequest":
-    return cast("JobRequest", {name: value for name, value in given.items() if value is not None})
+def _request(**given: list[str] | str | bool | int | None) -> "JobRequest":
+    """What was given; of lists each may hold several names, with commas."""
+    body = {
+        name: split(value) if isinstance(value, list) else value
+        for name, value in given.items()
+        if value is not None
+    }
+    return cast("JobRequest", body)
 
 
 def _show_plan(request: "JobRequest", *, json: bool, data_dir: "Path") -> None:
