@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from candlelog.market.timeframe import Timeframe
+from candlelog.settings import parse_pairs
 from candlelog_client.client import Candlelog
 from candlelog_client.connection import read_environment_file
 from candlelog_client.results import Job
@@ -92,7 +93,7 @@ class Sandbox:
 async def system(launch, data_dir) -> AsyncIterator[tuple[Candlelog, Sandbox]]:
     async with launch(data_dir, "--sandbox") as client:
         environment = read_environment_file(data_dir / "candlelog.env")
-        url = environment["CANDLELOG_EXCHANGE_URLS"].split(",")[0].removeprefix("binance=")
+        url = parse_pairs(environment["CANDLELOG_EXCHANGE_URLS"])["binance"]
         async with httpx.AsyncClient(base_url=url, trust_env=False) as http:
             yield client, Sandbox(http)
 

@@ -20,6 +20,7 @@ import psutil
 import pyarrow as pa
 import pytest
 
+from candlelog.settings import parse_pairs
 from candlelog.stores.clickhouse import ClickHouse
 from candlelog_client.client import Candlelog
 from candlelog_client.connection import read_environment_file
@@ -108,7 +109,7 @@ class Running:
         return {(row["service"], row["replica"]): row["pid"] for row in rows if row["pid"]}
 
     async def latency(self, milliseconds: float) -> None:
-        url = self._environment["CANDLELOG_EXCHANGE_URLS"].split(",")[0].removeprefix("binance=")
+        url = parse_pairs(self._environment["CANDLELOG_EXCHANGE_URLS"])["binance"]
         async with httpx.AsyncClient(base_url=url, trust_env=False) as sandbox:
             body = {"milliseconds": milliseconds}
             (await sandbox.post("/_sandbox/latency", json=body)).raise_for_status()

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from candlelog.clock import Clock, SystemClock
 from candlelog.errors import CandlelogError
+from candlelog.settings import parse_pairs
 from candlelog_client.cli.figures import duration
 from candlelog_client.cli.follow import follow
 from candlelog_client.client import Candlelog
@@ -72,7 +73,7 @@ async def _work(console: Console, environment: dict[str, str]) -> Inspection:
 
 
 def _exchange_url(environment: dict[str, str]) -> str:
-    urls = dict(pair.split("=", 1) for pair in environment["CANDLELOG_EXCHANGE_URLS"].split(","))
+    urls = parse_pairs(environment["CANDLELOG_EXCHANGE_URLS"])
     return urls[market.EXCHANGE]
 
 
