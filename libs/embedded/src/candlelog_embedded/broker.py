@@ -37,8 +37,9 @@ share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
 
-# The controller waits as long as this before it takes back a broker that was killed.
-broker.session.timeout.ms=3000
+# The controller waits as long as this before it takes back a broker that was killed; and on a
+# busy machine it puts aside one that was not heard of for as long, which then serves nobody.
+broker.session.timeout.ms=9000
 # Every beat, and every record that only says that nothing happens, costs processor time.
 broker.heartbeat.interval.ms=1000
 metadata.max.idle.interval.ms=5000
