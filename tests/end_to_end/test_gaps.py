@@ -2,18 +2,15 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any, NamedTuple
 
-import httpx
 import pytest
 
 from candlelog.market.timeframe import Timeframe
-from candlelog.settings import parse_pairs
 from candlelog_client.client import Candlelog
-from candlelog_client.connection import read_environment_file
 from candlelog_client.results import Gap, Job
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(280)]
@@ -68,38 +65,6 @@ def drawn(random: Random, symbol: str, timeframe: str) -> Iterable[Hole]:
         yield Hole(symbol, timeframe, SLOTS - random.choice([1, 25]), SLOTS, refused=True)
 
 
-class Sandbox:
-    """The switches of the exchange."""
-
-    def __init__(self, http: httpx.AsyncClient) -> None:
-        self._http = http
-
-    async def withhold(self, holes: Iterable[Hole]) -> None:
-        await self._post("faults", {"faults": [hole.rule() for hole in holes]})
-
-    async def interrupt(self, symbol: str, start: datetime, end: datetime) -> None:
-        """An outage: answered, and no hole."""
-        ranges = [[start.isoformat(), end.isoformat()]]
-        await self._post("holes", {"symbol": f"{symbol}USDT", "ranges": ranges})
-
-    async def asked(self) -> list[dict[str, Any]]:
-        """Every klines request so far."""
-        answer = await self._http.get("/_sandbox/stats", params={"arrivals": "50000"})
-        return [each for each in answer.json()["arrivals"] if each["path"].endswith("klines")]
-
-    async def _post(self, switch: str, body: dict[str, Any]) -> None:
-        (await self._http.post(f"/_sandbox/{switch}", json=body)).raise_for_status()
-
-
-@pytest.fixture
-async def system(launch, data_dir) -> AsyncIterator[tuple[Candlelog, Sandbox]]:
-    async with launch(data_dir, "--sandbox") as client:
-        environment = read_environment_file(data_dir / "candlelog.env")
-        url = parse_pairs(environment["CANDLELOG_EXCHANGE_URLS"])["binance"]
-        async with httpx.AsyncClient(base_url=url, trust_env=False) as http:
-            yield client, Sandbox(http)
-
-
 async def ended(client: Candlelog, job_id: str) -> Job:
     """The job once it has ended and was audited."""
     async with asyncio.timeout(SECONDS):
@@ -140,8 +105,9 @@ async def test_every_hole_is_found_and_filled_and_nothing_else_is_asked_for(syst
     random = Random(11)
     frames = [(symbol, frame) for symbol in SYMBOLS for frame in FRAMES]
     holes = [hole for names in frames for hole in drawn(random, *names)]
-    await sandbox.withhold(holes)
-    await sandbox.interrupt("SYNA", *OUTAGE)
+    await sandbox.strike(hole.rule() for hole in holes)
+    outage = [time.isoformat() for time in OUTAGE]
+    await sandbox.turn("holes", symbol="SYNAUSDT", ranges=[outage])
     for frame in FRAMES:
         end = Timeframe.parse(frame).advance(START, SLOTS)
         job = await client.jobs.submit(
@@ -162,7 +128,7 @@ async def test_every_hole_is_found_and_filled_and_nothing_else_is_asked_for(syst
     )
     assert {gap.state for gap in found} == {"detected"}
 
-    await sandbox.withhold([])
+    await sandbox.strike([])
     before = len(await sandbox.asked())
     for repair in await client.gaps.fill_all():
         assert repair.kind == "gap_repair"

@@ -2,17 +2,14 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import httpx
 import pytest
+from tests.sandbox import Sandbox
 
 from candlelog.market.timeframe import Timeframe
-from candlelog.settings import parse_pairs
 from candlelog_client.client import Candlelog
-from candlelog_client.connection import read_environment_file
 from candlelog_client.results import Job
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(280)]
@@ -75,29 +72,6 @@ SHORTENED = {"429": 1, "418": 1}
 """Seconds of faults that last longer by themselves than a test needs."""
 
 
-class Sandbox:
-    """The switches of the exchange."""
-
-    def __init__(self, http: httpx.AsyncClient) -> None:
-        self._http = http
-
-    async def strike(self, rules: Iterable[dict[str, Any]]) -> None:
-        """Have these faults, and no others."""
-        await self.turn("faults", {"faults": list(rules)})
-
-    async def turn(self, switch: str, body: dict[str, Any]) -> None:
-        (await self._http.post(f"/_sandbox/{switch}", json=body)).raise_for_status()
-
-
-@pytest.fixture
-async def system(launch, data_dir) -> AsyncIterator[tuple[Candlelog, Sandbox]]:
-    async with launch(data_dir, "--sandbox") as client:
-        environment = read_environment_file(data_dir / "candlelog.env")
-        url = parse_pairs(environment["CANDLELOG_EXCHANGE_URLS"])["binance"]
-        async with httpx.AsyncClient(base_url=url, trust_env=False) as http:
-            yield client, Sandbox(http)
-
-
 def end_of(timeframe: str) -> datetime:
     return Timeframe.parse(timeframe).advance(START, SLOTS)
 
@@ -158,10 +132,10 @@ async def test_every_fault_of_the_exchange_is_seen_as_what_it_is(
     assert dict(zip(ONCE, found, strict=True)) == ONCE
 
 
-@pytest.mark.parametrize("seconds", [90, -90])
 async def test_a_clock_of_the_exchange_that_is_wrong_changes_nothing(
-    system: tuple[Candlelog, Sandbox], seconds: int
+    system: tuple[Candlelog, Sandbox],
 ):
     client, sandbox = system
-    await sandbox.turn("clock", {"offset_seconds": seconds})
-    assert await seen(client, "SYNA/USDT", "1m") == Seen()
+    for seconds, symbol in ((90, "SYNA/USDT"), (-90, "SYNB/USDT")):
+        await sandbox.turn("clock", offset_seconds=seconds)
+        assert await seen(client, symbol, "1m") == Seen()

@@ -19,8 +19,8 @@ import numpy as np
 import psutil
 import pyarrow as pa
 import pytest
+from tests.sandbox import sandbox_of
 
-from candlelog.settings import parse_pairs
 from candlelog.stores.clickhouse import ClickHouse
 from candlelog_client.client import Candlelog
 from candlelog_client.connection import read_environment_file
@@ -109,10 +109,8 @@ class Running:
         return {(row["service"], row["replica"]): row["pid"] for row in rows if row["pid"]}
 
     async def latency(self, milliseconds: float) -> None:
-        url = parse_pairs(self._environment["CANDLELOG_EXCHANGE_URLS"])["binance"]
-        async with httpx.AsyncClient(base_url=url, trust_env=False) as sandbox:
-            body = {"milliseconds": milliseconds}
-            (await sandbox.post("/_sandbox/latency", json=body)).raise_for_status()
+        async with sandbox_of(self._state) as sandbox:
+            await sandbox.turn("latency", milliseconds=milliseconds)
 
     async def stored(self) -> Stored:
         engine = ClickHouse(self._environment["CANDLELOG_CLICKHOUSE_URL"])

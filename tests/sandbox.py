@@ -1,0 +1,40 @@
+"""The switches of the sandbox that a system under test fetches from."""
+
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from candlelog.settings import parse_pairs
+from candlelog_client.connection import read_environment_file
+
+
+class Sandbox:
+    """An exchange that does what a test says."""
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self._http = http
+
+    async def turn(self, switch: str, **values: Any) -> None:
+        """Set one of the switches of `docs/reference/sandbox.md`."""
+        (await self._http.post(f"/_sandbox/{switch}", json=values)).raise_for_status()
+
+    async def strike(self, rules: Iterable[dict[str, Any]]) -> None:
+        """Have these faults, and no others."""
+        await self.turn("faults", faults=list(rules))
+
+    async def asked(self) -> list[dict[str, Any]]:
+        """Every request for candles so far."""
+        answer = await self._http.get("/_sandbox/stats", params={"arrivals": "50000"})
+        return [each for each in answer.json()["arrivals"] if each["path"].endswith("klines")]
+
+
+@asynccontextmanager
+async def sandbox_of(data_dir: Path) -> AsyncGenerator[Sandbox]:
+    """The sandbox that `candlelog up --sandbox` runs on `data_dir`."""
+    environment = read_environment_file(data_dir / "candlelog.env")
+    url = parse_pairs(environment["CANDLELOG_EXCHANGE_URLS"])["binance"]
+    async with httpx.AsyncClient(base_url=url, trust_env=False) as http:
+        yield Sandbox(http)
