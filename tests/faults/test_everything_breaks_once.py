@@ -5,9 +5,7 @@ Order and moments are drawn from a seed; `CANDLELOG_FAULT_SEEDS` says how many s
 """
 
 import asyncio
-import json
 import os
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,10 +24,10 @@ from candlelog_client.client import Candlelog
 from candlelog_client.connection import read_environment_file
 from candlelog_client.errors import ClientError
 from candlelog_client.results import Job
+from candlelog_embedded.system import ps
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
-CANDLELOG = Path(sys.executable).with_name("candlelog")
 SEEDS = range(int(os.environ.get("CANDLELOG_FAULT_SEEDS", "1")))
 SERVICES = ("coordinator", "fetcher", "clickhouse-sink", "featurizer", "gap-auditor", "status-api")
 STORES = ("broker", "postgres", "clickhouse")
@@ -100,13 +98,8 @@ class Running:
         self._environment = read_environment_file(data_dir / "candlelog.env")
 
     async def processes(self) -> dict[Replica, int]:
-        command = await asyncio.create_subprocess_exec(
-            CANDLELOG, "ps", "--json", "--data-dir", str(self._state),
-            stdout=asyncio.subprocess.PIPE,
-        )  # fmt: skip
-        output, _ = await command.communicate()
-        rows = json.loads(output)
-        return {(row["service"], row["replica"]): row["pid"] for row in rows if row["pid"]}
+        rows = await asyncio.to_thread(ps, self._state)
+        return {(row.service, row.replica): row.pid for row in rows if row.pid}
 
     async def latency(self, milliseconds: float) -> None:
         async with sandbox_of(self._state) as sandbox:

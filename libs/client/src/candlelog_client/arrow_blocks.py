@@ -3,7 +3,6 @@
 import asyncio
 import io
 from collections.abc import AsyncGenerator, AsyncIterator
-from concurrent.futures import Future
 from contextlib import asynccontextmanager
 
 import pyarrow as pa
@@ -44,7 +43,8 @@ class _Arriving(io.RawIOBase):
         self._blocks = blocks
         self._loop = loop
         self._block = memoryview(b"")
-        self._awaited: Future[bytes | None] | None = None
+        # Both belong to the loop: the thread may be far behind it.
+        self._awaiting: asyncio.Task[object] | None = None
         self._given_up = False
 
     def readable(self) -> bool:
@@ -54,8 +54,7 @@ class _Arriving(io.RawIOBase):
     def readinto(self, target: memoryview) -> int:  # pyright: ignore[reportIncompatibleMethodOverride] -- the type of buffers has no name before Python 3.12
         """Fill `target` as far as the block at hand goes; 0 is the end."""
         while not self._block:
-            self._awaited = asyncio.run_coroutine_threadsafe(self._next(), self._loop)
-            block = self._awaited.result()
+            block = asyncio.run_coroutine_threadsafe(self._next(), self._loop).result()
             if block is None:
                 return 0
             self._block = memoryview(block)
@@ -67,11 +66,14 @@ class _Arriving(io.RawIOBase):
     def give_up(self) -> None:
         """End the reading that is under way, if any: nobody waits for it any more."""
         self._given_up = True
-        if self._awaited is not None:
-            self._awaited.cancel()
+        if self._awaiting is not None:
+            self._awaiting.cancel()
 
     async def _next(self) -> bytes | None:
-        return None if self._given_up else await anext(self._blocks, None)
+        if self._given_up:
+            return None
+        self._awaiting = asyncio.current_task()
+        return await anext(self._blocks, None)
 
 
 def _open(file: io.BufferedReader) -> pa.RecordBatchReader:

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import sys
+import threading
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -86,8 +87,16 @@ async def test_a_batch_is_there_before_the_next_one_has_arrived():
         assert (await anext(reading)).num_rows == 50
 
 
-async def test_a_reading_that_is_given_up_does_not_go_on_waiting():
+@pytest.mark.parametrize("thread_is_late", [False, True])
+async def test_a_reading_that_is_given_up_does_not_go_on_waiting(monkeypatch, thread_is_late):
     waiting, ended = asyncio.Event(), asyncio.Event()
+    given_up = threading.Event()
+    schedule = asyncio.run_coroutine_threadsafe
+
+    def schedule_and_stand_still(*work):
+        future = schedule(*work)
+        given_up.wait()
+        return future
 
     async def never():
         try:
@@ -101,9 +110,13 @@ async def test_a_reading_that_is_given_up_does_not_go_on_waiting():
         async with opened(never()):
             pass
 
+    if thread_is_late:
+        monkeypatch.setattr(asyncio, "run_coroutine_threadsafe", schedule_and_stand_still)
     reading = asyncio.create_task(read())
     await waiting.wait()
     reading.cancel()
+    await asyncio.wait([reading])
+    given_up.set()
     await asyncio.wait_for(ended.wait(), 10)
 
 
