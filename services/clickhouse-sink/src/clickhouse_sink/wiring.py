@@ -23,7 +23,7 @@ from clickhouse_sink.settings import Settings
 
 _STEP: Final = StepSize(records=100, rows=100_000)
 """A rebuild's share of a flush, of each partition: some tenths of a second."""
-_BLOCKS: Final = Fetch(least_bytes=4 * 1024 * 1024, wait_ms=200)
+_BLOCKS: Final = Fetch(least_bytes=4 * 1024 * 1024, wait_ms=200, idle_ms=200)
 """Of features: many columns make an insert dear, and each one a part that must be merged."""
 
 

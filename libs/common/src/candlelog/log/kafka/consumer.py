@@ -13,7 +13,7 @@ from candlelog.clock import Clock
 from candlelog.log.kafka.errors import mapped
 from candlelog.log.kafka.reader import Reader
 from candlelog.log.ports import Release
-from candlelog.log.types import Partition, Record
+from candlelog.log.types import Fetch, Partition, Record
 from candlelog.telemetry import CONSUMER_LAG
 
 _COMMIT_SECONDS: Final = 4.0
@@ -23,9 +23,9 @@ _LOGGER: Final = structlog.get_logger()
 class KafkaConsumer:
     """`Consumer` on aiokafka, whose rebalance takes away all partitions (eager)."""
 
-    def __init__(self, client: AIOKafkaConsumer, clock: Clock) -> None:
+    def __init__(self, client: AIOKafkaConsumer, clock: Clock, fetch: Fetch) -> None:
         self._client = client
-        self._reader = Reader(client, clock)
+        self._reader = Reader(client, clock, fetch)
         self._release: Release | None = None
         self._handled: dict[Partition, int] = {}
 

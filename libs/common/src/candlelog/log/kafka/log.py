@@ -55,7 +55,7 @@ class KafkaLog:
         listener = RebalanceListener()
         client.subscribe(list(topics), listener=listener)
         async with running(client):
-            listener.consumer = KafkaConsumer(client, self._clock)
+            listener.consumer = KafkaConsumer(client, self._clock, fetch)
             yield listener.consumer
 
     @overload

@@ -11,18 +11,24 @@ from candlelog.clock import Clock
 from candlelog.errors import Fatal
 from candlelog.log.kafka.errors import mapped
 from candlelog.log.kafka.watchdog import Watchdog
-from candlelog.log.types import Partition, Record
+from candlelog.log.types import Fetch, Partition, Record
 
 _ANSWER_SECONDS: Final = 5.0
 _REBALANCE_SLACK_SECONDS: Final = 0.1
+_IDLE_SECONDS: Final = 1.0
 
 
 class Reader:
-    """Polls, and ends the process when its client goes silent while there is more to read."""
+    """Polls, and ends the process when its client goes silent while there is more to read.
 
-    def __init__(self, client: AIOKafkaConsumer, clock: Clock) -> None:
+    `client` asks as `fetch` says.
+    """
+
+    def __init__(self, client: AIOKafkaConsumer, clock: Clock, fetch: Fetch) -> None:
         self._client = client
         self._clock = clock
+        self._fetch = fetch
+        self._fed_at = clock.monotonic()
         self._watchdog = Watchdog(clock.monotonic())
 
     async def poll(self, max_records: int, timeout: float) -> Sequence[Record]:  # noqa: ASYNC109 - part of the port
@@ -40,10 +46,16 @@ class Reader:
                     )
         except TimeoutError:
             pass
+        now = self._clock.monotonic()
         if not batches:
+            if now - self._fed_at >= _IDLE_SECONDS:
+                self._keep_back(self._fetch.idle_ms)
             await self._watch()
             return ()
-        self._watchdog.fed(self._clock.monotonic())
+        # Before aiokafka asks for more: it does so after those who wait for records were woken.
+        self._keep_back(self._fetch.wait_ms)
+        self._fed_at = now
+        self._watchdog.fed(now)
         return [_record(message) for messages in batches.values() for message in messages]
 
     async def ends(self) -> Mapping[Partition, int]:
@@ -64,6 +76,11 @@ class Reader:
                     Partition(*partition): await self._client.position(partition)
                     for partition in self._client.assignment()
                 }
+
+    def _keep_back(self, milliseconds: int) -> None:
+        """Let the broker keep an answer back for so long while it has nothing."""
+        # No part of aiokafka's interface, but read anew for each request.
+        self._client._fetcher._fetch_max_wait_ms = milliseconds  # pyright: ignore
 
     async def _watch(self) -> None:
         if not self._watchdog.due(self._clock.monotonic()):

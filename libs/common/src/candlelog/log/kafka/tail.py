@@ -8,7 +8,7 @@ from candlelog.clock import Clock
 from candlelog.log.kafka.errors import mapped
 from candlelog.log.kafka.reader import Reader
 from candlelog.log.ports import Start
-from candlelog.log.types import Partition, Record
+from candlelog.log.types import AT_ONCE, Partition, Record
 
 
 class KafkaTail:
@@ -16,7 +16,7 @@ class KafkaTail:
 
     def __init__(self, client: AIOKafkaConsumer, clock: Clock) -> None:
         self._client = client
-        self._reader = Reader(client, clock)
+        self._reader = Reader(client, clock, AT_ONCE)
 
     async def seek(self, start: Start, only: Partition | None) -> None:
         """Take all partitions of the topics for good, or one, and begin at `start`."""

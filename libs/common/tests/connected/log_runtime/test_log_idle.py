@@ -1,0 +1,49 @@
+"""Who gets nothing asks less often, and is as quick as ever once there is something."""
+
+import asyncio
+from datetime import UTC, datetime
+
+import pytest
+from aiokafka.consumer import fetcher
+
+from candlelog.clock import ManualClock
+from candlelog.events.topics import SERVICES
+from candlelog.log.kafka import KafkaLog
+from candlelog.log.types import AT_ONCE, Outgoing
+
+pytestmark = [pytest.mark.connected, pytest.mark.timeout(60)]
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """For how long the broker was to keep each answer back, in milliseconds."""
+    waits, request = [], fetcher.FetchRequest
+
+    def asking(wait, *rest, **named):
+        waits.append(wait)
+        return request(wait, *rest, **named)
+
+    monkeypatch.setattr(fetcher, "FetchRequest", asking)
+    return waits
+
+
+async def test_the_broker_keeps_answers_back_for_longer_until_there_is_a_record(
+    kafka_bootstrap, topics, asked
+):
+    topic, clock = SERVICES.full_name(topics), ManualClock(datetime(2024, 1, 1, tzinfo=UTC))
+    log = KafkaLog(kafka_bootstrap, clock=clock)
+    async with (
+        asyncio.timeout(30),
+        log.tail([topic], start="end") as tail,
+        log.producer() as producer,
+    ):
+        clock.advance(5.0)
+        while AT_ONCE.idle_ms not in asked:
+            assert not await tail.poll(max_records=1, timeout=0.2)
+        await producer.send([Outgoing(topic, b"key", b"value", ())])
+        while not await tail.poll(max_records=1, timeout=0.2):
+            pass
+        asked.clear()
+        while not asked:
+            await tail.poll(max_records=1, timeout=0.2)
+    assert asked[0] == AT_ONCE.wait_ms
