@@ -90,16 +90,16 @@ class Venue:
         window, timeframe = TimeRange(chunk.start, chunk.end), Timeframe.parse(chunk.timeframe)
         await self._prepare(chunk.symbol)
         check_closed(window, timeframe, self._exchange_time(self._clock.monotonic()))
-        answer = await self._ask(
-            "klines",
-            lambda gate: self._exchange.candles(chunk.symbol, chunk.timeframe, window, gate),
-            wanted,
-        )
-        asked_at = self._exchange_time(answer.sent)
-        question = Question(window, timeframe, timeframe.floor(asked_at))
-        page = read(answer.said.text, answer.said.layout, question)
-        check_answered(page, window, most_rows=self.profile.page_size)
-        return page, asked_at
+
+        async def asked(gate: Gate) -> Answer[tuple[Page, datetime]]:
+            answer = await self._exchange.candles(chunk.symbol, chunk.timeframe, window, gate)
+            asked_at = self._exchange_time(answer.sent)
+            question = Question(window, timeframe, timeframe.floor(asked_at))
+            page = read(answer.said.text, answer.said.layout, question)
+            check_answered(page, window, most_rows=self.profile.page_size)
+            return Answer((page, asked_at), answer.sent, answer.received, answer.used)
+
+        return (await self._ask("klines", asked, wanted)).said
 
     async def markets(self, requested_at: datetime) -> Listing:
         """What the venue lists, read after `requested_at` (our wall clock)."""
@@ -115,10 +115,13 @@ class Venue:
             self._purse.learn_time(answer.said, answer.used)
 
     async def _prepare(self, symbol: str) -> None:
-        """Know the venue's time and its symbols."""
+        """Know the venue's time and that symbol."""
         await self._know_time()
-        if self._listing is None or symbol not in self._listing.symbols:
-            await self._list(self._clock.now() - _LISTING_AGE)
+        listing = self._listing
+        if listing is None or symbol not in listing.symbols:
+            listing = await self._list(self._clock.now() - _LISTING_AGE)
+        if symbol not in listing.symbols:
+            raise Permanent("unknown_symbol", f"{self.profile.name} lists no {symbol}")
 
     async def _know_time(self) -> None:
         if not self._purse.time.known:
@@ -206,14 +209,17 @@ class Venue:
         try:
             answer = await request(gate)
         except VenueFailure as failure:
-            self._note(call, failure, asked_at)
+            self._note(failure, asked_at)
+            now = self._clock.monotonic()
+            if isinstance(failure, Transient) and self._outage.failures(now):
+                raise Away(str(failure), self._outage.wait(now)) from failure
             raise
         self._outage.answered(self._clock.monotonic(), candles=call == "klines")
         if permit.window_id != PROBE_WINDOW and answer.used is not None:
             self._purse.observe(permit.window_id, answer.used)
         return answer
 
-    def _note(self, call: Call, failure: VenueFailure, asked_at: float) -> None:
+    def _note(self, failure: VenueFailure, asked_at: float) -> None:
         """Take in what a failure says of the venue and of its budget."""
         now = self._clock.monotonic()
         match failure:
@@ -226,9 +232,9 @@ class Venue:
                 self._outage.failed(asked_at, now, self._random.random())
                 if failure.retry_after is None:
                     failure.retry_after = self._outage.wait(now)
-            case Transient() if call == "klines":
+            case Transient():
                 self._outage.erred(asked_at, now, self._random.random())
-            case Transient() | Permanent():
+            case Permanent():
                 self._outage.answered(now, candles=False)
             case _:  # nothing was sent
                 pass

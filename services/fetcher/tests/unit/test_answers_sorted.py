@@ -92,6 +92,19 @@ def test_errors_open_it_where_they_are_sustained(seconds: float, count: int, ope
     assert (outage.remaining(seconds) > 0, outage.failures(seconds)) == (opens, int(opens))
 
 
+def test_errors_that_are_far_apart_are_not_in_a_row():
+    outage = with_errors(seconds=9)
+    outage.erred(100, 100.1, chance=0.5)
+    assert outage.admit(100.2) == Admission(probe=False)
+
+
+def test_an_error_that_opens_nothing_leaves_the_breaker_to_whatever_answers():
+    outage = opened()
+    outage.erred(9.5, 10.1, chance=0.5)  # on its way since before
+    outage.answered(12, candles=False)
+    assert outage.failures(12) == 0
+
+
 def test_candles_among_errors_keep_it_closed():
     outage = with_errors(seconds=9)
     outage.answered(9.5, candles=True)

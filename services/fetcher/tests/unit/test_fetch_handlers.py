@@ -83,8 +83,6 @@ class MemoryExchange:
     async def candles(
         self, symbol: str, timeframe: str, window: TimeRange, gate: Gate
     ) -> Answer[RawPage]:
-        if symbol == "NO/NE":
-            raise Permanent("unknown_symbol", f"no {symbol}")
         answer = self._answer(RawPage(orjson.dumps(self.page(window)), LAYOUT), gate)
         if self.failure is not None:
             raise self.failure
@@ -300,6 +298,34 @@ async def test_a_venue_that_is_left_alone_is_told_of(desk: Desk):
     desk.exchange.failure = Away("connection refused")
     await desk.fetch(chunk())
     assert desk.venues.troubles() == {"binance": "left alone, 1 failures in a row"}
+
+
+async def refusing(*_: object) -> Answer[Any]:
+    raise Transient("http_502", "sorry")
+
+
+@pytest.mark.parametrize("call", ["time", "markets", "candles", "page"])
+async def test_a_venue_that_answers_nothing_but_errors_uses_up_no_more_attempts(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, call: str
+):
+    monkeypatch.setattr("fetcher.domain.outages.SUSTAINED", 3)
+    monkeypatch.setattr("fetcher.domain.outages.SUSTAINED_SECONDS", 0.0)
+    too_much = lambda window: rows(window.start, 1001)  # noqa: E731
+    monkeypatch.setattr(desk.exchange, call, too_much if call == "page" else refusing)
+    for _ in range(5):
+        await desk.fetch(chunk())
+    said = [type(event) for event in desk.written(PROGRESS.name)]
+    assert said[-3:] == [ChunkDeferredV1] * 3
+
+
+async def test_a_symbol_that_is_not_listed_tells_nothing_of_whether_the_venue_is_back(desk: Desk):
+    await desk.fetch(chunk())
+    desk.exchange.failure = Away("connection refused")
+    await desk.fetch(chunk())
+    await desk.fetch(chunk(symbol="NO/NE"))
+    failed = desk.written(PROGRESS.name)[-1]
+    assert isinstance(failed, ChunkFailedV1)
+    assert (failed.code, len(desk.venues.troubles())) == ("unknown_symbol", 1)
 
 
 async def test_a_request_to_a_closed_connection_is_written_once_more_with_a_new_permit(desk: Desk):

@@ -95,11 +95,8 @@ class CcxtExchange:
         self, symbol: str, timeframe: str, window: TimeRange, gate: Gate
     ) -> Answer[RawPage]:
         """The rows of `window`."""
-        market = (self._foreign.markets or {}).get(symbol)
-        if market is None:
-            raise Permanent("unknown_symbol", f"{self._venue.name} lists no {symbol}")
         question = {
-            "symbol": market["id"],
+            "symbol": self._foreign.markets[symbol]["id"],
             "interval": self._foreign.timeframes[timeframe],
             "startTime": milliseconds(window.start),
             "endTime": milliseconds(window.end) - 1,

@@ -13,6 +13,8 @@ LONGEST_SECONDS: Final = 30.0
 SUSTAINED: Final = 10
 SUSTAINED_SECONDS: Final = 10.0
 """So many errors in a row, over so many seconds at the least, are not those of one symbol."""
+_FORGOTTEN_SECONDS: Final = 60.0
+"""Errors further apart than this are not in a row."""
 _TOLD_SECONDS: Final = 60.0
 """How long it is told of that was open, when nobody has asked since."""
 
@@ -37,7 +39,7 @@ class Outage:
         self._pause = FIRST_SECONDS
         self._answered_at = float("-inf")
         self._errors = 0
-        self._errors_since = float("-inf")
+        self._errors_since = self._erred_at = float("-inf")
         self._by_errors = False
         self._probe: Admission | None = None
 
@@ -71,26 +73,28 @@ class Outage:
         if admission is self._probe:
             self._probe = None
 
-    def failed(self, asked_at: float, now: float, chance: float) -> None:
-        """There was no answer to a request; `chance` in [0, 1) spreads the workers."""
-        if now >= self._until and self._answered_at < asked_at:
-            longest = min(LONGEST_SECONDS, FIRST_SECONDS * 2.0 ** min(self._failures, 10))
-            self._failures += 1
-            self._pause = longest * (0.5 + chance / 2)
-            self._until = now + self._pause
+    def failed(self, asked_at: float, now: float, chance: float) -> bool:
+        """There was no answer to a request; `chance` in [0, 1) spreads the workers. Whether that
+        opened the breaker, or opened it anew."""
+        if now < self._until or self._answered_at >= asked_at:
+            return False
+        longest = min(LONGEST_SECONDS, FIRST_SECONDS * 2.0 ** min(self._failures, 10))
+        self._failures += 1
+        self._pause = longest * (0.5 + chance / 2)
+        self._until = now + self._pause
+        return True
 
     def erred(self, asked_at: float, now: float, chance: float) -> None:
-        """Candles were asked for, and the answer was an error of the venue or was cut short."""
-        if not self._errors:
-            self._errors_since = now
-        self._errors += 1
+        """The answer was an error of the venue, cut short, or none to the question."""
+        if not self._errors or now - self._erred_at > _FORGOTTEN_SECONDS:
+            self._errors, self._errors_since = 0, now
+        self._errors, self._erred_at = self._errors + 1, now
         sustained = self._errors >= SUSTAINED and now - self._errors_since >= SUSTAINED_SECONDS
-        if self._failures or sustained:
+        if (self._failures or sustained) and self.failed(asked_at, now, chance):
             self._by_errors = True
-            self.failed(asked_at, now, chance)
 
     def answered(self, now: float, *, candles: bool) -> None:
-        """The venue is there. Where it erred about `candles`, only an answer with some tells."""
+        """The venue is there. Where it has answered nothing but errors, only `candles` tell."""
         self._answered_at = now
         if candles:
             self._errors, self._by_errors = 0, False
