@@ -37,7 +37,7 @@ class Outage:
         self._failures = 0
         self._until = float("-inf")
         self._pause = FIRST_SECONDS
-        self._answered_at = float("-inf")
+        self._answered_at = self._candles_at = float("-inf")
         self._errors = 0
         self._errors_since = self._erred_at = float("-inf")
         self._by_errors = False
@@ -73,16 +73,10 @@ class Outage:
         if admission is self._probe:
             self._probe = None
 
-    def failed(self, asked_at: float, now: float, chance: float) -> bool:
-        """There was no answer to a request; `chance` in [0, 1) spreads the workers. Whether that
-        opened the breaker, or opened it anew."""
-        if now < self._until or self._answered_at >= asked_at:
-            return False
-        longest = min(LONGEST_SECONDS, FIRST_SECONDS * 2.0 ** min(self._failures, 10))
-        self._failures += 1
-        self._pause = longest * (0.5 + chance / 2)
-        self._until = now + self._pause
-        return True
+    def failed(self, asked_at: float, now: float, chance: float) -> None:
+        """There was no answer to a request; `chance` in [0, 1) spreads the workers."""
+        if now >= self._until and self._answered_at < asked_at:
+            self._open(now, chance)
 
     def erred(self, asked_at: float, now: float, chance: float) -> None:
         """The answer was an error of the venue, cut short, or none to the question."""
@@ -90,13 +84,20 @@ class Outage:
             self._errors, self._errors_since = 0, now
         self._errors, self._erred_at = self._errors + 1, now
         sustained = self._errors >= SUSTAINED and now - self._errors_since >= SUSTAINED_SECONDS
-        if (self._failures or sustained) and self.failed(asked_at, now, chance):
+        if (self._failures or sustained) and now >= self._until and self._candles_at < asked_at:
             self._by_errors = True
+            self._open(now, chance)
 
     def answered(self, now: float, *, candles: bool) -> None:
         """The venue is there. Where it has answered nothing but errors, only `candles` tell."""
         self._answered_at = now
         if candles:
-            self._errors, self._by_errors = 0, False
+            self._candles_at, self._errors, self._by_errors = now, 0, False
         if not self._by_errors:
             self._failures = 0
+
+    def _open(self, now: float, chance: float) -> None:
+        longest = min(LONGEST_SECONDS, FIRST_SECONDS * 2.0 ** min(self._failures, 10))
+        self._failures += 1
+        self._pause = longest * (0.5 + chance / 2)
+        self._until = now + self._pause
