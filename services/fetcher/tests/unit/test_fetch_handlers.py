@@ -1,6 +1,7 @@
 """From one request to what stands on the log, with a venue in memory."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -314,8 +315,9 @@ async def test_a_venue_that_answers_nothing_but_errors_uses_up_no_more_attempts(
     monkeypatch.setattr(desk.exchange, call, too_much if call == "page" else refusing)
     for _ in range(5):
         await desk.fetch(chunk())
-    said = [type(event) for event in desk.written(PROGRESS.name)]
-    assert said[-3:] == [ChunkDeferredV1] * 3
+    said = Counter(type(event) for event in desk.written(PROGRESS.name))
+    assert said[ChunkDeferredV1] >= 3
+    assert said.total() == 5
 
 
 async def test_a_symbol_that_is_not_listed_tells_nothing_of_whether_the_venue_is_back(desk: Desk):
@@ -323,8 +325,7 @@ async def test_a_symbol_that_is_not_listed_tells_nothing_of_whether_the_venue_is
     desk.exchange.failure = Away("connection refused")
     await desk.fetch(chunk())
     await desk.fetch(chunk(symbol="NO/NE"))
-    failed = desk.written(PROGRESS.name)[-1]
-    assert isinstance(failed, ChunkFailedV1)
+    [failed] = [e for e in desk.written(PROGRESS.name) if isinstance(e, ChunkFailedV1)]
     assert (failed.code, len(desk.venues.troubles())) == ("unknown_symbol", 1)
 
 
