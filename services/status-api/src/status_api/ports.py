@@ -33,3 +33,7 @@ class ProjectionStore(Protocol):
     ) -> AbstractAsyncContextManager[ProjectionTransaction]:
         """Begin a batch of these partitions; leaving without an error makes it durable."""
         ...
+
+    async def drop_deleted(self) -> bool:
+        """Drop some of the tasks and chunks of deleted jobs; whether there were any."""
+        ...

@@ -252,3 +252,4 @@ async def test_replaying_the_log_into_an_empty_projection_gives_equal_tables(
     for table in ("tasks", "chunks"):
         left = f"SELECT count(*) FROM {table} WHERE job_id IN ({OF_DELETED})"
         assert await first.pool.fetchval(left) == 0
+    assert await tables(first.pool) == live, "of the other jobs nothing is dropped"

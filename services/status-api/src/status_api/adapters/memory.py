@@ -24,6 +24,20 @@ class MemoryProjectionStore:
         """Begin a batch."""
         yield _Transaction(self, {each: self.positions.get(each, 0) for each in partitions})
 
+    async def drop_deleted(self) -> bool:
+        """Drop a task of a deleted job with its chunks."""
+        rows = self.rows
+        for task in rows.tasks.values():
+            if rows.jobs[task.job_id].state == "deleted":
+                del rows.tasks[task.task_id]
+                rows.chunks = {
+                    key: chunk
+                    for key, chunk in rows.chunks.items()
+                    if chunk.task_id != task.task_id
+                }
+                return True
+        return False
+
 
 class _Transaction:
     def __init__(self, store: MemoryProjectionStore, positions: Mapping[Partition, int]) -> None:

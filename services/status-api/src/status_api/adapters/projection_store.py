@@ -20,8 +20,8 @@ from status_api.adapters.tables import (
 from status_api.domain.rows import Keys, Rows
 
 _OFFSETS: Final = PartitionOffsets()
-_DROPPED_AT_ONCE: Final = 10_000
-"""Chunks of one transaction: a job may have a million, and nobody is to wait for them."""
+_DROPPED_AT_ONCE: Final = 5_000
+"""Rows of one transaction: a job may have a million chunks, and nobody is to wait for them."""
 
 
 class PostgresProjectionStore:
@@ -42,12 +42,17 @@ class PostgresProjectionStore:
                 yield _Transaction(connection, positions)
 
     async def drop_deleted(self) -> bool:
-        """Drop some rows of deleted jobs; whether there may be more. Raises `Unavailable`."""
+        """Drop some rows of deleted jobs, and leave those that another replica drops."""
         with outages():
             async with self._pool.acquire() as connection, connection.transaction():
-                dropped = await connection.fetchval(statements.DROP_CHUNKS, _DROPPED_AT_ONCE)
-                await connection.execute(statements.DROP_TASKS)
-        return dropped == _DROPPED_AT_ONCE
+                found = await connection.fetch(statements.TASKS_TO_DROP, _DROPPED_AT_ONCE)
+                tasks = [row["task_id"] for row in found]
+                if not tasks:
+                    return False
+                chunks = await connection.fetchval(statements.DROP_CHUNKS, tasks, _DROPPED_AT_ONCE)
+                if chunks < _DROPPED_AT_ONCE:
+                    await connection.execute(statements.DROP_TASKS, tasks)
+        return True
 
     async def projection_id(self) -> str:
         """What tells this projection from one in an empty database; names its consumer group."""

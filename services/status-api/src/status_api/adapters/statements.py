@@ -137,20 +137,24 @@ ORDER BY exchange, symbol, timeframe, range_start LIMIT $10
 GAP_BY_ID: Final = f"{_GAP} WHERE gap_id = $2"
 
 # limit
+TASKS_TO_DROP: Final = """
+SELECT task_id FROM jobs JOIN tasks USING (job_id) WHERE jobs.state = 'deleted' LIMIT $1
+"""
+
+# task ids, limit
 DROP_CHUNKS: Final = """
 WITH dropped AS (
     DELETE FROM chunks WHERE chunk_id IN (
-        SELECT chunk_id FROM jobs JOIN tasks USING (job_id) JOIN chunks USING (task_id)
-        WHERE jobs.state = 'deleted' LIMIT $1
+        SELECT chunk_id FROM chunks WHERE task_id = ANY($1) LIMIT $2 FOR UPDATE SKIP LOCKED
     )
     RETURNING 1
 )
 SELECT count(*) FROM dropped
 """
 
+# task ids
 DROP_TASKS: Final = """
-DELETE FROM tasks USING jobs
-WHERE tasks.job_id = jobs.job_id AND jobs.state = 'deleted'
+DELETE FROM tasks WHERE task_id = ANY($1)
   AND NOT EXISTS (SELECT FROM chunks WHERE chunks.task_id = tasks.task_id)
 """
 
