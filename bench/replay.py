@@ -8,7 +8,7 @@ from bench.system import System
 from candlelog_client import Candlelog, Job
 from candlelog_client.candle_replays import CandleReplay
 
-SYMBOLS = [f"GEN{number:03d}/USDT" for number in range(109, 117)]
+SYMBOLS = [f"GEN{number:03d}/USDT" for number in range(157, 165)]
 START = datetime(2023, 1, 1, tzinfo=UTC)
 DAYS = 30
 ROWS = len(SYMBOLS) * DAYS * 1440

@@ -115,6 +115,18 @@ async def test_a_record_comes_back_as_it_was_sent(log, one):
     assert before - CLOCKS_APART <= record.appended_at <= after + CLOCKS_APART
 
 
+@broker("record format")
+@pytest.mark.connected
+async def test_a_record_that_is_not_compressed_comes_back_as_it_was_sent(
+    kafka_bootstrap, topics, one
+):
+    log = KafkaLog(kafka_bootstrap, compression=None)
+    await append(log, [Outgoing(one, b"key", b"\x00value\xff" * 500, ())])
+    async with log.tail([one], start="beginning") as tail:
+        (record,) = await take(tail, 1)
+    assert (record.key, record.value) == (b"key", b"\x00value\xff" * 500)
+
+
 @broker("idempotent producer")
 async def test_send_returns_the_offset_of_every_message_in_order(log, many):
     messages = numbered(many, 50)

@@ -66,7 +66,7 @@ async def serve(
     """Run a service until it has ended. `ending` is called when it was told to, or a part of it
     has: from then on it has no more time than a supervisor would give it."""
     clock = SystemClock()
-    log = KafkaLog(settings.kafka_bootstrap, compresses=settings.compresses)
+    log = KafkaLog(settings.kafka_bootstrap, compression=settings.compression)
     health = Health()
     async with log.producer() as producer:
         publisher = Publisher(

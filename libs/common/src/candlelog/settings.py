@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from candlelog.errors import Misconfigured
+from candlelog.log.compression import Compression
 
 
 def service_config(prefix: str) -> SettingsConfigDict:
@@ -24,8 +25,8 @@ class ServiceSettings(BaseSettings):
     of the service; a variable with that prefix that no field has is refused.
     """
 
-    compresses: ClassVar[bool] = True
-    """Whether what the service writes to the log is worth compressing; no setting of a user."""
+    compression: ClassVar[Compression] = "zstd"
+    """Of what the service writes to the log; no setting of a user."""
 
     kafka_bootstrap: str = Field(validation_alias=_shared("KAFKA_BOOTSTRAP"))
     postgres_dsn: str = Field(default="", validation_alias=_shared("POSTGRES_DSN"))

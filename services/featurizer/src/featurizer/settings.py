@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from candlelog.log.compression import Compression
 from candlelog.settings import ServiceSettings, service_config
 
 
@@ -13,7 +14,7 @@ class Settings(ServiceSettings):
 
     model_config = service_config("FEATURIZER_")
 
-    compresses: ClassVar[bool] = False  # batches of features come compressed
+    compression: ClassVar[Compression] = None  # batches of features come compressed
 
     feature_sets: Path | None = Field(default=None, validation_alias="CANDLELOG_FEATURE_SETS")
     """Folder of feature sets (`*.yaml`) besides `default`."""

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import uuid
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -243,6 +244,16 @@ async def test_a_plan_nobody_answers_says_so(
     monkeypatch.setattr("status_api.handlers.plans._WAIT_SECONDS", 0.3)
     answer = await api.http.post("/jobs/plan", json=body)
     assert (answer.status_code, answer.json()["code"]) == (503, "not_answered")
+
+
+async def test_more_plans_than_a_replica_makes_at_a_time_are_refused_at_once(
+    api: Any, body: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("status_api.handlers.plans._WAIT_SECONDS", 3)
+    answers = await asyncio.gather(*(api.http.post("/jobs/plan", json=body) for _ in range(6)))
+    assert Counter(answer.json()["code"] for answer in answers) == {
+        "not_answered": 4, "too_many_plans": 2,
+    }  # fmt: skip
 
 
 async def deleted(api: Any, body: dict[str, Any], **headers: str) -> Any:

@@ -110,6 +110,19 @@ def test_rows_in_a_second_batch_of_a_stream_are_not_overlooked(example: Example)
         decode(example.ce_type, sink.getvalue().to_pybytes())
 
 
+LZ4, ZSTD = bytes.fromhex("04224d18"), bytes.fromhex("28b52ffd")
+"""What frames of these begin with."""
+
+
+@pytest.mark.parametrize(
+    ("ce_type", "magic"), [(CandleBatchV1.ce_type, ZSTD), (FeatureBatchV1.ce_type, LZ4)]
+)
+def test_a_batch_is_compressed_for_what_is_done_with_it(ce_type: str, magic: bytes):
+    (example,) = (each for each in ARROW_EXAMPLES if each.ce_type == ce_type)
+    written = encode(decode(ce_type, example.value))
+    assert [each for each in (LZ4, ZSTD) if each in written] == [magic]
+
+
 def test_a_feature_that_is_no_float_is_undecodable():
     (example,) = (each for each in EXAMPLES if each.ce_type == FeatureBatchV1.ce_type)
     batch = decode(example.ce_type, example.value)

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
+from candlelog.errors import CandlelogError
 from candlelog.events.jobs import PlanJobV1
 from candlelog.events.progress import PlanAnsweredV1, PlanTaskAnsweredV1
 from candlelog.events.topics import PROGRESS
@@ -28,6 +29,10 @@ class Plan:
     total: PlanAnsweredV1
 
 
+class TooManyPlansError(CandlelogError):
+    """As many plans are asked for as may be side by side."""
+
+
 class Plans:
     """Asks for plans. The answers stand in one partition, behind where it ended before."""
 
@@ -37,7 +42,10 @@ class Plans:
         self._room = asyncio.Semaphore(_AT_ONCE)
 
     async def ask(self, wanted: PlanJobV1) -> Plan:
-        """The plan, once all of it was said. May raise `Unavailable`."""
+        """The plan, once all of it was said. Raises `TooManyPlansError` where this replica asks
+        for as many as it may, and `Unavailable`."""
+        if self._room.locked():
+            raise TooManyPlansError
         async with self._room:
             return await self._ask(wanted)
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from candlelog.errors import Unavailable
 from candlelog.events.jobs import PlanJobV1
 from candlelog.events.progress import PlanTaskAnsweredV1
-from status_api.adapters.plans import Plan
+from status_api.adapters.plans import Plan, TooManyPlansError
 from status_api.domain.budgets import outlook
 from status_api.domain.problems import Problem
 from status_api.domain.submission import Author, JobRequest
@@ -50,7 +50,8 @@ class PlanView(BaseModel):
     feature_pieces: int
     weight: float = Field(description="of the venue's budget, in its unit")
     capacity_per_minute: float = Field(
-        description="what the ledger says may be used of all egresses, else the profile of one"
+        description="what the ledger says the egresses of the last ten minutes of work may use, "
+        "else the profile of one"
     )
     seconds: float = Field(
         description="how long the budget makes it take from now on, where no other job uses it"
@@ -67,6 +68,8 @@ async def plan_job(ctx: Ctx, who: Who, request: JobRequest) -> Response:
             plan = await ctx.plans.ask(PlanJobV1(job=wanted))
     except TimeoutError:
         raise Problem(503, "not_answered", "the coordinator has not answered yet") from None
+    except TooManyPlansError:
+        raise Problem(503, "too_many_plans", "this replica makes as many plans as it may") from None
     except Unavailable as error:
         raise Problem(503, "log_unavailable", str(error)) from error
     if plan.total.refused is not None:

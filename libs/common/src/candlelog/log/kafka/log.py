@@ -8,6 +8,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from candlelog.clock import Clock, SystemClock
 from candlelog.events.topics import MAX_DEAD_LETTER_BYTES
+from candlelog.log.compression import Compression
 from candlelog.log.kafka.client import running
 from candlelog.log.kafka.consumer import KafkaConsumer, RebalanceListener
 from candlelog.log.kafka.producer import KafkaProducer, KafkaTransactionalProducer
@@ -36,15 +37,19 @@ _LINGER_MS: Final = 2
 class KafkaLog:
     """`Log` on the broker at `bootstrap` (`host:port`, several with commas).
 
-    `compresses` is for who writes what is not compressed already.
+    `compression` is that of the records it writes; None where most of them come compressed.
     """
 
     def __init__(
-        self, bootstrap: str, *, clock: Clock | None = None, compresses: bool = True
+        self,
+        bootstrap: str,
+        *,
+        clock: Clock | None = None,
+        compression: Compression = "zstd",
     ) -> None:
         self._bootstrap = bootstrap
         self._clock = clock or SystemClock()
-        self._compresses = compresses
+        self._compression = compression
 
     @asynccontextmanager
     async def consumer(
@@ -124,7 +129,7 @@ class KafkaLog:
             bootstrap_servers=self._bootstrap,
             acks="all",
             enable_idempotence=True,
-            compression_type="zstd" if self._compresses else None,
+            compression_type=self._compression,
             linger_ms=_LINGER_MS,
             max_batch_size=_BATCH_BYTES,
             max_request_size=MAX_DEAD_LETTER_BYTES,
