@@ -68,7 +68,8 @@ async def running_system(
             data = Path(folder) / "data"
             up = await _command(
                 "up", "--data-dir", str(data), "--no-sandbox",
-                "--exchange-url", f"binance={sandbox_url}", *up_flags,
+                "--exchange-url", f"binance={sandbox_url}",
+                "--exchange-url", f"kraken={sandbox_url}", *up_flags,
             )  # fmt: skip
             try:
                 environment = await _environment(data / "candlelog.env", up)

@@ -5,7 +5,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -54,8 +54,8 @@ def said(output: Path) -> str:
     return output.read_text(errors="replace")
 
 
-@pytest.fixture
-def data_dir() -> Generator[Path]:
+@contextmanager
+def fresh_data_dir() -> Generator[Path]:
     """A folder for one system. Not `tmp_path`: every pytest that starts closes those to other
     accounts, and Postgres does not run as root."""
     with tempfile.TemporaryDirectory(prefix="candlelog-", ignore_cleanup_errors=True) as folder:
@@ -63,6 +63,13 @@ def data_dir() -> Generator[Path]:
 
 
 @pytest.fixture
+def data_dir() -> Generator[Path]:
+    """The folder of a test."""
+    with fresh_data_dir() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="session")
 def launch(request: pytest.FixtureRequest) -> Launch:
     """Starts a system, with as many of each service as the option `--replicas` says."""
     replicas = [

@@ -13,7 +13,9 @@ from candlelog.market.timeframe import Timeframe
 from candlelog_client.client import Candlelog
 from candlelog_client.results import Gap, Job
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(280)]
+pytestmark = [
+    pytest.mark.end_to_end, pytest.mark.timeout(280), pytest.mark.asyncio(loop_scope="module"),
+]  # fmt: skip
 
 START = datetime(2024, 2, 1, tzinfo=UTC)
 PAGE = 1000

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import pytest
@@ -12,7 +12,9 @@ from candlelog.market.timeframe import Timeframe
 from candlelog_client.client import Candlelog
 from candlelog_client.results import Job
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(280)]
+pytestmark = [
+    pytest.mark.end_to_end, pytest.mark.timeout(280), pytest.mark.asyncio(loop_scope="module"),
+]  # fmt: skip
 
 START = datetime(2024, 2, 1, tzinfo=UTC)
 SLOTS = 3000
@@ -139,3 +141,24 @@ async def test_a_clock_of_the_exchange_that_is_wrong_changes_nothing(
     for seconds, symbol in ((90, "SYNA/USDT"), (-90, "SYNB/USDT")):
         await sandbox.turn("clock", offset_seconds=seconds)
         assert await seen(client, symbol, "1m") == Seen()
+    await sandbox.turn("clock", offset_seconds=0)
+
+
+async def test_candles_that_kraken_no_longer_answers_are_missing_and_no_others(
+    system: tuple[Candlelog, Sandbox],
+):
+    client, _ = system
+    minute = timedelta(minutes=1)
+    end = Timeframe.parse("1m").floor(datetime.now(UTC))
+    start = end - 1000 * minute
+    job = await client.jobs.submit(
+        exchange="kraken", symbols=["SYNA/USDT"], timeframes=["1m"], start=start, end=end,
+        features=False,
+    )  # fmt: skip
+    async with asyncio.timeout(SECONDS):
+        job = [state async for state in client.jobs.watch(job.id)][-1]
+    assert (job.status, job.error and job.error.code) == ("completed_with_errors", "out_of_reach")
+    runs = [run async for run in client.coverage("kraken", "SYNA/USDT", "1m", start=start, end=end)]
+    assert runs[0].state == "unknown"
+    assert runs[0].slots in (1000 - 648, 1000 - 649)
+    assert {run.state for run in runs[1:]} <= {"provisional", "present", "no_trade"}

@@ -117,6 +117,16 @@ def test_the_numbers_of_chunks_run_through_all_ranges():
     ]
 
 
+def test_what_a_venue_of_newest_candles_can_answer_shares_no_chunk_with_what_it_cannot():
+    minute, closed = timedelta(minutes=1), NOW.replace(second=0)
+    command = submission(exchange="kraken", start=closed - 2000 * minute, end=closed)
+    (only,) = plan_job(command, profile("kraken"), Known(), NOW)
+    cut = closed - 648 * minute
+    assert [(each.start, each.end) for each in fetching(only).ranges] == [
+        (command.start, cut), (cut, closed)
+    ]  # fmt: skip
+
+
 def test_a_range_without_a_slot_is_a_task_without_a_chunk():
     task = plan(submission(start=EPOCH + timedelta(seconds=1), end=EPOCH + timedelta(seconds=59)))
     assert (task.chunks_total, task.slots_expected, task.start) == (0, 0, task.end)

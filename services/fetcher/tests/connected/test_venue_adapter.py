@@ -25,6 +25,7 @@ from fetcher.domain.rows import Question, read
 pytestmark = pytest.mark.connected
 
 START = datetime(2021, 1, 1, tzinfo=UTC)
+MINUTE = Timeframe.parse("1m")
 WINDOW = TimeRange(START, START + timedelta(minutes=1000))
 
 
@@ -83,13 +84,64 @@ async def test_futures_are_read_with_a_limit_of_their_own(sandbox: Any):
     assert {"SYNA/USDT:USDT"} <= {market.symbol for market in listed.said.markets}
 
 
-async def test_a_contract_that_is_not_listed_is_unknown(sandbox: Any):
+async def test_a_pair_of_spot_is_no_contract(sandbox: Any):
     async with open_exchange(
         profile("binanceusdm"), origin=sandbox.url, clock=SystemClock(), connections=4
     ) as futures:
-        await futures.markets(leave)
-        with pytest.raises(Permanent, match="binanceusdm lists no SYNA/USDT"):
-            await futures.candles("SYNA/USDT", "1m", WINDOW, leave)
+        listed = await futures.markets(leave)
+    assert "SYNA/USDT" not in {market.symbol for market in listed.said.markets}
+
+
+@pytest.fixture
+async def kraken(sandbox: Any) -> AsyncGenerator[CcxtExchange]:
+    async with open_exchange(
+        profile("kraken"), origin=sandbox.url, clock=SystemClock(), connections=4
+    ) as opened:
+        yield opened
+
+
+def newest(slots: int) -> TimeRange:
+    """The newest minutes that have closed."""
+    end = MINUTE.floor(SystemClock().now())
+    return TimeRange(MINUTE.advance(end, -slots), end)
+
+
+async def test_kraken_answers_the_newest_candles(kraken: CcxtExchange):
+    listed = await kraken.markets(leave)
+    assert "SYNA/USDT" in {market.symbol for market in listed.said.markets}
+    assert (listed.said.capacity, listed.used) == (None, None)
+    window = newest(600)
+    answer = await kraken.candles("SYNA/USDT", "1m", window, leave)
+    page = read(answer.said.text, answer.said.layout, Question(window, MINUTE, window.end))
+    times = page.rows.column("open_time").to_pylist()
+    assert page.quarantined == ()
+    assert 590 <= len(times) <= 600, "minutes in which nothing was traded have no row"
+    assert window.start <= times[0] <= MINUTE.advance(window.start, 10)
+    assert page.rows.column("quote_volume").null_count == len(times)
+
+
+async def test_of_a_range_that_begins_before_its_newest_candles_kraken_says_nothing(
+    kraken: CcxtExchange,
+):
+    await kraken.markets(leave)
+    window = TimeRange(newest(900).start, newest(500).end)
+    with pytest.raises(Permanent, match="newest 720 candles alone") as failure:
+        await kraken.candles("SYNA/USDT", "1m", window, leave)
+    assert failure.value.code == "out_of_reach"
+
+
+async def test_krakens_clock_shows_whole_seconds(kraken: CcxtExchange):
+    said = (await kraken.time(leave)).said
+    now = SystemClock().now().timestamp()
+    assert (said.server % 1, said.resolution) == (0.0, 1.0)
+    assert said.server == pytest.approx(now, abs=3)
+
+
+async def test_what_kraken_counts_as_too_much_is_said_in_a_200(kraken: CcxtExchange, sandbox: Any):
+    sandbox.turn("kraken", {"burst": 1, "decay": 0.001})
+    await kraken.time(leave)
+    with pytest.raises(RateLimited, match="Rate limit exceeded"):
+        await kraken.time(leave)
 
 
 FAULTS = [
@@ -144,15 +196,6 @@ async def test_a_gate_that_is_shut_keeps_the_request_from_the_wire(
     before = len(sandbox.arrivals())
     with pytest.raises(GrantLapsed):
         await exchange.candles("SYNA/USDT", "1m", WINDOW, shut)
-    assert len(sandbox.arrivals()) == before
-
-
-async def test_an_unknown_symbol_fails_for_good_without_a_request(
-    exchange: CcxtExchange, sandbox: Any
-):
-    before = len(sandbox.arrivals())
-    with pytest.raises(Permanent, match="NO/NE"):
-        await exchange.candles("NO/NE", "1m", WINDOW, leave)
     assert len(sandbox.arrivals()) == before
 
 

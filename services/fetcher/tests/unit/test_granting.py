@@ -1,6 +1,6 @@
 """The allocator's decisions, and whole histories of them."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID, uuid4
 
 from hypothesis import given, settings
@@ -251,3 +251,64 @@ def test_no_history_of_wishes_uses_takeovers_and_clocks_grants_more_than_a_windo
         world.step()
     for window_id in {grant.window_id for grant in world.grants()}:
         assert world.granted(window_id) <= TERMS.capacity - TERMS.worker_reserve
+
+
+SPACED = Terms("kraken|default|REQUESTS", 60, 60, None, 1, 3, 1, spaced=True)
+
+
+def slots(world: World, seconds: float, tick: float = 0.1) -> list[tuple[float, BudgetGrantedV1]]:
+    """Grants of a spaced budget and when they were given, while two workers always want some."""
+    given: list[tuple[float, BudgetGrantedV1]] = []
+    end = world.now + seconds
+    while world.now < end:
+        for who in (ME, YOU):
+            world.wish(who, 5)
+        written = world.step(replace(SPACED, budget=BUDGET))
+        given += [(world.now, each) for each in written if isinstance(each, BudgetGrantedV1)]
+        world.now += tick
+    return given
+
+
+def test_slots_of_a_spaced_budget_come_at_its_rate_although_the_allocator_looks_now_and_then():
+    given = slots(World(), 300, tick=0.13)
+    assert 300 <= len(given) <= 301
+    assert {grant.weight for _, grant in given} == {1.0}
+
+
+@given(tick=st.floats(0.02, 0.6), pauses=st.lists(st.floats(0.5, 20), max_size=5))
+@settings(max_examples=30)
+def test_a_counter_that_falls_by_one_a_second_never_rises_above_two(
+    tick: float, pauses: list[float]
+):
+    world, height, at = World(), 0.0, 0.0
+    given = slots(world, 20, tick)
+    for pause in pauses:
+        world.now += pause
+        world.take_over()
+        given += slots(world, 10, tick)
+    for now, _ in given:
+        height = max(0.0, height - (now - at)) + 1
+        at = now
+        assert height <= 2
+
+
+def test_workers_of_a_spaced_budget_take_turns():
+    given = slots(World(), 20)
+    assert {grant.incarnation for _, grant in given[:2]} == {ME, YOU}
+    counts = [sum(grant.incarnation == who for _, grant in given) for who in (ME, YOU)]
+    assert abs(counts[0] - counts[1]) <= 2
+
+
+def test_a_backoff_of_a_spaced_budget_is_waited_out():
+    world = World()
+    slots(world, 5)
+    world.back_off(world.now + 30)
+    begin = world.now
+    given = slots(world, 40)
+    assert given[0][0] >= begin + 30
+
+
+def test_a_slot_may_be_used_by_who_knows_the_time_to_the_second():
+    now, grant = slots(World(), 2)[0]
+    assert grant.not_before.timestamp() <= now - 1
+    assert grant.expires_at.timestamp() >= now + 2

@@ -30,7 +30,7 @@ class Bench:
 
     def __init__(self) -> None:
         self.clock = ManualClock(datetime(2024, 2, 1, 0, 0, 30, tzinfo=UTC))
-        self.time = VenueTime(self.clock)
+        self.time = VenueTime(self.clock, 0.001)
         self.woken = 0
         self.purse = Purse(Spender(BUDGET, 60, ME), self.time, self.clock, self._wake)
         self.learn()
@@ -179,7 +179,7 @@ async def test_a_cancelled_request_leaves_its_weight_to_others():
 
 async def test_the_question_for_the_time_goes_first_and_lets_the_others_through():
     bench = Bench()
-    bench.time = bench.purse.time = VenueTime(bench.clock)
+    bench.time = bench.purse.time = VenueTime(bench.clock, 0.001)
     candles = asyncio.create_task(bench.purse.acquire(2))
     await _settle()
     question = asyncio.create_task(bench.purse.acquire(1, for_time=True))

@@ -118,7 +118,7 @@ def test_no_more_is_taken_than_was_granted(steps: list[tuple[int, int]]):
 
 
 def test_one_who_waits_asks_at_once_and_again_only_later():
-    appetite = Appetite()
+    appetite = Appetite(hoards=True)
     first = appetite.wish(10.0, waiting=2, held=0, spent=0, received=0)
     assert first == 4
     assert appetite.wish(10.1, waiting=2, held=0, spent=0, received=0) is None
@@ -126,7 +126,7 @@ def test_one_who_waits_asks_at_once_and_again_only_later():
 
 
 def test_a_busy_worker_asks_ahead_of_its_need():
-    appetite = Appetite()
+    appetite = Appetite(hoards=True)
     appetite.wish(10.0, waiting=2, held=0, spent=0, received=0)
     wish = appetite.wish(11.0, waiting=0, held=0, spent=100, received=100)
     assert wish is not None
@@ -134,5 +134,5 @@ def test_a_busy_worker_asks_ahead_of_its_need():
 
 
 def test_a_worker_with_enough_in_hand_asks_for_nothing():
-    appetite = Appetite()
+    appetite = Appetite(hoards=True)
     assert appetite.wish(10.0, waiting=0, held=50, spent=0, received=0) is None

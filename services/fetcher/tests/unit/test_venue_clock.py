@@ -34,7 +34,7 @@ def test_answers_that_contradict_mean_that_the_venue_set_its_clock():
 
 
 def _time(clock: ManualClock) -> VenueTime:
-    time = VenueTime(clock)
+    time = VenueTime(clock, 0.001)
     time.learn(TimeReading(clock.monotonic(), clock.monotonic(), clock.now().timestamp() + 90))
     return time
 

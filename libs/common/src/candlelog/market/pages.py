@@ -17,20 +17,26 @@ from candlelog.market.ranges import TimeRange
 from candlelog.market.timeframe import Timeframe, from_milliseconds, milliseconds
 
 _RAW_LIMIT: Final = 1000
+_FAR: Final = 2**62
 _LATEST: Final = milliseconds(LATEST)
 Row = Sequence[object]
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where a venue's row holds what; open times are in milliseconds."""
+    """Where a venue's row holds what; its open times count units of so many milliseconds."""
 
     width: int
+    unit: int = 1
     open_time: int = 0
     prices: tuple[int, int, int, int, int] = (1, 2, 3, 4, 5)
     """Open, high, low, close, volume."""
     quote_volume: int | None = None
     trades: int | None = None
+
+    def times(self, stated: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Milliseconds since the epoch; what is too large for them stays far from any time."""
+        return np.clip(stated, -_FAR // self.unit, _FAR // self.unit) * self.unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +88,7 @@ def _columns(rows: Sequence[Row], layout: Layout) -> Columns | None:
         if len(fields) != layout.width:
             return None
         return Columns(
-            _integers(fields[layout.open_time]),
+            layout.times(_integers(fields[layout.open_time])),
             *(_floats(fields[index]) for index in layout.prices),
             quote_volume=None
             if layout.quote_volume is None

@@ -13,13 +13,14 @@ Call = Literal["klines", "exchange_info", "time"]
 
 
 class BudgetProfile(BaseModel):
-    """A limit of the venue: `capacity` weight in each window."""
+    """A limit of the venue: `capacity` weight in each window, whenever in it or evenly spaced."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     capacity: float = Field(gt=0)
     window_seconds: int = Field(gt=0)
+    kind: Literal["window", "spaced"] = "window"
 
 
 class ExchangeProfile(BaseModel):
@@ -32,6 +33,8 @@ class ExchangeProfile(BaseModel):
     ccxt_id: str
     page_size: int = Field(gt=0)
     """Candles the venue answers at most for one request."""
+    reach: int | None = Field(default=None, gt=0)
+    """The newest candles are all it answers, so many; None where it answers of all times."""
     timeframes: tuple[str, ...]
     sparse: bool
     """True where the venue has no row for a slot in which nothing was traded."""
@@ -39,11 +42,13 @@ class ExchangeProfile(BaseModel):
     """How long after its close a candle may still change."""
     budgets: tuple[BudgetProfile, ...]
     weights: dict[Call, float]
+    clock_resolution: float = Field(default=0.001, gt=0)
+    """Seconds between two times it can state."""
     in_flight_chunks: int = Field(gt=0)
     """Chunks released and not yet stored, at most."""
 
 
-EXCHANGES: tuple[str, ...] = ("binance", "binanceusdm")
+EXCHANGES: tuple[str, ...] = ("binance", "binanceusdm", "kraken")
 
 
 @cache

@@ -35,6 +35,15 @@ def test_a_good_page_is_kept_whole():
     assert page.quarantined == ()
 
 
+@pytest.mark.parametrize("stamp", [T0 // 1000, 2**62, -(2**63)])
+def test_open_times_may_be_in_seconds(stamp: int):
+    seconds = Layout(width=9, unit=1000, quote_volume=7, trades=8)
+    stamped = [[stamp, *row(0)[1:]]]
+    page = read_page(stamped, seconds, WINDOW, MINUTE, open_from=OPEN_FROM)
+    assert page.rows.num_rows == (stamp == T0 // 1000)
+    assert page.rows.num_rows + len(page.quarantined) == 1
+
+
 def test_an_empty_page_has_no_rows_and_no_refusals():
     page = read()
     assert (page.rows.num_rows, page.quarantined) == (0, ())

@@ -18,6 +18,7 @@ from pydantic import (
 
 from candlelog.errors import Invalid
 from candlelog_embedded.sandbox.answers import Answer
+from candlelog_embedded.sandbox.counter import CounterRules
 from candlelog_embedded.sandbox.dialects import Query
 from candlelog_embedded.sandbox.faults import FaultRule
 from candlelog_embedded.sandbox.limiter import Limiter, Rules
@@ -42,6 +43,14 @@ class LimitSwitch(_Switch):
     capacity: Annotated[int, Field(ge=1)] | None = 6000
     ban_after: int = Field(default=10, ge=0)
     ban_seconds: float = Field(default=120.0, gt=0.0)
+
+
+class KrakenSwitch(_Switch):
+    """The counter of Kraken's requests; a field left out goes to its first value, `burst` null is
+    no limit."""
+
+    burst: Annotated[float, Field(ge=1)] | None = 3.0
+    decay: float = Field(default=1.0, gt=0.0)
 
 
 class LatencySwitch(_Switch):
@@ -84,6 +93,7 @@ class Control:
         self._start = start
         self._posts: dict[str, Callable[[bytes], None]] = {
             "limits": self._limits,
+            "kraken": self._kraken,
             "latency": self._latency,
             "clock": self._clock,
             "ban": self._ban,
@@ -115,6 +125,10 @@ class Control:
         limiter = venue.limiter if switch.market == "spot" else venue.futures
         limiter.rules = Rules(switch.capacity, switch.ban_after, switch.ban_seconds)
 
+    def _kraken(self, body: bytes) -> None:
+        switch = KrakenSwitch.model_validate_json(body)
+        self._venue.kraken.counter_rules = CounterRules(switch.burst, switch.decay)
+
     def _latency(self, body: bytes) -> None:
         switch = LatencySwitch.model_validate_json(body)
         self._venue.latency_seconds = switch.milliseconds / 1000
@@ -141,6 +155,7 @@ class Control:
         self._venue.statistics.forget()
         self._venue.limiter.forget()
         self._venue.futures.forget()
+        self._venue.kraken.forget()
         self._venue.faults.struck.clear()
         self._start(self._venue)
 
@@ -149,6 +164,7 @@ class Control:
         return {
             "limits": asdict(venue.limiter.rules),
             "futures_limits": asdict(venue.futures.rules),
+            "kraken": asdict(venue.kraken.counter_rules),
             "banned_until": venue.limiter.banned_until,
             "latency_milliseconds": venue.latency_seconds * 1000,
             "clock_offset_seconds": venue.clock.offset_seconds,
@@ -169,6 +185,7 @@ class Control:
             "symbols": statistics.symbols,
             **_counted(venue.limiter),
             "futures": _counted(venue.futures),
+            "kraken": _counted(venue.kraken),
             "faults": venue.faults.struck,
             "arrivals": [arrival._asdict() for arrival in newest[::-1]],
         }

@@ -7,6 +7,17 @@ from typing import Final, NamedTuple
 KEPT_ARRIVALS: Final = 50_000
 
 
+class Asked(NamedTuple):
+    """What a request asked for, in the words of the venue, and what it cost."""
+
+    path: str
+    symbol: str | None
+    interval: str | None
+    start: str | None
+    end: str | None
+    weight: int
+
+
 class Arrival(NamedTuple):
     """One request: venue time in milliseconds, what it asked for, and the gate's verdict."""
 

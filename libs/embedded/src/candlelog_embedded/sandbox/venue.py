@@ -1,6 +1,5 @@
 """The sandbox as one thing: markets, gates, faults, clock and counters, without any network."""
 
-import asyncio
 from dataclasses import replace
 from email.utils import formatdate
 from random import Random
@@ -8,34 +7,18 @@ from typing import Final
 
 from candlelog.clock import Clock
 from candlelog_embedded.sandbox.answers import Answer
-from candlelog_embedded.sandbox.binance import Binance
 from candlelog_embedded.sandbox.clock import OffsetClock
-from candlelog_embedded.sandbox.dialects import FUTURES, SPOT, Dialect, Query
+from candlelog_embedded.sandbox.counter import Counter
+from candlelog_embedded.sandbox.dialects import FUTURES, SPOT, Query
 from candlelog_embedded.sandbox.faults import FAULTS, Circumstances, FaultPlan
+from candlelog_embedded.sandbox.houses import BinanceHouse, House, KrakenHouse
+from candlelog_embedded.sandbox.kraken import BASE
 from candlelog_embedded.sandbox.limiter import Limiter, Rules, Verdict
 from candlelog_embedded.sandbox.markets import Markets
-from candlelog_embedded.sandbox.refusals import refusal
 from candlelog_embedded.sandbox.statistics import Arrival, Statistics
 
-_SLOW_MINUTES: Final = 1 << 17
 _OF_FUTURES: Final = 2400
 """Weight a minute."""
-
-
-class _House:
-    """One interface of the venue, with a limit of its own."""
-
-    def __init__(self, dialect: Dialect, markets: Markets, limiter: Limiter) -> None:
-        self.dialect: Final = dialect
-        self.limiter: Final = limiter
-        self._binance = Binance(dialect, markets, limiter)
-
-    async def answer(self, path: str, query: Query, now: int) -> Answer:
-        """What it says to a request that was admitted."""
-        if self._binance.minutes_to_fold(path, query) > _SLOW_MINUTES:
-            # Years of minutes take a good part of a second, which others need not wait for.
-            return await asyncio.to_thread(self._binance.answer, path, query, now)
-        return self._binance.answer(path, query, now)
 
 
 class Venue:
@@ -46,19 +29,23 @@ class Venue:
         self.clock = OffsetClock(clock)
         self.limiter = Limiter()
         self.futures = Limiter(Rules(_OF_FUTURES))
+        self.kraken = Counter()
         self.faults = FaultPlan(random)
         self.statistics = Statistics()
         self.latency_seconds = 0.0
-        self._spot = _House(SPOT, markets, self.limiter)
-        self._futures = _House(FUTURES, markets, self.futures)
+        self._spot = BinanceHouse(SPOT, markets, self.limiter)
+        self._houses: dict[str, House] = {
+            f"{FUTURES.base}/": BinanceHouse(FUTURES, markets, self.futures),
+            f"{BASE}/": KrakenHouse(markets, self.kraken),
+        }
 
     async def ask(self, path: str, query: Query) -> Answer:
         """The answer to one request, counted now; its delay is left to whoever sends it."""
-        house = self._futures if path.startswith(f"{FUTURES.base}/") else self._spot
+        house = self._house(path)
         now = self.clock.milliseconds()
         verdict = self._count(house, path, query, now)
         if verdict is not Verdict.ADMITTED:
-            return self._stamped(refusal(verdict, house.limiter, now), house, now)
+            return self._stamped(house.refuse(verdict, now), house, now)
         rule = self.faults.draw(path, query)
         answer = await house.answer(path, query, now)
         if rule is not None:
@@ -66,29 +53,22 @@ class Venue:
             answer = FAULTS[rule.kind].apply(answer, around)
         return self._stamped(answer, house, now)
 
-    def _count(self, house: _House, path: str, query: Query, now: int) -> Verdict:
-        cost = house.dialect.weight(path, query)
-        verdict = house.limiter.arrive(cost, now)
-        symbol = query.get("symbol")
-        arrival = Arrival(
-            now,
-            path if house.dialect.knows(path) else "unknown",
-            symbol,
-            query.get("interval"),
-            query.get("startTime"),
-            query.get("endTime"),
-            cost,
-            verdict,
-        )
-        self.statistics.count(arrival, listed=symbol in self.markets.listings)
+    def _house(self, path: str) -> House:
+        found = (house for base, house in self._houses.items() if path.startswith(base))
+        return next(found, self._spot)
+
+    def _count(self, house: House, path: str, query: Query, now: int) -> Verdict:
+        asked = house.arrival(path, query)
+        verdict = house.limiter.arrive(asked.weight, now)
+        listed = asked.symbol in self.markets.listings
+        self.statistics.count(Arrival(now, *asked, verdict), listed=listed)
         return verdict
 
-    def _stamped(self, answer: Answer, house: _House, now: int) -> Answer:
+    def _stamped(self, answer: Answer, house: House, now: int) -> Answer:
         headers = {
             **answer.headers,
             "Date": formatdate(now // 1000, usegmt=True),
-            "X-MBX-USED-WEIGHT": (used := str(house.limiter.used(now))),
-            "X-MBX-USED-WEIGHT-1M": used,
+            **house.stamps(now),
         }
         wait = self.latency_seconds + answer.wait_seconds
         return replace(answer, headers=headers, wait_seconds=wait)

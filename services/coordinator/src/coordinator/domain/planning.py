@@ -90,6 +90,7 @@ def plan_job(
             Series(command.exchange, symbol, frame.name),
             known,
             window=window,
+            cut=_reach(frame, profile, now),
             page_size=profile.page_size,
         )
         for symbol in dict.fromkeys(command.symbols)
@@ -130,12 +131,33 @@ def _asked(start: datetime, end: datetime, covered: Sequence[TimeRange]) -> list
     return subtract(window, covered) if covered else [window]
 
 
+def _reach(frame: Timeframe, profile: ExchangeProfile, now: datetime) -> datetime | None:
+    """Where to cut the range of a venue that answers its newest candles alone.
+
+    A page that begins before the oldest of them is not answered at all, so that what is within
+    reach has pages of its own; a tenth less than the reach, since they wait for their turn.
+    """
+    if profile.reach is None:
+        return None
+    return frame.advance(frame.floor(now), -(profile.reach * 9 // 10))
+
+
+def _apart(ranges: Iterable[TimeRange], cut: datetime | None) -> Iterable[TimeRange]:
+    for part in ranges:
+        if cut is not None and part.start < cut < part.end:
+            yield TimeRange(part.start, cut)
+            yield TimeRange(cut, part.end)
+        else:
+            yield part
+
+
 def _plan(
     command: SubmitJobV1,
     series: Series,
     known: Known,
     *,
     window: tuple[datetime, datetime],
+    cut: datetime | None,
     page_size: int,
 ) -> TaskPlan:
     frame = Timeframe.parse(series.timeframe)
@@ -148,7 +170,7 @@ def _plan(
         stored=known.stored.get(series),
         pending=known.pending.get(series, ()),
     )
-    fetch = fetch_queue(frame, asked, tuple(marks), page_size=page_size)
+    fetch = fetch_queue(frame, _apart(asked, cut), tuple(marks), page_size=page_size)
     expected = frame.count(*window)
     return TaskPlan(
         task_id=task_id(command.job_id, series),

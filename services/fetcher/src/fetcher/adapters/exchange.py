@@ -18,40 +18,27 @@ from typing import Any, Final, cast
 import orjson
 
 from candlelog.clock import Clock
-from candlelog.events.markets import Market
-from candlelog.market.pages import Layout
 from candlelog.market.profile import ExchangeProfile
 from candlelog.market.ranges import TimeRange
-from candlelog.market.timeframe import milliseconds
+from candlelog.market.timeframe import Timeframe
+from fetcher.adapters.binance import FUTURES, SPOT
+from fetcher.adapters.dialect import Dialect, Wanted
+from fetcher.adapters.kraken import Kraken
 from fetcher.adapters.wire import HttpAnswer, Wire, open_wire
-from fetcher.domain.answers import DEFAULT_PAUSE, count, excerpt, failure_of, not_understood
+from fetcher.domain.answers import DEFAULT_PAUSE, excerpt, failure_of, not_understood
 from fetcher.domain.failures import Permanent, RateLimited, Transient, VenueFailure
 from fetcher.domain.venue_time import TimeReading
 from fetcher.ports import Answer, Gate, MarketList, RawPage
 
-_BINANCE_ROW: Final = Layout(width=12, quote_volume=7, trades=8)
-_USED_WEIGHT: Final = "x-mbx-used-weight-1m"
 _OPTIONS: Final[Mapping[str, Any]] = {
-    # parse_market looks these up; ccxt's own fetch_markets leaves them empty without a key
+    # parse_market of Binance looks these up; without a key they are empty in ccxt too
     "crossMarginPairsData": [],
     "isolatedMarginPairsData": [],
 }
-_YEAR_2200: Final = 7_258_118_400.0
-_SECONDS: Final = {"SECOND": 1, "MINUTE": 60, "HOUR": 3600, "DAY": 86400}
-
-
-@dataclass(frozen=True, slots=True)
-class _Interface:
-    """Where a venue of the family answers, and which of ccxt's markets are its own."""
-
-    section: str
-    path: str
-    kind: str
-
-
-_INTERFACES: Final = {
-    "binance": _Interface("public", "/api/v3", "spot"),
-    "binanceusdm": _Interface("fapiPublic", "/fapi/v1", "swap"),
+_DIALECTS: Final[Mapping[str, Dialect]] = {
+    "binance": SPOT,
+    "binanceusdm": FUTURES,
+    "kraken": Kraken(),
 }
 
 
@@ -67,48 +54,55 @@ _CALL: ContextVar[_Call] = ContextVar("call")
 
 
 class CcxtExchange:
-    """`Exchange` on a ccxt class of the Binance family."""
+    """`Exchange` on a ccxt class."""
 
     def __init__(self, venue: ExchangeProfile, foreign: Any) -> None:
         self._venue = venue
         self._foreign = foreign
-        self._interface = _INTERFACES[venue.ccxt_id]
+        self._dialect = _DIALECTS[venue.ccxt_id]
+        self._ids: dict[str, str] = {}
 
     async def time(self, gate: Gate) -> Answer[TimeReading]:
         """The venue's clock."""
-        body, answer = await self._ask("Time", {}, gate)
+        body, answer = await self._ask(self._dialect.endpoint.time, {}, gate)
         with _understood(body):
-            server = float(body["serverTime"]) / 1000
-            if not 0 <= server < _YEAR_2200:
-                raise ValueError("no time of ours")
-        return _with(answer, TimeReading(answer.sent, answer.received, server))
+            clock = self._dialect.clock(body)
+        reading = TimeReading(answer.sent, answer.received, clock.seconds, clock.resolution)
+        return self._with(answer, reading)
 
     async def markets(self, gate: Gate) -> Answer[MarketList]:
         """Everything the venue lists."""
-        body, answer = await self._ask("ExchangeInfo", {}, gate)
+        body, answer = await self._ask(self._dialect.endpoint.markets, {}, gate)
         with _understood(body):
-            markets = await asyncio.to_thread(self._read_markets, body["symbols"])
-            capacity = self._capacity(body.get("rateLimits"))
-        return _with(answer, MarketList(markets, capacity))
+            # Having ccxt name a thousand markets takes a while.
+            listed = await asyncio.to_thread(
+                lambda: tuple(self._dialect.listed(self._foreign, body))
+            )
+            capacity = self._dialect.capacity(body, self._venue.budgets[0])
+        self._ids = {each.market.symbol: each.id for each in listed}
+        return self._with(answer, MarketList(tuple(each.market for each in listed), capacity))
 
     async def candles(
         self, symbol: str, timeframe: str, window: TimeRange, gate: Gate
     ) -> Answer[RawPage]:
         """The rows of `window`."""
-        question = {
-            "symbol": self._foreign.markets[symbol]["id"],
-            "interval": self._foreign.timeframes[timeframe],
-            "startTime": milliseconds(window.start),
-            "endTime": milliseconds(window.end) - 1,
-            "limit": self._venue.page_size,
-        }
-        _, answer = await self._ask("Klines", question, gate)
-        return _with(answer, RawPage(answer.body, _BINANCE_ROW))
+        wanted = Wanted(
+            self._ids[symbol],
+            Timeframe.parse(timeframe),
+            self._foreign.timeframes[timeframe],
+            window,
+            self._venue.page_size,
+        )
+        question = self._dialect.question(wanted)
+        body, answer = await self._ask(self._dialect.endpoint.candles, question, gate)
+        with _understood(body):
+            page = self._dialect.page(answer.body, body, wanted)
+        return self._with(answer, page)
 
     async def _ask(
         self, name: str, question: Mapping[str, Any], gate: Gate
     ) -> tuple[Any, HttpAnswer]:
-        method = getattr(self._foreign, f"{self._interface.section}Get{name}")
+        method = getattr(self._foreign, f"{self._dialect.endpoint.section}Get{name}")
         call = _Call(gate)
         token = _CALL.set(call)
         try:
@@ -118,22 +112,9 @@ class CcxtExchange:
         assert call.answer is not None
         return body, call.answer
 
-    def _read_markets(self, symbols: list[Any]) -> tuple[Market, ...]:
-        """Have ccxt name the markets; takes a while, hence not on the event loop."""
-        self._foreign.set_markets([self._foreign.parse_market(symbol) for symbol in symbols])
-        return tuple(
-            Market(symbol=market["symbol"], active=bool(market["active"]))
-            for market in self._foreign.markets.values()
-            if market[self._interface.kind]
-        )
-
-    def _capacity(self, limits: Any) -> float | None:
-        budget = self._venue.budgets[0]
-        for limit in limits or ():
-            length = _SECONDS.get(limit.get("interval"), 0) * int(limit.get("intervalNum", 0))
-            if limit.get("rateLimitType") == budget.name and length == budget.window_seconds:
-                return count(str(limit.get("limit"))) or None
-        return None
+    def _with(self, answer: HttpAnswer, said: Any) -> Answer[Any]:
+        used = self._dialect.used(answer.headers)
+        return Answer(said, answer.sent, answer.received, used)
 
 
 @asynccontextmanager
@@ -146,8 +127,8 @@ async def open_exchange(
         foreign = kind({"enableRateLimit": False, "options": dict(_OPTIONS)})
         foreign.wire = wire
         if origin is not None:
-            interface = _INTERFACES[venue.ccxt_id]
-            foreign.urls["api"][interface.section] = f"{origin.rstrip('/')}{interface.path}"
+            endpoint = _DIALECTS[venue.ccxt_id].endpoint
+            foreign.urls["api"][endpoint.section] = f"{origin.rstrip('/')}{endpoint.path}"
         try:
             yield CcxtExchange(venue, foreign)
         finally:
@@ -248,8 +229,3 @@ def _words(foreign: Any, url: str, answer: HttpAnswer, parsed: Any) -> VenueFail
     except errors.BaseError:
         return None  # the status says it better
     return None
-
-
-def _with(answer: HttpAnswer, said: Any) -> Answer[Any]:
-    used = count(answer.headers.get(_USED_WEIGHT, ""))
-    return Answer(said, answer.sent, answer.received, used)

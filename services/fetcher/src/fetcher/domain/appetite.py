@@ -11,9 +11,13 @@ REPEAT_SECONDS: Final = 1.0
 
 
 class Appetite:
-    """Turns spending into wishes. Weights are totals since the worker began."""
+    """Turns spending into wishes. Weights are totals since the worker began.
 
-    def __init__(self) -> None:
+    `hoards` is whether more than what waits is asked for, so that what comes next need not wait.
+    """
+
+    def __init__(self, *, hoards: bool) -> None:
+        self._hoards = hoards
         self._rate = 0.0
         self._at: float | None = None
         self._spent = 0.0
@@ -29,7 +33,7 @@ class Appetite:
         `now` is our steady clock; `waiting` is wanted by requests that wait, `held` lies in hand.
         """
         self._follow(now, spent)
-        wanted = 2 * waiting + self._rate * LOOK_AHEAD
+        wanted = 2 * waiting + self._rate * LOOK_AHEAD if self._hoards else waiting
         expected = max(0.0, self._wish - (received - self._received_then))
         missing = wanted - held
         repeat = waiting > 0 and now - self._wished_at >= REPEAT_SECONDS

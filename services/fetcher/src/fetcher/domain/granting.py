@@ -1,5 +1,6 @@
 """The allocator's decision about one budget: what to write to the ledger now."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
@@ -9,6 +10,7 @@ from fetcher.domain.demand import Backoff, DemandBook
 from fetcher.domain.ledger import PROBE_WINDOW, Page
 from fetcher.domain.pacing import Limits, Standing, allowance
 from fetcher.domain.sharing import share
+from fetcher.domain.spacing import CLOCKS_APART, SLOT_SECONDS, next_slot
 from fetcher.domain.windows import Window, moment, seconds, window_at
 
 GRANT_SECONDS: Final = 0.25
@@ -44,6 +46,8 @@ class Terms:
     worker_reserve: float
     probe: float
     time_weight: float
+    spaced: bool = False
+    """Whether weight is granted one by one at even distances."""
 
     def limits(self, stated: float | None, workers: int) -> Limits:
         """The limits in force with what the venue has stated and `workers` at work."""
@@ -136,6 +140,8 @@ class Account:
         wanted = self._wanted(page, now)
         stated = self.demand.capacity(self.terms.budget)
         limits = self.terms.limits(stated, len(page.grants.keys() | wanted.keys()))
+        if self.terms.spaced:
+            return self._slots(page, limits, wanted, now)
         amount = allowance(limits, window, self._standing(page, window), now.exchange)
         quantum = min(limits.capacity / limits.length * GRANT_SECONDS, limits.probe)
         if not wanted or amount < min(sum(wanted.values()), quantum):
@@ -155,6 +161,30 @@ class Account:
             )
             for number, (incarnation, weight) in enumerate(
                 share(amount, wanted, turn=turn).items(), start=1
+            )
+        ]
+
+    def _slots(
+        self, page: Page, limits: Limits, wanted: Mapping[UUID, float], now: Moment
+    ) -> list[BudgetGrantedV1]:
+        """The slot that has come, for the one that waits since its last grant longest."""
+        last = page.latest_expiry - SLOT_SECONDS
+        slot = next_slot(limits.length / limits.capacity, last, now.exchange)
+        if not wanted or slot is None or now.exchange < page.backoff_until:
+            return []
+        assert page.window is not None
+        incarnation = min(wanted, key=page.last_granted)
+        return [
+            BudgetGrantedV1(
+                budget=self.terms.budget,
+                allocator=self.allocator,
+                window_id=page.window_id,
+                incarnation=incarnation,
+                sequence=1 + sum(len(grants) for grants in page.grants.values()),
+                weight=1.0,
+                not_before=moment(slot - CLOCKS_APART),
+                expires_at=moment(slot + SLOT_SECONDS),
+                demand_offset=self.demand.position,
             )
         ]
 

@@ -20,6 +20,8 @@ class Page:
     probes: float = 0.0
     """Probes given since the last window opened: they count against this window and the next."""
     backoff_until: float = 0.0
+    latest_expiry: float = float("-inf")
+    """Of all grants that are no probes, whatever their window."""
     grants: dict[UUID, list[tuple[int, float]]] = field(default_factory=dict)
     """Offsets and weights of the grants of each worker since the window opened."""
 
@@ -32,6 +34,10 @@ class Page:
         """Weight granted to a worker at or past `position` of the ledger."""
         grants = self.grants.get(incarnation, ())
         return sum(weight for offset, weight in grants if offset >= position)
+
+    def last_granted(self, incarnation: UUID) -> int:
+        """The offset of the newest grant to a worker since the window opened, -1 for none."""
+        return max((offset for offset, _ in self.grants.get(incarnation, ())), default=-1)
 
     def open(self, event: WindowOpenedV1) -> None:
         """Turn to the next window: what was granted of the last one is worth nothing now."""
@@ -48,6 +54,8 @@ class Page:
             self.grants.setdefault(event.incarnation, []).append((offset, event.weight))
         if event.window_id == PROBE_WINDOW:
             self.probes += event.weight
+        else:
+            self.latest_expiry = max(self.latest_expiry, seconds(event.expires_at))
 
 
 class LedgerBook:

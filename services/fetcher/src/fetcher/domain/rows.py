@@ -93,7 +93,8 @@ def _named(layout: Layout, columns: list[Any]) -> Columns:
     """Columns in the order of `_options` under their names."""
     required, optional = columns[:6], iter(columns[6:])
     return Columns(
-        *required,
+        layout.times(required[0]),
+        *required[1:],
         quote_volume=None if layout.quote_volume is None else next(optional),
         trades=None if layout.trades is None else next(optional),
     )

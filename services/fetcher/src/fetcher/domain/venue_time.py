@@ -8,19 +8,19 @@ intersected; older ones are widened by what two quartz clocks may drift apart.
 from dataclasses import dataclass
 from typing import Final
 
-RESOLUTION: Final = 0.001
-"""Venues state their time in whole milliseconds."""
 DRIFT: Final = 100e-6
 """Seconds two machines' clocks drift apart in a second, at most."""
 
 
 @dataclass(frozen=True, slots=True)
 class TimeReading:
-    """`server` in seconds since the epoch; `sent` and `received` on our steady clock."""
+    """`server` in seconds since the epoch, rounded down to `resolution`; `sent` and `received` on
+    our steady clock."""
 
     sent: float
     received: float
     server: float
+    resolution: float = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class TimeOffset:
         """What one reading tells."""
         return cls(
             reading.server - reading.received,
-            reading.server + RESOLUTION - reading.sent,
+            reading.server + reading.resolution - reading.sent,
             reading.received,
         )
 

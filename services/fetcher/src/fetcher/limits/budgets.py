@@ -68,7 +68,10 @@ class Budgets:
         """The purse for a venue's budget."""
         budget = self._catalogue.budget_of(venue)
         if budget not in self._purses:
-            spender = Spender(budget, venue.budgets[0].window_seconds, self._incarnation)
+            limit = venue.budgets[0]
+            spender = Spender(
+                budget, limit.window_seconds, self._incarnation, spaced=limit.kind == "spaced"
+            )
             time = self._catalogue.time_of(venue.name)
             self._purses[budget] = Purse(spender, time, self._clock, self._reporter.wake)
         return self._purses[budget]

@@ -27,7 +27,10 @@ class Catalogue:
 
     def time_of(self, exchange: str) -> VenueTime:
         """The clock of a venue."""
-        return self._times.setdefault(exchange, VenueTime(self._clock))
+        if exchange not in self._times:
+            resolution = profile(exchange).clock_resolution
+            self._times[exchange] = VenueTime(self._clock, resolution)
+        return self._times[exchange]
 
     def terms_of(self, budget: str) -> Terms | None:
         """What is fixed for a budget, or None for one this version knows nothing of."""
@@ -45,6 +48,7 @@ class Catalogue:
             worker_reserve=weights["klines"],
             probe=weights["exchange_info"] + 2 * weights["time"],
             time_weight=weights["time"],
+            spaced=limit.kind == "spaced",
         )
 
 

@@ -13,11 +13,13 @@ from fetcher.domain.windows import moment
 
 @dataclass(frozen=True, slots=True)
 class Spender:
-    """Who spends which budget; windows last `window_seconds`."""
+    """Who spends which budget; windows last `window_seconds`. Of a `spaced` one nobody gets more
+    than what waits: a slot that is not used is lost to all."""
 
     budget: str
     window_seconds: float
     incarnation: UUID
+    spaced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class Statements:
     def __init__(self, spender: Spender, clock: Clock) -> None:
         self._spender: Final = spender
         self._clock = clock
-        self._appetite = Appetite()
+        self._appetite = Appetite(hoards=not spender.spaced)
         self._backoffs: list[Event] = []
         self._used: tuple[int, float] | None = None
         self._capacity: float | None = None

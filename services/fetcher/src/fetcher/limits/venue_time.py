@@ -6,8 +6,11 @@ from candlelog.clock import Clock
 from fetcher.domain.stock import Instant
 from fetcher.domain.venue_time import TimeOffset, TimeReading
 
-STALE_SECONDS: Final = 30.0
-"""Age at which the venue should be asked again."""
+_STALE_SECONDS: Final = 30.0
+"""Age at which the venue should be asked again: by then two clocks are milliseconds apart."""
+_STALE_OF_COARSE: Final = 600.0
+"""The same where whole seconds are all it tells."""
+_COARSE: Final = 0.1
 _JUMP_SECONDS: Final = 0.5
 """A difference between wall and steady clock that means: this machine slept or was set."""
 
@@ -15,8 +18,9 @@ _JUMP_SECONDS: Final = 0.5
 class VenueTime:
     """One venue's clock. Unknown until it was asked, and again after this machine slept."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, resolution: float) -> None:
         self._clock = clock
+        self._stale_seconds = _STALE_SECONDS if resolution < _COARSE else _STALE_OF_COARSE
         self._offset: TimeOffset | None = None
         self._wall_ahead = 0.0
         self._asked_at = float("-inf")
@@ -49,7 +53,7 @@ class VenueTime:
     @property
     def stale(self) -> bool:
         """Whether the venue should be asked again."""
-        return not self.known or self._clock.monotonic() - self._asked_at > STALE_SECONDS
+        return not self.known or self._clock.monotonic() - self._asked_at > self._stale_seconds
 
     def _known(self) -> TimeOffset | None:
         if self._offset is not None and abs(self._ahead() - self._wall_ahead) > _JUMP_SECONDS:

@@ -52,7 +52,9 @@ class JobRequest(BaseModel):
         },
     )
 
-    exchange: Name = Field(description="`binance` is Binance spot, `binanceusdm` its USD-M futures")
+    exchange: Name = Field(
+        description="`binance` is Binance spot, `binanceusdm` its USD-M futures, `kraken` spot too"
+    )
     symbols: Annotated[list[Name], Field(min_length=1, max_length=1000)] | None = Field(
         default=None, description="in ccxt's names, such as BTC/USDT; required"
     )

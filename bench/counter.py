@@ -1,0 +1,67 @@
+"""`python -m bench.counter`: how much of Kraken's counter is used, and whether ever more.
+
+The sandbox counts requests as they arrive: its counter rises by one with each, falls by one a
+second, and refuses what would raise it above three.
+"""
+
+import argparse
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+from rich.console import Console
+
+from bench.report import Figure, Report
+from bench.system import running_system
+from candlelog_client import Candlelog
+
+SYMBOLS = [f"GEN{number:03d}/USDT" for number in range(1, 501)]
+PAGE = 100
+WARM_SECONDS = 10
+"""Before the counting begins: the venue's time and its markets are asked for first."""
+
+
+async def measure(fetchers: int, minutes: int) -> Report:
+    """Requests that arrived in some minutes of a job that the counter limits."""
+    replicas = ("--replicas", f"fetcher={fetchers}")
+    async with running_system(generated=500, up_flags=replicas) as system, Candlelog() as candlelog:
+        now = datetime.now(UTC)
+        for page in range(1 + minutes * 60 // len(SYMBOLS)):
+            end = now - page * timedelta(minutes=PAGE)
+            await candlelog.jobs.submit(
+                exchange="kraken", symbols=SYMBOLS, timeframes=["1m"], features=False,
+                start=end - timedelta(minutes=PAGE), end=end, label="bench: counter",
+            )  # fmt: skip
+        arrived: list[int] = []
+        while not arrived:
+            await asyncio.sleep(0.5)
+            stats = await system.sandbox("/_sandbox/stats?arrivals=50000")
+            arrived = [each["at"] for each in stats["arrivals"]]
+        begin = arrived[0] + WARM_SECONDS * 1000
+        end_ms = begin + minutes * 60_000
+        while (stats := await system.stats())["now"] < end_ms:
+            await asyncio.sleep((end_ms + 500 - stats["now"]) / 1000)
+        stats = await system.sandbox("/_sandbox/stats?arrivals=50000")
+        arrived = [each["at"] for each in stats["arrivals"] if begin <= each["at"] < end_ms]
+        stored = sum([each.candles_stored async for each in candlelog.jobs.list()])
+    allowed = minutes * 60
+    figures: dict[str, Figure] = {
+        "requests that the counter allows": allowed,
+        "requests": len(arrived),
+        "use (against 0.97)": len(arrived) / allowed,
+        "throttled, from the beginning": stats["kraken"]["limited"],
+        "candles stored": stored,
+    }
+    return Report(f"Kraken's counter: {fetchers} fetchers, {minutes} minutes", figures)
+
+
+def main() -> None:
+    """Read the command line, then measure."""
+    parser = argparse.ArgumentParser(prog="python -m bench.counter", description=__doc__)
+    parser.add_argument("--minutes", type=int, default=5)
+    parser.add_argument("--fetchers", type=int, default=4, metavar="N")
+    options = parser.parse_args()
+    asyncio.run(measure(options.fetchers, options.minutes)).show(Console())
+
+
+if __name__ == "__main__":
+    main()

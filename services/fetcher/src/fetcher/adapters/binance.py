@@ -1,0 +1,77 @@
+"""Binance, spot and USD-M futures: pages by time, weights counted in headers, a limit stated."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from candlelog.events.markets import Market
+from candlelog.market.pages import Layout
+from candlelog.market.profile import BudgetProfile
+from candlelog.market.timeframe import milliseconds
+from fetcher.adapters.dialect import Clock, Endpoint, Headers, Listed, Question, Wanted
+from fetcher.domain.answers import count
+from fetcher.ports import RawPage
+
+_ROW: Final = Layout(width=12, quote_volume=7, trades=8)
+_USED_WEIGHT: Final = "x-mbx-used-weight-1m"
+_YEAR_2200: Final = 7_258_118_400.0
+_SECONDS: Final = {"SECOND": 1, "MINUTE": 60, "HOUR": 3600, "DAY": 86400}
+
+
+@dataclass(frozen=True, slots=True)
+class Binance:
+    """`Dialect` of the family; `kind` says which of ccxt's markets are its own."""
+
+    endpoint: Endpoint
+    kind: str
+
+    def clock(self, body: Any) -> Clock:
+        """The venue's time."""
+        seconds = float(body["serverTime"]) / 1000
+        if not 0 <= seconds < _YEAR_2200:
+            raise ValueError("no time of ours")
+        return Clock(seconds, 0.001)
+
+    def listed(self, foreign: Any, body: Any) -> Iterable[Listed]:
+        """The markets, as ccxt names them."""
+        for symbol in body["symbols"]:
+            market = foreign.parse_market(symbol)
+            if market[self.kind]:
+                named = Market(symbol=market["symbol"], active=bool(market["active"]))
+                yield Listed(named, market["id"])
+
+    def capacity(self, body: Any, budget: BudgetProfile) -> float | None:
+        """The limit of that name and length."""
+        for limit in body.get("rateLimits") or ():
+            length = _SECONDS.get(limit.get("interval"), 0) * int(limit.get("intervalNum", 0))
+            if limit.get("rateLimitType") == budget.name and length == budget.window_seconds:
+                return count(str(limit.get("limit"))) or None
+        return None
+
+    def question(self, wanted: Wanted) -> Question:
+        """From the first slot to the last, both inclusive."""
+        return {
+            "symbol": wanted.id,
+            "interval": wanted.interval,
+            "startTime": milliseconds(wanted.window.start),
+            "endTime": milliseconds(wanted.window.end) - 1,
+            "limit": wanted.page_size,
+        }
+
+    def page(self, text: bytes, body: Any, wanted: Wanted) -> RawPage:
+        """The text as it came."""
+        del body, wanted
+        return RawPage(text, _ROW)
+
+    def used(self, headers: Headers) -> float | None:
+        """The weight used in this minute by everybody behind this address."""
+        return count(headers.get(_USED_WEIGHT, ""))
+
+
+SPOT: Final = Binance(
+    Endpoint("public", "/api/v3", time="Time", markets="ExchangeInfo", candles="Klines"), "spot"
+)
+FUTURES: Final = Binance(
+    Endpoint("fapiPublic", "/fapi/v1", time="Time", markets="ExchangeInfo", candles="Klines"),
+    "swap",
+)

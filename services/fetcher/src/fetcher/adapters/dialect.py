@@ -1,0 +1,90 @@
+"""How a venue's interface is spoken: what is asked, and what the parsed bodies of answers say.
+
+Nothing here knows ccxt, HTTP or budgets. Reading may raise `VenueFailure`, and whatever a body of
+another shape leads to: who calls takes that for an answer that was not understood.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from candlelog.events.markets import Market
+from candlelog.market.profile import BudgetProfile
+from candlelog.market.ranges import TimeRange
+from candlelog.market.timeframe import Timeframe
+from fetcher.ports import RawPage
+
+Question = Mapping[str, Any]
+Headers = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a venue answers: ccxt's `section` of its addresses and the path below the origin, and
+    ccxt's names of the calls."""
+
+    section: str
+    path: str
+    time: str
+    markets: str
+    candles: str
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """What a venue says the time is: seconds since the epoch, rounded down to `resolution`."""
+
+    seconds: float
+    resolution: float
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A market, and what the venue calls it."""
+
+    market: Market
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Candles to ask for. `interval` is the timeframe in the words of ccxt's table."""
+
+    id: str
+    timeframe: Timeframe
+    interval: str | int
+    window: TimeRange
+    page_size: int
+
+
+class Dialect(Protocol):
+    """One family of venues."""
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where it answers."""
+        ...
+
+    def clock(self, body: Any) -> Clock:
+        """The venue's time."""
+        ...
+
+    def listed(self, foreign: Any, body: Any) -> Iterable[Listed]:
+        """The markets; `foreign` is ccxt's venue, which knows names. May take a while."""
+        ...
+
+    def capacity(self, body: Any, budget: BudgetProfile) -> float | None:
+        """The limit that the answer about markets states, if it does."""
+        ...
+
+    def question(self, wanted: Wanted) -> Question:
+        """The parameters of a request for candles."""
+        ...
+
+    def page(self, text: bytes, body: Any, wanted: Wanted) -> RawPage:
+        """The rows of an answer about candles; `body` is None where the text is a list."""
+        ...
+
+    def used(self, headers: Headers) -> float | None:
+        """The weight that the venue has counted, if it says."""
+        ...

@@ -1,0 +1,84 @@
+"""Kraken: only the newest candles, whatever is asked; errors in a 200; a clock of seconds."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import orjson
+
+from candlelog.events.markets import Market
+from candlelog.market.pages import Layout
+from candlelog.market.profile import BudgetProfile
+from candlelog.market.timeframe import from_milliseconds
+from fetcher.adapters.dialect import Clock, Endpoint, Headers, Listed, Question, Wanted
+from fetcher.domain.answers import DEFAULT_PAUSE, excerpt
+from fetcher.domain.failures import Permanent, RateLimited, Transient
+from fetcher.ports import RawPage
+
+_ROW: Final = Layout(width=8, unit=1000, prices=(1, 2, 3, 4, 6), trades=7)
+_ENDPOINT: Final = Endpoint("public", "", time="Time", markets="AssetPairs", candles="OHLC")
+_NOT_A_PAIR: Final = ":"
+"""In the names of synthetic markets."""
+
+
+class Kraken:
+    """`Dialect` of Kraken's spot market."""
+
+    endpoint = _ENDPOINT
+
+    def clock(self, body: Any) -> Clock:
+        """The venue's time."""
+        return Clock(float(_result(body)["unixtime"]), 1.0)
+
+    def listed(self, foreign: Any, body: Any) -> Iterable[Listed]:
+        """The pairs, their assets as ccxt names them: `XXBT` is BTC."""
+        for pair, entry in _result(body).items():
+            if _NOT_A_PAIR in pair:
+                continue
+            base, quote = (foreign.safe_currency_code(entry[side]) for side in ("base", "quote"))
+            yield Listed(
+                Market(symbol=f"{base}/{quote}", active=entry.get("status") == "online"), pair
+            )
+
+    def capacity(self, body: Any, budget: BudgetProfile) -> float | None:
+        """It states none."""
+        del body, budget
+
+    def question(self, wanted: Wanted) -> Question:
+        """Rows after a time, up to now: there is no end to ask for."""
+        before = wanted.timeframe.advance(wanted.window.start, -1)
+        return {
+            "pair": wanted.id,
+            "interval": wanted.interval,
+            "since": int(before.timestamp()),
+        }
+
+    def page(self, text: bytes, body: Any, wanted: Wanted) -> RawPage:
+        """The rows of the window. Raises `Permanent` where it begins before the oldest row of a
+        full answer: of what lies there nothing was said."""
+        del text
+        [rows] = (rows for name, rows in _result(body).items() if name != "last")
+        window = wanted.window
+        if len(rows) >= wanted.page_size:
+            oldest = from_milliseconds(rows[0][0] * 1000)
+            if oldest > window.start:
+                raise Permanent(
+                    "out_of_reach",
+                    f"the venue answers its newest {wanted.page_size} candles alone, from "
+                    f"{oldest.isoformat()} on; older ones are in its files",
+                )
+        first, end = (int(time.timestamp()) for time in (window.start, window.end))
+        return RawPage(orjson.dumps([row for row in rows if first <= row[0] < end]), _ROW)
+
+    def used(self, headers: Headers) -> float | None:
+        """It does not say."""
+        del headers
+
+
+def _result(body: Any) -> dict[str, Any]:
+    """What was asked for. Raises what the words of an error mean, as far as ccxt did not know."""
+    if errors := body["error"]:
+        said = excerpt("; ".join(errors))
+        if said.startswith("EService: Throttled"):
+            raise RateLimited(said, DEFAULT_PAUSE)
+        raise Transient("venue_error", said)
+    return body["result"]
