@@ -45,7 +45,7 @@ async def measure(fetchers: int, load: Load) -> Report:
         await end_to_end.warm_up()
         async with Candlelog() as candlelog, asyncio.TaskGroup() as group:
             others = group.create_task(_others(system, load.foreign))
-            await _submit(candlelog, load)
+            await submit(candlelog, load)
             weights, limited = await _windows(system, load)
             others.cancel()
             stored = sum([each.candles_stored async for each in candlelog.jobs.list()])
@@ -63,7 +63,7 @@ async def measure(fetchers: int, load: Load) -> Report:
     return Report(f"Budget: {fetchers} fetchers, pages of {load.page_rows} rows{others}", figures)
 
 
-async def _submit(candlelog: Candlelog, load: Load) -> None:
+async def submit(candlelog: Candlelog, load: Load) -> None:
     """Enough work for the run and what lies before and after it: a page for each symbol a job."""
     requests = CAPACITY / KLINES_WEIGHT * (load.minutes + 3)
     span = timedelta(minutes=load.page_rows)

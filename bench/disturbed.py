@@ -1,0 +1,223 @@
+"""`python -m bench.disturbed`: the budget while allocators die, and while the venue refuses.
+
+The sandbox counts requests as they arrive, on its own clock, whatever Candlelog thinks of them.
+"""
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from itertools import cycle
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import psutil
+from rich.console import Console
+
+from bench import end_to_end
+from bench.budget import CAPACITY, LATENCY_MS, SMALL_PAGE, Load, submit
+from bench.report import Figure, Report
+from bench.system import System, running_system
+from candlelog_client import Candlelog
+from candlelog_embedded.process import free_ports
+from candlelog_embedded.supervisor.directory import DataDirectory
+
+MINUTE_MS = 60_000
+APART_SECONDS = 20
+STOPPED_SECONDS = 15
+STEP_SECONDS = 2.0
+BAN_SECONDS = 60
+GRACE_MS = 250
+ALL_ARRIVALS = "/_sandbox/stats?arrivals=50000"
+
+
+class Fetchers:
+    """The fetchers of a system, and one more that comes and goes."""
+
+    def __init__(self, system: System, candlelog: Candlelog, folder: Path) -> None:
+        self._system = system
+        self._candlelog = candlelog
+        self._folder = folder
+        self._extra: asyncio.subprocess.Process | None = None
+
+    async def allocator(self) -> psutil.Process:
+        """The process that grants now: its log tells as which allocator it began."""
+        while True:
+            [limit] = await self._candlelog.limits()
+            processes = await self._system.processes()
+            for name in [name for name in processes if name.startswith("fetcher-")]:
+                log = DataDirectory(self._system.data_directory).log_of(name)
+                if str(limit.allocator) in await asyncio.to_thread(log.read_text):
+                    return processes[name]
+            await asyncio.sleep(0.5)  # it is the extra one, or has just been killed
+
+    async def kill(self) -> None:
+        """Kill the allocator."""
+        (await self.allocator()).kill()
+
+    async def stop(self) -> None:
+        """Let the allocator stand still for a while."""
+        process = await self.allocator()
+        process.suspend()
+        await asyncio.sleep(STOPPED_SECONDS)
+        with suppress(psutil.NoSuchProcess):
+            process.resume()
+
+    async def add(self) -> None:
+        """Start one more."""
+        (port,) = free_ports(1, Random())
+        with (self._folder / "extra.log").open("ab") as log:
+            self._extra = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "fetcher", stdout=log, stderr=log,
+                env={**os.environ, "FETCHER_INSTANCE": "extra", "FETCHER_HTTP_PORT": str(port)},
+            )  # fmt: skip
+
+    async def remove(self) -> None:
+        """End that one."""
+        if self._extra is not None:
+            self._extra.send_signal(signal.SIGTERM)
+            await self._extra.wait()
+            self._extra = None
+
+
+async def torture(system: System, candlelog: Candlelog, minutes: int) -> Report:
+    """Every 20 s one of: the allocator is killed, or stopped; a fetcher comes, or goes; the
+    venue's clock is set by 2 s, either way."""
+
+    async def step(offset: float) -> None:
+        await system.sandbox("/_sandbox/clock", offset_seconds=offset)
+
+    fetchers = Fetchers(system, candlelog, system.data_directory)
+    disturbances: list[Callable[[], Awaitable[None]]] = [
+        fetchers.kill, fetchers.stop, fetchers.add, lambda: step(STEP_SECONDS), fetchers.remove,
+        lambda: step(0.0), fetchers.kill, lambda: step(-STEP_SECONDS), fetchers.stop,
+        lambda: step(0.0),
+    ]  # fmt: skip
+    first = await _next_minute(system)
+    done, end = 0, first + minutes * MINUTE_MS
+    for disturb in cycle(disturbances):
+        begun = asyncio.get_running_loop().time()
+        if (await system.stats())["now"] + APART_SECONDS * 1000 > end:
+            break
+        await disturb()
+        done += 1
+        await asyncio.sleep(max(0.0, begun + APART_SECONDS - asyncio.get_running_loop().time()))
+    await _reach(system, end + 1000)
+    await fetchers.remove()
+    stats = await system.stats()
+    weights = [each["weight"] for each in stats["windows"] if first <= each["start"] < end]
+    figures: dict[str, Figure] = {
+        "disturbances": done,
+        "full minutes": len(weights),
+        "use over all of them (against 0.9)": sum(weights) / CAPACITY / minutes,
+        "most weight in one minute (against 6000)": max(weights),
+        "429 and 418 (against 0)": stats["limited"] + stats["banned"],
+    }
+    return Report("Budget: four fetchers, disturbed every 20 s", figures)
+
+
+async def refusals(system: System, candlelog: Candlelog, _minutes: int) -> Report:
+    """A 429, then a 418 for a minute with the allocator killed in between: who asks too late, who
+    too early, and how much of the budget is used afterwards."""
+    fetchers = Fetchers(system, candlelog, system.data_directory)
+    begin = await _next_minute(system)
+    await _reach(system, begin + 20_000)
+    await system.sandbox("/_sandbox/limits", capacity=1)
+    await _refused(system, 429)
+    await system.sandbox("/_sandbox/limits", capacity=CAPACITY)
+    limited_until = begin + MINUTE_MS
+    await _reach(system, limited_until + 2 * MINUTE_MS + 1000)
+    after_429 = await _weight(system, limited_until + MINUTE_MS)
+
+    banned_at = (await system.stats())["now"]
+    await system.sandbox("/_sandbox/ban", seconds=BAN_SECONDS)
+    await _refused(system, 418)
+    await asyncio.sleep(5)
+    await fetchers.kill()
+    banned_until = banned_at + BAN_SECONDS * 1000
+    second = banned_until - banned_until % MINUTE_MS + 2 * MINUTE_MS
+    await _reach(system, second + MINUTE_MS + 1000)
+    arrivals = (await system.sandbox(ALL_ARRIVALS))["arrivals"]
+    figures: dict[str, Figure] = {
+        "after the 429: late (against 0)": _late(arrivals, 429, limited_until),
+        "use of the second minute after it (against 0.97)": after_429 / CAPACITY,
+        "after the 418: late (against 0)": _late(arrivals, 418, banned_until),
+        "use of the second minute after it (against 0.97) ": (
+            await _weight(system, second) / CAPACITY
+        ),
+    }
+    return Report("Budget: four fetchers, a 429 and a ban of a minute", figures)
+
+
+def _late(arrivals: list[dict[str, Any]], verdict: int, until: int) -> int:
+    """Requests that came later than the grace after the first refusal was answered, and before the
+    time that it gave."""
+    first = next(each["at"] for each in arrivals if each["verdict"] == verdict)
+    return sum(first + LATENCY_MS + GRACE_MS < each["at"] < until for each in arrivals)
+
+
+async def _refused(system: System, verdict: int) -> None:
+    """Wait until somebody was refused so."""
+    name = {429: "limited", 418: "banned"}[verdict]
+    while not (await system.stats())[name]:
+        await asyncio.sleep(0.02)
+
+
+async def _weight(system: System, start: int) -> int:
+    """What arrived in the minute that began then."""
+    windows = (await system.stats())["windows"]
+    return next((each["weight"] for each in windows if each["start"] == start), 0)
+
+
+async def _next_minute(system: System) -> int:
+    """The start of the first minute that is worked in from its beginning, once it has come."""
+    while not (await system.stats())["requests"].get("/api/v3/klines"):
+        await asyncio.sleep(0.2)
+    now = (await system.stats())["now"]
+    start = now - now % MINUTE_MS + MINUTE_MS
+    await _reach(system, start)
+    return start
+
+
+async def _reach(system: System, time_ms: int) -> None:
+    """Wait until it is that late at the venue."""
+    while (left := time_ms - (await system.stats())["now"]) > 0:
+        await asyncio.sleep(min(left / 1000 + 0.01, 1.0))
+
+
+_MEASURES = {"torture": torture, "refusals": refusals}
+
+
+async def measure(sections: list[str], minutes: int, console: Console) -> None:
+    """Each section on a system of its own."""
+    flags = ("--capacity", str(CAPACITY), "--latency-ms", str(LATENCY_MS))
+    for section in sections:
+        async with (
+            running_system(
+                generated=500, sandbox_flags=flags, up_flags=("--replicas", "fetcher=4")
+            ) as system,
+            Candlelog() as candlelog,
+        ):
+            await end_to_end.warm_up()
+            await submit(candlelog, Load(SMALL_PAGE, 0, max(minutes, 8)))
+            report = await _MEASURES[section](system, candlelog, minutes)
+        report.show(console)
+
+
+def main() -> None:
+    """Read the command line, then measure."""
+    parser = argparse.ArgumentParser(prog="python -m bench.disturbed", description=__doc__)
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(_MEASURES))
+    parser.add_argument("--minutes", type=int, default=5, help="of the torture")
+    options = parser.parse_args()
+    if unknown := set(options.sections) - set(_MEASURES):
+        parser.error(f"no section {', '.join(sorted(unknown))}; there are {', '.join(_MEASURES)}")
+    asyncio.run(measure(options.sections or list(_MEASURES), options.minutes, Console()))
+
+
+if __name__ == "__main__":
+    main()

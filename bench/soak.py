@@ -1,0 +1,194 @@
+"""`python -m bench.soak`: everything an exchange does wrong, at random, for ten minutes.
+
+What is stored in the end is compared, slot by slot, with what the sandbox gives once it is whole
+again. A slot without its candle must be explained by a quarantined row, by coverage or by a gap.
+"""
+
+import argparse
+import asyncio
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from random import Random
+from typing import Any
+
+import httpx
+import numpy as np
+import pyarrow as pa
+from rich.console import Console
+
+from bench.report import Figure, Report
+from bench.system import System, running_system
+from candlelog.market.timeframe import Timeframe
+from candlelog_client import Candlelog, Job
+from candlelog_embedded.sandbox.faults import FAULTS
+
+SYMBOLS = [f"GEN{number:03d}" for number in range(1, 26)]
+FRAMES = ("1m", "5m")
+START = datetime(2024, 2, 1, tzinfo=UTC)
+PAGE, PAGES = 1000, 3
+SHORTENED = {"429": 1.0, "418": 1.0}
+"""Seconds of faults that stop everybody."""
+COLUMNS = ("open", "high", "low", "close", "volume", "quote_volume")
+
+
+@dataclass
+class Found:
+    """Slots of all series, by what became of them."""
+
+    slots: int = 0
+    stored: int = 0
+    wrong: int = 0
+    unexplained: int = 0
+    by_reason: Counter[str] = field(default_factory=Counter[str])
+
+
+async def measure(system: System, minutes: float, random: Random) -> tuple[Report, Found]:
+    """Jobs one after the other while everything goes wrong; then the comparison."""
+    rules = [
+        {"kind": kind, "probability": random.uniform(0.01, 0.05), "seconds": SHORTENED.get(kind)}
+        for kind in FAULTS
+    ]
+    await system.sandbox("/_sandbox/faults", faults=rules, seed=random.randrange(1 << 30))
+    loop = asyncio.get_running_loop()
+    end, jobs = loop.time() + 60 * minutes, list[Job]()
+    async with Candlelog() as candlelog:
+        while loop.time() < end:
+            jobs += await asyncio.gather(
+                *(_job(candlelog, frame, len(jobs) // len(FRAMES)) for frame in FRAMES)
+            )
+        struck = (await system.stats())["faults"]
+        await system.sandbox("/_sandbox/faults", faults=[])
+        rounds, found = len(jobs) // len(FRAMES), Found()
+        for frame in FRAMES:
+            for symbol in SYMBOLS:
+                await _compare(system, candlelog, symbol, frame, rounds, found)
+    figures: dict[str, Figure] = {
+        "series": len(SYMBOLS) * len(FRAMES),
+        "jobs": len(jobs),
+        **{f"of these {end}": n for end, n in Counter(job.status for job in jobs).items()},
+        "kinds of faults that struck": len(struck),
+        "faults that struck": sum(struck.values()),
+        "slots": found.slots,
+        "candles stored": found.stored,
+        **{f"without a candle: {why}": count for why, count in found.by_reason.most_common()},
+        "without a candle, unexplained (against 0)": found.unexplained,
+        "candles that differ from the exchange's (against 0)": found.wrong,
+    }
+    return Report("Soak: all faults at 1 to 5 %", figures), found
+
+
+async def _job(candlelog: Candlelog, frame: str, number: int) -> Job:
+    """The `number`-th three pages of every symbol, once the job has ended."""
+    start, end = _window(frame, number, number + 1)
+    job = await candlelog.jobs.submit(
+        exchange="binance", symbols=[f"{symbol}/USDT" for symbol in SYMBOLS], timeframes=[frame],
+        start=start, end=end, features=False, label="bench: soak",
+    )  # fmt: skip
+    async for state in candlelog.jobs.watch(job.id):
+        job = state
+    async with asyncio.timeout(60):
+        while job.data_quality_score is None:  # until it was audited
+            await asyncio.sleep(0.1)
+            job = await candlelog.jobs.get(job.id)
+    return job
+
+
+def _window(frame: str, first: int, last: int) -> tuple[datetime, datetime]:
+    step = PAGE * PAGES
+    timeframe = Timeframe.parse(frame)
+    return timeframe.advance(START, first * step), timeframe.advance(START, last * step)
+
+
+async def _compare(
+    system: System, candlelog: Candlelog, symbol: str, frame: str, rounds: int, found: Found
+) -> None:
+    start, end = _window(frame, 0, rounds)
+    series = {"exchange": "binance", "symbol": f"{symbol}/USDT", "timeframe": frame}
+    stored = await candlelog.candles(**series, start=start, end=end).to_arrow()
+    truth = await _truth(system, symbol, frame, start, end)
+    have = _milliseconds(stored)
+    expected = np.searchsorted(truth[:, 0], have)
+    same = np.ones(len(have), bool)
+    for place, name in enumerate(COLUMNS, start=1):
+        same &= stored[name].to_numpy() == truth[np.minimum(expected, len(truth) - 1), place]
+    same &= truth[np.minimum(expected, len(truth) - 1), 0] == have
+    found.slots += len(truth)
+    found.stored += len(have)
+    found.wrong += int((~same).sum())
+    missing = set(np.setdiff1d(truth[:, 0].astype(np.int64), have).tolist())
+    for reason, slots in [*await _reasons(candlelog, series, start, end)]:
+        explained = missing & slots
+        found.by_reason[reason] += len(explained)
+        missing -= explained
+    found.unexplained += len(missing)
+
+
+async def _reasons(
+    candlelog: Candlelog, series: dict[str, str], start: datetime, end: datetime
+) -> Iterator[tuple[str, set[int]]]:
+    """What speaks for a slot without a candle, and for which slots."""
+    frame = Timeframe.parse(series["timeframe"])
+    refused = {
+        int(row.open_time.timestamp() * 1000)
+        async for row in candlelog.quarantine(**series)
+        if row.open_time is not None
+    }
+    reasons: dict[str, set[int]] = {"a quarantined row": refused}
+    async for run in candlelog.coverage(**series, start=start, end=end):
+        if run.state in ("outage", "no_trade"):
+            slots = reasons.setdefault(f"coverage says {run.state}", set())
+            slots.update(frame.open_times_ms(run.start, run.end).tolist())
+    async for gap in candlelog.gaps():
+        if (gap.symbol, gap.timeframe) == (series["symbol"], series["timeframe"]):
+            slots = reasons.setdefault(f"a gap that is {gap.state}", set())
+            slots.update(frame.open_times_ms(gap.start, gap.end).tolist())
+    return iter(reasons.items())
+
+
+async def _truth(
+    system: System, symbol: str, frame: str, start: datetime, end: datetime
+) -> np.ndarray[Any, Any]:
+    """Open times and values of every candle the exchange has: shape (slots, 7)."""
+    rows: list[list[float]] = []
+    at, last = (int(time.timestamp() * 1000) for time in (start, end))
+    async with httpx.AsyncClient(base_url=system.sandbox_url, trust_env=False) as client:
+        while at < last:
+            query = {
+                "symbol": f"{symbol}USDT", "interval": frame, "startTime": at,
+                "endTime": last - 1, "limit": PAGE,
+            }  # fmt: skip
+            page = (await client.get("/api/v3/klines", params=query)).json()
+            if not page:
+                break
+            rows += [[float(row[place]) for place in (0, 1, 2, 3, 4, 5, 7)] for row in page]
+            at = page[-1][0] + 1
+    return np.array(rows)
+
+
+def _milliseconds(table: pa.Table) -> np.ndarray[Any, Any]:
+    return table["open_time"].cast(pa.timestamp("ms", "UTC")).cast(pa.int64()).to_numpy()
+
+
+async def soak(minutes: float, seed: int, console: Console) -> bool:
+    """Whether every candle is right and every missing one explained."""
+    async with running_system(generated=len(SYMBOLS)) as system:
+        report, found = await measure(system, minutes, Random(seed))
+    report.show(console)
+    return not (found.wrong or found.unexplained)
+
+
+def main() -> None:
+    """Read the command line, then measure; exit 1 where something is wrong or unexplained."""
+    parser = argparse.ArgumentParser(prog="python -m bench.soak", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    if not asyncio.run(soak(options.minutes, options.seed, Console())):
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
