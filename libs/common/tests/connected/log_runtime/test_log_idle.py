@@ -34,16 +34,16 @@ async def test_the_broker_keeps_answers_back_for_longer_until_there_is_a_record(
     log = KafkaLog(kafka_bootstrap, clock=clock)
     async with (
         asyncio.timeout(30),
-        log.tail([topic], start="end") as tail,
+        log.consumer([topic], f"{topics}readers") as consumer,
         log.producer() as producer,
     ):
         clock.advance(5.0)
         while AT_ONCE.idle_ms not in asked:
-            assert not await tail.poll(max_records=1, timeout=0.2)
+            assert not await consumer.poll(max_records=1, timeout=0.2)
         await producer.send([Outgoing(topic, b"key", b"value", ())])
-        while not await tail.poll(max_records=1, timeout=0.2):
+        while not await consumer.poll(max_records=1, timeout=0.2):
             pass
         asked.clear()
         while not asked:
-            await tail.poll(max_records=1, timeout=0.2)
+            await consumer.poll(max_records=1, timeout=0.2)
     assert asked[0] == AT_ONCE.wait_ms
