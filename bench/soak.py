@@ -106,8 +106,8 @@ async def _compare(
     system: System, candlelog: Candlelog, symbol: str, frame: str, rounds: int, found: Found
 ) -> None:
     start, end = _window(frame, 0, rounds)
-    series = {"exchange": "binance", "symbol": f"{symbol}/USDT", "timeframe": frame}
-    stored = await candlelog.candles(**series, start=start, end=end).to_arrow()
+    names = ("binance", f"{symbol}/USDT", frame)
+    stored = await candlelog.candles(*names, start=start, end=end).to_arrow()
     truth = await _truth(system, symbol, frame, start, end)
     have = _milliseconds(stored)
     expected = np.searchsorted(truth[:, 0], have)
@@ -119,7 +119,7 @@ async def _compare(
     found.stored += len(have)
     found.wrong += int((~same).sum())
     missing = set(np.setdiff1d(truth[:, 0].astype(np.int64), have).tolist())
-    for reason, slots in [*await _reasons(candlelog, series, start, end)]:
+    for reason, slots in [*await _reasons(candlelog, names, start, end)]:
         explained = missing & slots
         found.by_reason[reason] += len(explained)
         missing -= explained
@@ -127,22 +127,22 @@ async def _compare(
 
 
 async def _reasons(
-    candlelog: Candlelog, series: dict[str, str], start: datetime, end: datetime
+    candlelog: Candlelog, names: tuple[str, str, str], start: datetime, end: datetime
 ) -> Iterator[tuple[str, set[int]]]:
     """What speaks for a slot without a candle, and for which slots."""
-    frame = Timeframe.parse(series["timeframe"])
+    frame = Timeframe.parse(names[2])
     refused = {
         int(row.open_time.timestamp() * 1000)
-        async for row in candlelog.quarantine(**series)
+        async for row in candlelog.quarantine(*names)
         if row.open_time is not None
     }
     reasons: dict[str, set[int]] = {"a quarantined row": refused}
-    async for run in candlelog.coverage(**series, start=start, end=end):
+    async for run in candlelog.coverage(*names, start=start, end=end):
         if run.state in ("outage", "no_trade"):
             slots = reasons.setdefault(f"coverage says {run.state}", set())
             slots.update(frame.open_times_ms(run.start, run.end).tolist())
     async for gap in candlelog.gaps():
-        if (gap.symbol, gap.timeframe) == (series["symbol"], series["timeframe"]):
+        if (gap.symbol, gap.timeframe) == names[1:]:
             slots = reasons.setdefault(f"a gap that is {gap.state}", set())
             slots.update(frame.open_times_ms(gap.start, gap.end).tolist())
     return iter(reasons.items())

@@ -9,6 +9,7 @@ from candlelog.lifecycle import VERSION, Runtime
 from candlelog.log.consume import ConsumeLoop
 from candlelog.log.dead_letters import DeadLetters
 from candlelog.log.handling import Handle
+from candlelog.log.pace import Paced
 from candlelog.log.ports import Consumer
 from candlelog.stores.outbox import Relay
 from candlelog.stores.transactions import Transactions
@@ -20,6 +21,8 @@ from gap_auditor.ports import Slots
 
 _BATCH: Final = 200
 """Events of one transaction: as many tasks may end with it, and be audited in it."""
+_PACE_SECONDS: Final = 1.0
+"""Between two audits: the engine takes a twentieth of a second to plan one, whatever it is of."""
 
 
 class GapAuditor:
@@ -52,7 +55,9 @@ class GapAuditor:
             asyncio.TaskGroup() as tasks,
         ):
             runtime.health.watch_lag(lambda: progress.lag + commands.lag)
-            audits = Audits(transactions, self._slots, clock)
+            audits = Paced(
+                Audits(transactions, self._slots, clock), clock, _PACE_SECONDS, enough=_BATCH
+            )
             tasks.create_task(_loop(runtime, progress, audits).run(runtime.stopping))
             repairs = Repairs(transactions, clock)
             tasks.create_task(_loop(runtime, commands, repairs).run(runtime.stopping))

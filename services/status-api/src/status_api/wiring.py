@@ -20,6 +20,7 @@ from candlelog.lifecycle import VERSION, Runtime
 from candlelog.log.consume import ConsumeLoop
 from candlelog.log.dead_letters import DeadLetters
 from candlelog.log.handling import Handle
+from candlelog.log.pace import Paced
 from candlelog.market.feature_sets import load_feature_sets
 from status_api.adapters.changes import ChangeReader
 from status_api.adapters.gaps import GapReader
@@ -35,13 +36,13 @@ from status_api.handlers.landings import Landings
 from status_api.handlers.live import Feed
 from status_api.handlers.markets import Markets
 from status_api.handlers.mirrors import Mirror
-from status_api.handlers.pace import Paced
 from status_api.handlers.projector import Projector
 from status_api.settings import Settings
 
 _NEWEST_OF_LEDGER: Final = 10_000
 """Enough for the window at hand of every budget; older ones are not shown."""
 
+_ENOUGH: Final = 250
 _PACE_SECONDS: Final = 0.04
 
 
@@ -85,7 +86,7 @@ class Replica:
         runtime, context = self._runtime, self.context
         mirrors = self._mirrors()
         fold = self._projector.handle
-        paced = Paced(fold, runtime.clock, _PACE_SECONDS)
+        paced = Paced(fold, runtime.clock, _PACE_SECONDS, enough=_ENOUGH)
         async with (
             self._loop(JOBS_COMMANDS, fold) as commands,
             self._loop(PROGRESS, paced) as progress,

@@ -69,7 +69,8 @@ class ClickHouseStored:
 
     async def candles(self, series: Series, start: int, *, before: int, most: int) -> Columns:
         """The candles, from one read of a stretch that is wide enough to hold them."""
-        if start <= _FIRST:  # all there is: read from where that begins
+        all_of_it = start <= _FIRST
+        if all_of_it:  # read from where that begins
             start = await self._one(series, _NEXT, start, wanted=True) or start
         step = _step(series) * _ROOM
         low, high = int(start - before * step), int(start + most * step)
@@ -78,8 +79,14 @@ class ClickHouseStored:
             columns = await self._read(series, low, high)
             first = int(np.searchsorted(columns.open_time, start))
             more = len(columns.open_time) - first
+            preceded = low > _FIRST and not all_of_it
             older, newer = await asyncio.gather(
-                self._one(series, _LAST_BEFORE, low, wanted=first < before and low > _FIRST),
+                self._one(
+                    series,
+                    _LAST_BEFORE,
+                    low,
+                    wanted=first < before and preceded,
+                ),
                 self._one(series, _NEXT, high, wanted=more < most),
             )
             if older is None and newer is None:
