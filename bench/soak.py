@@ -133,7 +133,9 @@ async def _reasons(
     frame = Timeframe.parse(names[2])
     refused = {
         int(row.open_time.timestamp() * 1000)
-        async for row in candlelog.quarantine(*names)
+        async for row in candlelog.quarantine(
+            exchange=names[0], symbol=names[1], timeframe=names[2]
+        )
         if row.open_time is not None
     }
     reasons: dict[str, set[int]] = {"a quarantined row": refused}
