@@ -437,6 +437,25 @@ def test_limits_series_and_quarantine_are_tables_and_json(command, api):
     assert json.loads(command("quarantine", "list", "--json").stdout)[0]["raw"] == "[1,2]"
 
 
+def test_limits_are_shown_again_and_again_until_ctrl_c(command, api, monkeypatch):
+    left = [1, 1]
+
+    async def sleep(_seconds):
+        if not left:
+            raise KeyboardInterrupt
+        left.pop()
+
+    monkeypatch.setattr("candlelog_client.cli.limits.asyncio.sleep", sleep)
+    budget = {"budget": "kraken|default|REQUESTS", "allocator": "12345678-0000-0000-0000-0000"}
+    api.say("GET /limits", {"items": [budget], "next": None})
+    table = command("limits", "show", "--watch")
+    assert (table.stdout.count("kraken|default|REQUESTS"), table.exit_code) == (3, 130)
+    assert "12345678 " in table.stdout
+    left = [1, 1]
+    lines = command("limits", "show", "--watch", "--json").stdout.splitlines()
+    assert [json.loads(line)[0]["budget"] for line in lines] == ["kraken|default|REQUESTS"] * 3
+
+
 def test_an_unknown_option_is_a_usage_error(command):
     assert command("jobs", "list", "--nonsense").exit_code == 2
 
