@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from candlelog.errors import Misconfigured
 
 NAMES: Final = ("binance", "binanceusdm", "kraken")
-"""Those that may be named; of Kraken nothing is read yet."""
+"""Those that may be named."""
 _HOST: Final = re.compile(r"[A-Za-z0-9._:%-]+")
 
 

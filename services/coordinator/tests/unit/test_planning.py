@@ -123,7 +123,7 @@ def test_what_a_venue_of_newest_candles_can_answer_shares_no_chunk_with_what_it_
     (only,) = plan_job(command, profile("kraken"), Known(), NOW)
     cut = closed - 648 * minute
     assert [(each.start, each.end) for each in fetching(only).ranges] == [
-        (command.start, cut), (cut, closed)
+        (cut, closed), (command.start, cut)
     ]  # fmt: skip
 
 

@@ -199,6 +199,25 @@ async def test_a_gate_that_is_shut_keeps_the_request_from_the_wire(
     assert len(sandbox.arrivals()) == before
 
 
+async def test_a_symbol_that_is_no_longer_listed_fails_for_good_without_a_request(
+    exchange: CcxtExchange, sandbox: Any
+):
+    before = len(sandbox.arrivals())
+    with pytest.raises(Permanent, match="NO/NE"):
+        await exchange.candles("NO/NE", "1m", WINDOW, leave)
+    assert len(sandbox.arrivals()) == before
+
+
+async def test_a_pair_that_kraken_has_taken_away_fails_for_good(
+    kraken: CcxtExchange, sandbox: Any, monkeypatch: pytest.MonkeyPatch
+):
+    await kraken.markets(leave)
+    monkeypatch.setitem(kraken._ids, "SYNA/USDT", "GONE")
+    with pytest.raises(Permanent, match="Unknown asset pair") as failure:
+        await kraken.candles("SYNA/USDT", "1m", newest(10), leave)
+    assert failure.value.code == "unknown_symbol"
+
+
 async def test_a_venue_that_is_not_there_is_away():
     async with open_exchange(
         profile("binance"), origin="http://127.0.0.1:9", clock=SystemClock(), connections=1

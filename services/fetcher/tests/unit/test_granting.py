@@ -1,6 +1,7 @@
 """The allocator's decisions, and whole histories of them."""
 
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from uuid import UUID, uuid4
 
 from hypothesis import given, settings
@@ -312,3 +313,19 @@ def test_a_slot_may_be_used_by_who_knows_the_time_to_the_second():
     now, grant = slots(World(), 2)[0]
     assert grant.not_before.timestamp() <= now - 1
     assert grant.expires_at.timestamp() >= now + 2
+
+
+def test_probes_of_a_spaced_budget_are_given_one_after_the_other():
+    world, terms = World(), replace(SPACED, budget=BUDGET)
+    given: list[float] = []
+    for _ in range(40):
+        for who in (ME, YOU, UUID(int=3), UUID(int=4)):
+            world.wish(who, 1)
+        account = Account(terms, world.book.page(BUDGET), world.demand, world.allocator)
+        for event in account.probes(Moment(world.now, 0.0, world.now)):
+            given.append(world.now)
+            world.book.apply(event, len(world.ledger))
+            world.ledger.append(event)
+        world.now += 0.1
+    assert len(given) == 4
+    assert all(later - earlier >= 0.99 for earlier, later in pairwise(given))

@@ -54,6 +54,13 @@ def test_exchange_time_is_unknown_after_this_machine_slept():
     assert not time.known
 
 
+def test_who_asked_for_nothing_for_hours_asks_for_the_time_first():
+    clock = ManualClock(datetime(2024, 2, 1, tzinfo=UTC))
+    time = _time(clock)
+    clock.advance(3601)
+    assert not time.known
+
+
 def test_a_venue_is_asked_again_after_a_while():
     clock = ManualClock(datetime(2024, 2, 1, tzinfo=UTC))
     time = _time(clock)

@@ -11,7 +11,7 @@ from candlelog_embedded.sandbox.control import milliseconds, rules_from
 from candlelog_embedded.sandbox.counter import CounterRules
 from candlelog_embedded.sandbox.faults import FaultRule
 from candlelog_embedded.sandbox.limiter import Rules
-from candlelog_embedded.sandbox.venue import Venue
+from candlelog_embedded.sandbox.venue import OF_FUTURES, Venue
 
 Hole = tuple[str, tuple[int, int]]
 _LAST_PORT: Final = 65_535
@@ -35,6 +35,7 @@ class Flags:
     def turn(self, venue: Venue) -> None:
         """Put every switch of the venue where the command line has it."""
         venue.limiter.rules = self.rules
+        venue.futures.rules = Rules(OF_FUTURES)
         venue.kraken.counter_rules = CounterRules()
         venue.latency_seconds = self.latency_seconds
         venue.clock.offset_seconds = self.clock_offset_seconds

@@ -17,7 +17,7 @@ from candlelog_embedded.sandbox.limiter import Limiter, Rules, Verdict
 from candlelog_embedded.sandbox.markets import Markets
 from candlelog_embedded.sandbox.statistics import Arrival, Statistics
 
-_OF_FUTURES: Final = 2400
+OF_FUTURES: Final = 2400
 """Weight a minute."""
 
 
@@ -28,7 +28,7 @@ class Venue:
         self.markets = markets
         self.clock = OffsetClock(clock)
         self.limiter = Limiter()
-        self.futures = Limiter(Rules(_OF_FUTURES))
+        self.futures = Limiter(Rules(OF_FUTURES))
         self.kraken = Counter()
         self.faults = FaultPlan(random)
         self.statistics = Statistics()

@@ -145,8 +145,8 @@ def _reach(frame: Timeframe, profile: ExchangeProfile, now: datetime) -> datetim
 def _apart(ranges: Iterable[TimeRange], cut: datetime | None) -> Iterable[TimeRange]:
     for part in ranges:
         if cut is not None and part.start < cut < part.end:
+            yield TimeRange(cut, part.end)  # first, before it is out of reach too
             yield TimeRange(part.start, cut)
-            yield TimeRange(cut, part.end)
         else:
             yield part
 

@@ -6,13 +6,15 @@ another shape leads to: who calls takes that for an answer that was not understo
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from candlelog.events.markets import Market
 from candlelog.market.profile import BudgetProfile
 from candlelog.market.ranges import TimeRange
 from candlelog.market.timeframe import Timeframe
 from fetcher.ports import RawPage
+
+_YEAR_2200: Final = 7_258_118_400.0
 
 Question = Mapping[str, Any]
 Headers = Mapping[str, str]
@@ -32,10 +34,15 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """What a venue says the time is: seconds since the epoch, rounded down to `resolution`."""
+    """What a venue says the time is: seconds since the epoch, rounded down to `resolution`. Raises
+    `ValueError` for what is no time of ours."""
 
     seconds: float
     resolution: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.seconds < _YEAR_2200:
+            raise ValueError("no time of ours")
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,8 @@ class CcxtExchange:
         self, symbol: str, timeframe: str, window: TimeRange, gate: Gate
     ) -> Answer[RawPage]:
         """The rows of `window`."""
+        if symbol not in self._ids:  # it was listed when the request began to wait
+            raise Permanent("unknown_symbol", f"{self._venue.name} lists no {symbol}")
         wanted = Wanted(
             self._ids[symbol],
             Timeframe.parse(timeframe),

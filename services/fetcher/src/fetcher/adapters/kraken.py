@@ -80,5 +80,9 @@ def _result(body: Any) -> dict[str, Any]:
         said = excerpt("; ".join(errors))
         if said.startswith("EService: Throttled"):
             raise RateLimited(said, DEFAULT_PAUSE)
+        if said.startswith("EQuery:"):
+            raise Permanent("unknown_symbol", said)
+        if said.startswith("EGeneral:Invalid arguments"):
+            raise Permanent("bad_request", said)
         raise Transient("venue_error", said)
     return body["result"]

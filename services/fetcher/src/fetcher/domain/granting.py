@@ -90,6 +90,11 @@ class Account:
         if max(self.page.backoff_until, backoff.until if backoff else 0.0) > now.exchange:
             return []
         wishes = self.demand.wishes(self.terms.budget, now.steady)
+        if self.terms.spaced and wishes:  # one after the other, like slots
+            if now.exchange < self.page.latest_probe + self.terms.length / self.terms.capacity:
+                return []
+            first = min(wishes, key=self.page.last_granted)
+            wishes = {first: wishes[first]}
         return [
             BudgetGrantedV1(
                 budget=self.terms.budget,

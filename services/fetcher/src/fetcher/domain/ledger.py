@@ -20,6 +20,8 @@ class Page:
     probes: float = 0.0
     """Probes given since the last window opened: they count against this window and the next."""
     backoff_until: float = 0.0
+    latest_probe: float = float("-inf")
+    """When the newest probe was given, by the clock of the allocator."""
     latest_expiry: float = float("-inf")
     """Of all grants that are no probes, whatever their window."""
     grants: dict[UUID, list[tuple[int, float]]] = field(default_factory=dict)
@@ -48,12 +50,13 @@ class Page:
             self.backoff_until = max(self.backoff_until, seconds(event.backoff_until))
 
     def grant(self, event: BudgetGrantedV1, offset: int) -> None:
-        """Enter a grant; one of another window counts for nothing any more."""
+        """Enter a grant; one of another window counts for nothing any more, but as a slot."""
         if event.window_id in {self.window_id, PROBE_WINDOW}:
             self.granted += event.weight
             self.grants.setdefault(event.incarnation, []).append((offset, event.weight))
         if event.window_id == PROBE_WINDOW:
             self.probes += event.weight
+            self.latest_probe = max(self.latest_probe, seconds(event.not_before))
         else:
             self.latest_expiry = max(self.latest_expiry, seconds(event.expires_at))
 

@@ -38,8 +38,9 @@ async def recover(log: Log, topic: str, end: int) -> LedgerBook:
 
     That is enough, and it does not grow with the ledger:
 
-    - Grants, probes among them, are worth nothing after their window. A budget of which no window
-      is found there has none that is open: what was granted of it has expired.
+    - Grants, probes among them, are worth nothing after their window, slots some seconds later. A
+      budget of which no window is found there has none that is open: what was granted of it has
+      expired.
     - A backoff may outlast that by days. Therefore an allocator says all of those in force again
       with its first entries and then every `STATED_EVERY`, whatever budget the entries are of;
       what it stops saying while nobody wants anything is said again with the next entry.

@@ -11,6 +11,9 @@ _STALE_SECONDS: Final = 30.0
 _STALE_OF_COARSE: Final = 600.0
 """The same where whole seconds are all it tells."""
 _COARSE: Final = 0.1
+_FORGOTTEN_SECONDS: Final = 3600.0
+"""Age at which nothing is known any more: after hours the bounds are wider than any grant is long,
+and nothing could be spent by them, not even to ask for the time."""
 _JUMP_SECONDS: Final = 0.5
 """A difference between wall and steady clock that means: this machine slept or was set."""
 
@@ -57,6 +60,8 @@ class VenueTime:
 
     def _known(self) -> TimeOffset | None:
         if self._offset is not None and abs(self._ahead() - self._wall_ahead) > _JUMP_SECONDS:
+            self._offset = None
+        if self._clock.monotonic() - self._asked_at > _FORGOTTEN_SECONDS:
             self._offset = None
         return self._offset
 
