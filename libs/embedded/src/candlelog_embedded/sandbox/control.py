@@ -187,7 +187,10 @@ class Control:
             "futures": _counted(venue.futures),
             "kraken": _counted(venue.kraken),
             "faults": venue.faults.struck,
-            "arrivals": [arrival._asdict() for arrival in newest[::-1]],
+            "arrivals": [
+                {"at": at, **asked._asdict(), "verdict": verdict}
+                for at, asked, verdict in newest[::-1]
+            ],
         }
 
 

@@ -22,12 +22,7 @@ class Arrival(NamedTuple):
     """One request: venue time in milliseconds, what it asked for, and the gate's verdict."""
 
     at: int
-    path: str
-    symbol: str | None
-    interval: str | None
-    start: str | None
-    end: str | None
-    weight: int
+    asked: Asked
     verdict: int
 
 
@@ -41,9 +36,10 @@ class Statistics:
 
     def count(self, arrival: Arrival, *, listed: bool) -> None:
         """Count one arrival; symbols that are not listed share one counter."""
-        self.paths[arrival.path] += 1
-        if arrival.symbol is not None:
-            self.symbols[arrival.symbol if listed else "unknown"] += 1
+        path, symbol, *_ = arrival.asked
+        self.paths[path] += 1
+        if symbol is not None:
+            self.symbols[symbol if listed else "unknown"] += 1
         self.arrivals.append(arrival)
 
     def forget(self) -> None:

@@ -61,7 +61,7 @@ class Venue:
         asked = house.arrival(path, query)
         verdict = house.limiter.arrive(asked.weight, now)
         listed = asked.symbol in self.markets.listings
-        self.statistics.count(Arrival(now, *asked, verdict), listed=listed)
+        self.statistics.count(Arrival(now, asked, verdict), listed=listed)
         return verdict
 
     def _stamped(self, answer: Answer, house: House, now: int) -> Answer:
