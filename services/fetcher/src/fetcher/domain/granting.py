@@ -96,16 +96,13 @@ class Account:
             first = min(wishes, key=self.page.last_granted)
             wishes = {first: wishes[first]}
         return [
-            BudgetGrantedV1(
-                budget=self.terms.budget,
-                allocator=self.allocator,
+            self._grant(
                 window_id=PROBE_WINDOW,
                 incarnation=incarnation,
                 sequence=sequence,
                 weight=self.terms.time_weight,
-                not_before=moment(now.exchange),
-                expires_at=moment(now.exchange + TIME_PROBE_SECONDS),
-                demand_offset=self.demand.position,
+                not_before=now.exchange,
+                expires_at=now.exchange + TIME_PROBE_SECONDS,
             )
             for sequence, (incarnation, wish) in enumerate(wishes.items(), start=1)
             if self.page.granted_since(incarnation, wish.ledger_position) == 0
@@ -153,16 +150,13 @@ class Account:
             return []
         turn = sum(len(grants) for grants in page.grants.values())
         return [
-            BudgetGrantedV1(
-                budget=self.terms.budget,
-                allocator=self.allocator,
+            self._grant(
                 window_id=window.id,
                 incarnation=incarnation,
                 sequence=turn + number,
                 weight=weight,
-                not_before=moment(window.not_before),
-                expires_at=moment(window.expires_at),
-                demand_offset=self.demand.position,
+                not_before=window.not_before,
+                expires_at=window.expires_at,
             )
             for number, (incarnation, weight) in enumerate(
                 share(amount, wanted, turn=turn).items(), start=1
@@ -180,18 +174,38 @@ class Account:
         assert page.window is not None
         incarnation = min(wanted, key=page.last_granted)
         return [
-            BudgetGrantedV1(
-                budget=self.terms.budget,
-                allocator=self.allocator,
+            self._grant(
                 window_id=page.window_id,
                 incarnation=incarnation,
                 sequence=1 + sum(len(grants) for grants in page.grants.values()),
                 weight=1.0,
-                not_before=moment(slot - CLOCKS_APART),
-                expires_at=moment(slot + SLOT_SECONDS),
-                demand_offset=self.demand.position,
+                not_before=slot - CLOCKS_APART,
+                expires_at=slot + SLOT_SECONDS,
             )
         ]
+
+    def _grant(
+        self,
+        *,
+        window_id: int,
+        incarnation: UUID,
+        sequence: int,
+        weight: float,
+        not_before: float,
+        expires_at: float,
+    ) -> BudgetGrantedV1:
+        """A grant of this budget, as of what was read of the demand."""
+        return BudgetGrantedV1(
+            budget=self.terms.budget,
+            allocator=self.allocator,
+            window_id=window_id,
+            incarnation=incarnation,
+            sequence=sequence,
+            weight=weight,
+            not_before=moment(not_before),
+            expires_at=moment(expires_at),
+            demand_offset=self.demand.position,
+        )
 
     def _wanted(self, page: Page, now: Moment) -> dict[UUID, float]:
         """What each worker wants beyond the grants that are on their way to it."""
