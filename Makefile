@@ -41,7 +41,7 @@ test-connected: install
 	$(PYTEST) -m 'connected or end_to_end'
 
 test-faults: install
-	CANDLELOG_FAULT_SEEDS=10 CANDLELOG_HISTORIES=1000 $(PYTEST) -n 2 -m faults
+	CANDLELOG_FAULT_SEEDS=10 CANDLELOG_HISTORIES=1000 $(PYTEST) -n 2 -m faults services tests
 
 bench: install
 	$(BIN)/python -m bench

@@ -19,7 +19,7 @@ import psutil
 from candlelog_client.connection import read_environment_file
 from candlelog_embedded.process import free_ports
 
-_START_SECONDS = 120
+_START_SECONDS = 300
 _STOP_SECONDS = 30
 
 

@@ -14,7 +14,7 @@ from candlelog_client.client import Candlelog
 from candlelog_client.connection import discover
 
 CANDLELOG = Path(sys.executable).with_name("candlelog")
-START_SECONDS, STOP_SECONDS = 90, 60
+START_SECONDS, STOP_SECONDS = 300, 60
 
 Launch = Callable[..., AbstractAsyncContextManager[Candlelog]]
 

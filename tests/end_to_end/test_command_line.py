@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(900)]
 
 STANDIN = Path(__file__).with_name("standin.py")
 CANDLELOG = Path(sys.executable).with_name("candlelog")

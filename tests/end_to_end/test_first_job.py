@@ -4,7 +4,7 @@ import pytest
 
 from candlelog_client.demo import checks, market, truth
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(900)]
 
 DAY = {"start": "2024-02-01", "end": "2024-02-02"}
 

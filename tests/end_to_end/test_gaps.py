@@ -14,7 +14,7 @@ from candlelog_client.client import Candlelog
 from candlelog_client.results import Gap, Job
 
 pytestmark = [
-    pytest.mark.end_to_end, pytest.mark.timeout(280), pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.end_to_end, pytest.mark.timeout(900), pytest.mark.asyncio(loop_scope="module"),
 ]  # fmt: skip
 
 START = datetime(2024, 2, 1, tzinfo=UTC)
@@ -24,7 +24,7 @@ FRAMES = ("1m", "3m", "5m", "15m", "30m")
 SYMBOLS = [f"GEN{number:03d}" for number in range(1, 11)] + ["SYNA", "SYNB"]
 OUTAGE = (START + timedelta(hours=16), START + timedelta(hours=16, minutes=30))
 MINUTE = timedelta(minutes=1)
-SECONDS = 90
+SECONDS = 300
 
 
 class Hole(NamedTuple):
@@ -83,7 +83,7 @@ async def ended(client: Candlelog, job_id: str) -> Job:
 async def gaps_of(client: Candlelog, count: int) -> list[Gap]:
     """The open gaps, once there are so many or time is up."""
     found: list[Gap] = []
-    for _ in range(100):
+    for _ in range(600):
         found = [gap async for gap in client.gaps()]
         if len(found) == count:
             break

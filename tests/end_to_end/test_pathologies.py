@@ -13,14 +13,14 @@ from candlelog_client.client import Candlelog
 from candlelog_client.results import Job
 
 pytestmark = [
-    pytest.mark.end_to_end, pytest.mark.timeout(280), pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.end_to_end, pytest.mark.timeout(900), pytest.mark.asyncio(loop_scope="module"),
 ]  # fmt: skip
 
 START = datetime(2024, 2, 1, tzinfo=UTC)
 SLOTS = 3000
 FRAMES = ("1m", "3m", "5m")
 SYMBOLS = 10
-SECONDS = 120
+SECONDS = 300
 
 
 class Seen(NamedTuple):

@@ -12,7 +12,7 @@ import pytest
 from candlelog_client.demo import market
 from candlelog_client.errors import Conflict, Refused
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(900)]
 
 SERIES = ("binance", market.SAMPLE, "1m")
 DAY = {"start": "2024-02-01", "end": "2024-02-03"}

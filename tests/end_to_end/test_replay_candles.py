@@ -9,7 +9,7 @@ from candlelog.stores.clickhouse import ClickHouse
 from candlelog_client.demo import market
 from candlelog_client.errors import Conflict
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(900)]
 
 SERIES = ("binance", market.SAMPLE, "1m")
 DAY = {"start": "2024-02-01", "end": "2024-02-02"}
@@ -76,7 +76,7 @@ async def test_damaged_candles_are_found_and_gone_after_a_switch_and_so_are_thei
 
         assert (await client.replays.switch(replay.id)).switched
         assert np.array_equal(await closes(client), sound)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(240):
             while not np.allclose(await averages(client), means(sound)):
                 pass
         assert not (await client.replays.switch_back(replay.id)).switched

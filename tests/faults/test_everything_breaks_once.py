@@ -26,7 +26,7 @@ from candlelog_client.errors import ClientError
 from candlelog_client.results import Job
 from candlelog_embedded.system import ps
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(1800)]
 
 SEEDS = range(int(os.environ.get("CANDLELOG_FAULT_SEEDS", "1")))
 SERVICES = ("coordinator", "fetcher", "clickhouse-sink", "featurizer", "gap-auditor", "status-api")
@@ -34,7 +34,7 @@ STORES = ("broker", "postgres", "clickhouse")
 OUTAGE_SECONDS = 30
 SLOW_MS, FAST_MS = 4000, 0
 REQUESTS_AT_ONCE = 4  # so that the last of 344 is not sent before all disturbances are over
-FINISH_SECONDS = 240
+FINISH_SECONDS = 480
 REQUEST = {
     "exchange": "binance",
     "symbols": ["NEAR/USDT", "SYNA/USDT", *(f"GEN{n:03d}/USDT" for n in range(1, 7))],
@@ -140,7 +140,7 @@ async def undisturbed(launch, data_dir: Path) -> Stored:
         return await running.stored()
 
 
-async def repeated(call: Callable[[], Awaitable[object]], seconds: float = 30) -> None:
+async def repeated(call: Callable[[], Awaitable[object]], seconds: float = 120) -> None:
     """Call until it succeeds: what it talks to has just been killed."""
     async with asyncio.timeout(seconds):
         while True:

@@ -46,7 +46,7 @@ SERVICES = ("clickhouse_sink", "featurizer")
 REAL_DATA = Path(os.environ.get("CANDLELOG_REAL_DATA", Path(__file__).parents[3] / "shared/data"))
 START_MS = 1_706_745_600_000
 OBSERVED = from_milliseconds(START_MS) + timedelta(days=30)
-ANSWER_SECONDS = 120
+ANSWER_SECONDS = 240
 
 CANDLES = """
 SELECT open_time, open, high, low, close, volume FROM candles_latest

@@ -88,4 +88,4 @@ async def test_leaving_early_closes_the_connection():
     async with serving(talk) as url:
         async with WebSocketFeed(Connection(url)).open("a", None) as messages:
             await anext(messages)
-        await asyncio.wait_for(closed.wait(), 5)
+        await asyncio.wait_for(closed.wait(), 60)

@@ -117,7 +117,7 @@ async def test_a_reading_that_is_given_up_does_not_go_on_waiting(monkeypatch, th
     reading.cancel()
     await asyncio.wait([reading])
     given_up.set()
-    await asyncio.wait_for(ended.wait(), 10)
+    await asyncio.wait_for(ended.wait(), 60)
 
 
 async def test_a_file_that_is_no_arrow_stream_is_a_problem_of_the_server(client, api):

@@ -14,7 +14,7 @@ from candlelog_embedded.clickhouse import clickhouse, clickhouse_url
 from candlelog_embedded.postgres import postgres, postgres_dsn
 from candlelog_embedded.process import ProcessSpec, free_ports
 
-_START_SECONDS = 60.0
+_START_SECONDS = 240.0
 _STOP_SECONDS = 15.0
 _LOOK_EVERY_SECONDS = 0.05
 _LOG_LINES_SHOWN = 30

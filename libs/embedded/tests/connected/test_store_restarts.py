@@ -136,7 +136,7 @@ def test_an_engine_waits_for_the_one_before_to_leave(start: Start, folder: Path)
     leaving.start()
     start(clickhouse(folder / "clickhouse", port=other_port))
     leaving.join()
-    assert first.wait(5) == -signal.SIGKILL
+    assert first.wait(60) == -signal.SIGKILL
 
 
 async def test_the_broker_makes_no_topic_by_itself(kafka_bootstrap: str, fresh_name: str):

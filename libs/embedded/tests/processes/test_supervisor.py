@@ -33,7 +33,7 @@ async def supervised(directory: DataDirectory, *stages: Stage) -> AsyncGenerator
     ready = asyncio.Event()
     life = asyncio.create_task(supervisor.run(ready.set))
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(240):
             await ready.wait()
         yield supervisor
     finally:
@@ -52,7 +52,7 @@ def pids(directory: DataDirectory) -> list[int]:
 
 
 async def eventually(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(240):
         while not holds():  # noqa: ASYNC110 -- other processes have no event to wait for
             await asyncio.sleep(0.02)
 

@@ -54,7 +54,7 @@ def system(tmp_path: Path) -> Generator[subprocess.Popen[bytes]]:
 
 
 def wait_for(holds) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -72,7 +72,7 @@ def test_the_environment_is_written_for_the_owner_alone_and_goes_away(
     assert file.read_text() == "CANDLELOG_API_URL=http://127.0.0.1:1\nA=1\n"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     system.terminate()
-    system.wait(10)
+    system.wait(60)
     assert not file.exists()
 
 

@@ -70,7 +70,7 @@ class World:
         async with self.log.tail([f"{self.prefix}progress"], start="end") as tail:
             yield
             found: list[object] = []
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(240):
                 while not enough(found):
                     records = await tail.poll(max_records=1000, timeout=0.2)
                     events = (receive(record).event for record in records)

@@ -49,7 +49,7 @@ class World:
             env=self._environment | {"COORDINATOR_HTTP_PORT": str(port)},
         )  # fmt: skip
         self.processes.append(process)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(240):
             while not await _answers(port):
                 assert process.returncode is None, "a coordinator ended while it started"
                 await asyncio.sleep(0.05)
@@ -117,7 +117,7 @@ async def _answers(port: int) -> bool:
 
 
 async def until(met: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(240):
         while not met():  # noqa: ASYNC110 -- what is waited for are other processes
             await asyncio.sleep(0.05)
 

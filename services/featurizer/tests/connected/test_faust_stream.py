@@ -70,7 +70,7 @@ class Bench:
                 clock=SystemClock(),
                 gathering=gathering,
             )
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(240):
                 await stream.run(stopping)
 
     def _publisher(self, producer) -> Publisher:
@@ -196,7 +196,7 @@ async def test_who_was_killed_leaves_its_partitions_to_the_others_long_before_a_
             read.set()
         return [Done()] * len(received)
 
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(240):
         await bench.run(handle, read)
     assert read.is_set()
 

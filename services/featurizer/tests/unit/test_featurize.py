@@ -108,7 +108,7 @@ class Desk:
 
     async def handle(self, *events: tuple[int, Message]) -> Sequence[Outcome]:
         """Handle events that stand at these offsets, as one group."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(240):
             return await self.featurize([self._received(*each) for each in events])
 
     def _received(self, offset: int, event: Message) -> Received:

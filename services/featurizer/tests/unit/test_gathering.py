@@ -27,7 +27,7 @@ async def gathered(barrier: MemoryBarrier, *records: Taken, most: int = 100) -> 
 
 
 async def offsets(gathering: Gathering) -> list[int]:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(240):
         return [each.record.offset for each in await gathering.group()]
 
 
@@ -102,5 +102,5 @@ async def test_it_is_filled_by_the_first_record():
     waiting = await gathered(MemoryBarrier())
     filled = asyncio.create_task(waiting.filled())
     await waiting.put(taken(0))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(240):
         await filled

@@ -21,7 +21,7 @@ REFUSAL: Final = {"kind": "429", "seconds": 5, "count": 1}
 
 
 async def _until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(180):
+    async with asyncio.timeout(240):
         while not condition():  # noqa: ASYNC110 -- what is waited for is another process
             await asyncio.sleep(0.05)
 
@@ -58,7 +58,7 @@ def _grants_after(reign: UUID, ledger: Sequence[Message]) -> list[BudgetGrantedV
 async def test_chunks_become_batches_within_the_budget(bench: Any):
     bench.start()
     chunks = bench.chunks(20)
-    async with asyncio.timeout(180):
+    async with asyncio.timeout(240):
         progress = await bench.fetched(chunks)
         batches = await bench.read("candles", lambda found: len(found) >= 20)
     assert {event.chunk_id for event in progress} == {chunk.chunk_id for chunk in chunks}
@@ -74,7 +74,7 @@ async def test_chunks_become_batches_within_the_budget(bench: Any):
 async def test_work_goes_on_when_the_allocator_is_killed(bench: Any):
     bench.sandbox.turn("limits", {"capacity": 1200})
     fetchers = [bench.start(), bench.start()]
-    async with asyncio.timeout(180):
+    async with asyncio.timeout(240):
         await bench.fetched(bench.chunks(10, minutes=100))
         (await _allocator(fetchers)).process.kill()
         await bench.fetched(bench.chunks(60, minutes=100))
@@ -106,7 +106,7 @@ async def test_a_429_stops_all_fetchers_until_the_time_given(bench: Any):
     bench.start()
     said: list[Message] = []
     refusals = 0
-    async with asyncio.timeout(180):
+    async with asyncio.timeout(240):
         await bench.fetched(bench.chunks(20, minutes=100))
         # Both have heard of it when nothing is fetched of so many chunks; of a pause that ended
         # before that they are told another time.
@@ -131,7 +131,7 @@ def _backoffs(demand: Sequence[Message]) -> list[BackoffObservedV1]:
 
 async def test_a_fetcher_ends_in_order_when_told_to(bench: Any):
     fetcher = bench.start()
-    async with asyncio.timeout(180):
+    async with asyncio.timeout(240):
         await bench.fetched(bench.chunks(3))
         fetcher.process.terminate()
         await _until(lambda: fetcher.process.poll() is not None)

@@ -114,7 +114,7 @@ class Desk:
         return opened()
 
     async def fetch(self, chunk: FetchRequestedV1) -> Outcome:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(240):
             return await self.handlers.fetch(chunk)
 
     def written(self, topic: str) -> list[Message]:
@@ -377,7 +377,7 @@ async def test_what_a_venue_does_not_have_fails_for_good(
 async def test_a_chunk_of_a_cancelled_job_is_not_asked_for(desk: Desk):
     asked = chunk()
     await desk.publisher.publish(JobControlV1(job_id=asked.job_id, generation=1, state="cancelled"))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(240):
         while not desk.control.stopped(asked.job_id, asked.task_id, 0):  # noqa: ASYNC110 -- a plain value is waited for
             await asyncio.sleep(0.01)
     assert isinstance(await desk.fetch(asked), Skip)

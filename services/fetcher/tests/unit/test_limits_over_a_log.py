@@ -47,12 +47,12 @@ class Worker:
             group.create_task(self._tell_time())
 
     async def spend(self, weight: float) -> None:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(240):
             (await self.purse.acquire(weight)).use()
         self.purse.observe(int(self.clock.now().timestamp() // 60), used=weight)
 
     async def ask_time(self) -> None:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(240):
             (await self.purse.acquire(1, for_time=True)).use()
         steady = self.clock.monotonic()
         self.purse.learn_time(TimeReading(steady, steady, self.clock.now().timestamp()), used=1)

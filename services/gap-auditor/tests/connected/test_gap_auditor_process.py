@@ -47,7 +47,7 @@ async def auditor(environment: dict[str, str]):
 
 async def collect(log: KafkaLog, topic: str, enough) -> list[object]:
     found: list[object] = []
-    async with log.tail([topic], start="beginning") as tail, asyncio.timeout(60):
+    async with log.tail([topic], start="beginning") as tail, asyncio.timeout(240):
         while not enough(found):
             records = await tail.poll(max_records=1000, timeout=0.2)
             found += [receive(record).event for record in records]

@@ -148,7 +148,7 @@ async def replica(bootstrap: str, prefix: str, dsn: str, url: str) -> AsyncGener
             )
         runtime.stopping.set()
         server.should_exit = True
-        await asyncio.wait_for(asyncio.gather(*running), 15)
+        await asyncio.wait_for(asyncio.gather(*running), 60)
     await clickhouse.close()
 
 

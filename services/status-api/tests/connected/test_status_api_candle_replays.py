@@ -55,7 +55,7 @@ async def submitted(api: Any, **fields: Any) -> UUID:
 
 async def shown(api: Any, job_id: UUID, until: Any) -> dict[str, Any]:
     """The replay, once it is seen as `until` says."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(240):
         while True:
             page = (await api.http.get(f"/replays/{job_id}")).json()
             if until(page):
@@ -195,7 +195,7 @@ async def test_of_a_shadow_that_is_gone_it_is_said_so(api: Any):
 async def test_a_switch_is_answered_by_the_coordinator(api: Any, shadow: str):
     job_id = await rebuilt(api)
     call = asyncio.create_task(api.http.post(f"/replays/{job_id}/switch"))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(240):
         while not (found := [e for e in await api.commands() if isinstance(e, SwitchReplayV1)]):
             pass
     (command,) = found

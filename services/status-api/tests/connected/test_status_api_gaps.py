@@ -58,7 +58,7 @@ async def say(api: Any, *events: Message) -> None:
     async with api.log.tail([topic], start="end") as tail:
         ends = {number: end for (_, number), end in (await tail.end()).items() if end}
     found: dict[int, int] = {}
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(240):
         while any(found.get(number, 0) < end for number, end in ends.items()):
             await asyncio.sleep(0.02)
             found = dict(await api.pool.fetch(OFFSETS, topic))

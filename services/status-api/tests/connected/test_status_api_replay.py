@@ -214,7 +214,7 @@ async def ends(served: Any) -> dict[tuple[str, int], int]:
 
 async def folded(pool: Any, wanted: dict[tuple[str, int], int]) -> dict[str, Any]:
     """The tables once everything below `wanted` is folded."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(240):
         while True:
             found = await tables(pool)
             at = {(row[0], row[1]): row[2] for row in found["consumed_offsets"]}

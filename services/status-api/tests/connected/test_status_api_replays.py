@@ -172,7 +172,7 @@ async def test_the_same_key_and_body_are_the_same_replay(filled: Any, api: Any):
 
 async def until(look: Callable[[], Awaitable[T]]) -> T:
     """What a look finds as soon as it finds something."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(240):
         while True:
             if found := await look():
                 return found

@@ -12,7 +12,6 @@ from status_api.domain.rows import ChunkRow, JobRow, TaskRow
 from status_api.handlers.deletions import Deletions
 
 SPACE = UUID(int=9)
-pytestmark = pytest.mark.timeout(20)
 
 
 class Store(MemoryProjectionStore):

@@ -42,7 +42,7 @@ class Asked:
         return sum(isinstance(each, ListMarketsV1) for each in events)
 
     async def once(self) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(240):
             while not self.questions():  # noqa: ASYNC110 -- the log in memory tells nobody
                 await asyncio.sleep(0)
 

@@ -30,7 +30,7 @@ async def test_a_connection_that_is_cut_is_an_outage(pool):
 async def fall_idle(pool) -> None:
     """Begin a transaction and ask for nothing until the server has had enough."""
     ended = asyncio.Event()
-    async with asyncio.timeout(60), pool.acquire() as connection:
+    async with asyncio.timeout(240), pool.acquire() as connection:
         connection.add_termination_listener(lambda _: ended.set())
         await connection.execute("BEGIN")
         await ended.wait()

@@ -118,7 +118,7 @@ def handler():
     return Handler
 
 
-async def _eventually(condition, seconds=30.0):
+async def _eventually(condition, seconds=240.0):
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 -- what is waited for is a plain value
             await asyncio.sleep(0.01)

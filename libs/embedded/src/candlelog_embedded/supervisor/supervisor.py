@@ -10,7 +10,7 @@ from candlelog_embedded.supervisor.child import Child, ChildFailedError
 from candlelog_embedded.supervisor.directory import DataDirectory
 from candlelog_embedded.supervisor.state import SystemReport, this_process, write_report
 
-_START_SECONDS = 120.0
+_START_SECONDS = 240.0
 
 
 async def _nothing() -> None:
