@@ -19,7 +19,7 @@ EVERYTHING_IS_PASSED_ON = {
 
 
 def sandbox(context: typer.Context, json: Json = False) -> None:
-    """A Binance-shaped exchange on this machine, until Ctrl-C; --help lists its options."""
+    """An exchange as Binance and Kraken are, until Ctrl-C; --help lists its options."""
     command = (*_COMMAND, *context.args)
     if not json:
         os.execv(sys.executable, command)  # noqa: S606 - our own command, without a shell

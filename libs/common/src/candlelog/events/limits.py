@@ -93,7 +93,8 @@ class AllocatorAliveV1(Event):
 
 
 class WindowOpenedV1(_BudgetEvent):
-    """A window (a calendar minute in exchange time) begins; nothing granted before it counts.
+    """A window (a calendar minute in exchange time) begins; nothing granted before it counts,
+    but for slots of an evenly spaced budget, which count until they expire.
 
     All times are exchange time; `window_id` is the number of the window since the epoch.
     """
@@ -116,7 +117,8 @@ class WindowOpenedV1(_BudgetEvent):
 
 
 class BudgetGrantedV1(_BudgetEvent):
-    """`incarnation` may spend `weight` in the window, until `expires_at` (exchange time).
+    """`incarnation` may spend `weight` until `expires_at` (exchange time): within the window,
+    or, of an evenly spaced budget, a little into the next.
 
     Window 0 is a probe: enough to ask the venue for its time, given where that is not yet known.
     """

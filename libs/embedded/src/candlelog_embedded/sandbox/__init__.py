@@ -1,1 +1,1 @@
-"""The sandbox exchange: a Binance-shaped venue on this machine, with limits, delays and faults."""
+"""The sandbox exchange: Binance and Kraken on this machine, with limits, delays and faults."""

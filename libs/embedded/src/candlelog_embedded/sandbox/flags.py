@@ -67,7 +67,7 @@ def parse(arguments: Sequence[str]) -> Flags:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m candlelog_embedded.sandbox",
-        description="A Binance-shaped exchange on this machine.",
+        description="A Binance- and Kraken-shaped exchange on this machine.",
     )
     add = parser.add_argument
     add("--host", default="127.0.0.1")

@@ -31,16 +31,38 @@ class Budget:
     """Window id, and the most that the venue said was used in it by everybody."""
     backoff_until: datetime | None = None
 
+    @property
+    def used_now(self) -> float | None:
+        """What was used in the newest window, as far as the venue has said."""
+        if self.window is None or self.used is None:
+            return None
+        window_id, used = self.used
+        return used if window_id == self.window.window_id else None
+
+    @property
+    def utilisation(self) -> float | None:
+        """The part of the capacity that is used, 0 to 1: as the venue says, or, while it has said
+        nothing, in the window before. Of a spaced budget no venue says: what is granted."""
+        if self.window is None:
+            return None
+        if profile(self.window.budget.split("|")[0]).budgets[0].kind == "spaced":
+            used = self.granted
+        else:
+            used = self.window.last_used if self.used_now is None else self.used_now
+        return round(used / self.window.capacity, 4)
+
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
     """What the budget of an exchange allows: `capacity` in each window of `length` seconds, of
-    which `elapsed` have passed of the one at hand, and `granted` is given away."""
+    which `elapsed` have passed of the one at hand, and `granted` is given away. Of a budget that is
+    `spaced` nothing is at hand: what nobody took in time is lost."""
 
     capacity: float
     length: float
     elapsed: float
     granted: float
+    spaced: bool = False
 
     @property
     def capacity_per_minute(self) -> float:
@@ -51,6 +73,8 @@ class Outlook:
         """How long that weight takes to be granted: a window's comes evenly over its time."""
         if not weight:
             return 0.0
+        if self.spaced:
+            return weight / self.capacity * self.length
         windows = (self.granted + weight) / self.capacity
         return max(0.0, windows * self.length - self.elapsed)
 
@@ -70,6 +94,7 @@ def outlook(budgets: Mapping[str, Budget], exchange: str, now: datetime) -> Outl
         length=stated.window_seconds,
         elapsed=now.timestamp() % stated.window_seconds,
         granted=sum(budget.granted for budget, window in at_work if window.end > now),
+        spaced=stated.kind == "spaced",
     )
 
 

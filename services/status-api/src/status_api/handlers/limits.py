@@ -6,7 +6,6 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
-from candlelog.events.limits import WindowOpenedV1
 from status_api.domain.budgets import Budget
 from status_api.handlers.answers import json_response
 from status_api.handlers.context import Ctx
@@ -32,7 +31,8 @@ class LimitView(BaseModel):
     granted: float = Field(description="given to workers in this window")
     used: float | None = Field(description="used in this window by everybody, as the venue says")
     utilisation: float | None = Field(
-        description="used over capacity, 0 to 1; of the window before while `used` is not known"
+        description="used over capacity, 0 to 1; of the window before while `used` is not known, "
+        "and granted over capacity where the venue never says what was used"
     )
     foreign: float | None = Field(description="weight others are taken to use in this window")
     backoff_until: datetime | None
@@ -68,20 +68,9 @@ def _view(name: str, budget: Budget, allocator: UUID | None, now: datetime) -> L
         else WindowView(id=window.window_id, start=window.start, end=window.end),
         window_seconds=None if window is None else (window.end - window.start).total_seconds(),
         granted=budget.granted,
-        used=_used(budget),
-        utilisation=None if window is None else _utilisation(window, _used(budget)),
+        used=budget.used_now,
+        utilisation=budget.utilisation,
         foreign=None if window is None else window.foreign,
         backoff_until=until if until is not None and until > now else None,
         allocator=allocator,
     )
-
-
-def _used(budget: Budget) -> float | None:
-    if budget.window is None or budget.used is None:
-        return None
-    window_id, used = budget.used
-    return used if window_id == budget.window.window_id else None
-
-
-def _utilisation(window: WindowOpenedV1, used: float | None) -> float:
-    return round((window.last_used if used is None else used) / window.capacity, 4)
