@@ -65,6 +65,7 @@ def test_the_command_line_sets_the_switches(control: Control) -> None:
             {"capacity": None, "ban_after": 3, "ban_seconds": 5.0},
         ),
         ("latency", {"milliseconds": 7}, "latency_milliseconds", 7.0),
+        ("late", {"seconds": 7.5}, "late_milliseconds", 7500),
         ("clock", {"offset_seconds": -90}, "clock_offset_seconds", -90.0),
         ("ban", {"seconds": 2}, "banned_until", 1_772_600_792_000),
         (

@@ -75,6 +75,14 @@ def test_without_bounds_a_page_ends_with_the_open_candle() -> None:
     assert open_times(ask("1h", limit=2)) == [at("2026-03-04T04:00"), at("2026-03-04T05:00")]
 
 
+def test_where_trades_are_late_a_candle_is_final_only_so_long_after_its_close() -> None:
+    question = Question(INTERVALS["1m"], at("2026-03-04T05:04"), at("2026-03-04T05:05"), 2)
+    final, late = page(MARKET, question, NOW), page(MARKET, question, NOW, late=MINUTE)
+    assert (late.values[:, 0] == final.values[:, 0]).all()
+    assert late.values[VOLUME, 1] == final.values[VOLUME, 1] * 90 // 120
+    assert late.values[OPEN, 1] == final.values[OPEN, 1]
+
+
 def test_a_start_before_the_listing_begins_with_the_listing() -> None:
     assert open_times(ask("1d", start=0, limit=1)) == [LISTED]
 

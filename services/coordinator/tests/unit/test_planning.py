@@ -17,6 +17,7 @@ from coordinator.domain.pieces import chunk_id, pieces
 from coordinator.domain.planning import Known, TaskPlan, plan_job
 from coordinator.domain.queues import PlannedQueue
 from coordinator.domain.routes import Route
+from coordinator.domain.submission import series_of
 
 EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 NOW = datetime(2024, 3, 1, 12, 0, 30, tzinfo=UTC)
@@ -117,14 +118,20 @@ def test_the_numbers_of_chunks_run_through_all_ranges():
     ]
 
 
-def test_what_a_venue_of_newest_candles_can_answer_shares_no_chunk_with_what_it_cannot():
+def test_what_a_venue_of_newest_candles_can_answer_is_asked_for_first():
     minute, closed = timedelta(minutes=1), NOW.replace(second=0)
     command = submission(exchange="kraken", start=closed - 2000 * minute, end=closed)
-    (only,) = plan_job(command, profile("kraken"), Known(), NOW)
-    cut = closed - 648 * minute
+    (series,) = series_of(command)
+    known = Known(covered={series: [TimeRange(closed - 1900 * minute, closed - 1800 * minute)]})
+    (only,) = plan_job(command, profile("kraken"), known, NOW)
     assert [(each.start, each.end) for each in fetching(only).ranges] == [
-        (cut, closed), (command.start, cut)
-    ]  # fmt: skip
+        (closed - 719 * minute, closed),
+        (closed - 2000 * minute, closed - 1900 * minute),
+        (closed - 1800 * minute, closed - 719 * minute),
+    ]
+    assert only.route_reason == (
+        "the venue answers its newest 720 candles alone: 1181 of those asked for are older"
+    )
 
 
 def test_a_range_without_a_slot_is_a_task_without_a_chunk():

@@ -1,7 +1,7 @@
 """What is done about one event of `fetch.requested`."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from candlelog.clock import Clock
@@ -12,7 +12,6 @@ from candlelog.events.markets import MarketsListedV1
 from candlelog.log.outcome import Done, Outcome, Reject, Skip
 from candlelog.log.publish import Publisher
 from candlelog.log.types import Received
-from candlelog.market.pages import Page
 from fetcher.control import Control
 from fetcher.domain import reports
 from fetcher.domain.failures import (
@@ -26,7 +25,7 @@ from fetcher.domain.failures import (
     VenueFailure,
 )
 from fetcher.releases import Releases, Turn
-from fetcher.venue import Venue
+from fetcher.venue import Fetched, Venue
 from fetcher.venues import Venues
 
 _SHORT_PAUSE: Final = 1.0
@@ -70,19 +69,21 @@ class Handlers:
     async def _fetch(self, chunk: FetchRequestedV1, turn: Turn) -> Outcome:
         try:
             venue = await self._venues.venue(chunk.exchange)
-            page, observed_at = await self._page(venue, chunk)
+            found = await self._page(venue, chunk)
         except Invalid as error:
             return await self._report(chunk, Permanent("unknown_exchange", str(error)))
         except Unwanted as reason:
             return Skip(str(reason))
         except VenueFailure as failure:
             return await self._report(chunk, failure)
-        await self._publisher.publish(reports.batch(chunk, page, observed_at))
+        await self._publisher.publish(
+            reports.batch(chunk, found.page, found.window, found.observed_at)
+        )
         turn.fetched = True
         weight = venue.profile.weights["klines"]
         now = self._clock.now()
         await self._publisher.publish(
-            reports.fetched(chunk, page, weight=weight, by=self._instance, now=now)
+            reports.fetched(chunk, found.page, weight=weight, by=self._instance, now=now)
         )
         return Done()
 
@@ -102,7 +103,7 @@ class Handlers:
         )
         return Done()
 
-    async def _page(self, venue: Venue, chunk: FetchRequestedV1) -> tuple[Page, datetime]:
+    async def _page(self, venue: Venue, chunk: FetchRequestedV1) -> Fetched:
         """Ask the venue, as soon as it is certain that the chunk is wanted."""
         received, since = self._clock.monotonic(), float("-inf")
         while True:

@@ -38,10 +38,12 @@ class MarketList:
 
 @dataclass(frozen=True, slots=True)
 class RawPage:
-    """A page as the venue wrote it, a list of rows in JSON, and where these hold what."""
+    """A page as the venue wrote it, a list of rows in JSON, and where these hold what; `window` is
+    what it answers for, the end of what was asked for at least."""
 
     text: bytes
     layout: Layout
+    window: TimeRange
 
 
 class Exchange(Protocol):

@@ -41,6 +41,15 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
+class Fetched:
+    """A page, what it answers for, and the exchange time as of which it holds."""
+
+    page: Page
+    window: TimeRange
+    observed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Listing:
     """The markets of a venue as of `listed_at`, our wall clock at the time of asking."""
 
@@ -78,8 +87,8 @@ class Venue:
         opened = self._outage.failures(self._clock.monotonic())
         return f"left alone, {opened} failures in a row" if opened else None
 
-    async def candles(self, chunk: FetchRequestedV1, wanted: Gate) -> tuple[Page, datetime]:
-        """The page of a chunk, and the exchange time as of which it holds.
+    async def candles(self, chunk: FetchRequestedV1, wanted: Gate) -> Fetched:
+        """The page of a chunk, or of as much of its end as the venue answers for.
 
         `wanted` is called right before the request is written, and raises when it must not be.
         """
@@ -91,13 +100,15 @@ class Venue:
         await self._prepare(chunk.symbol)
         check_closed(window, timeframe, self._exchange_time(self._clock.monotonic()))
 
-        async def asked(gate: Gate) -> Answer[tuple[Page, datetime]]:
+        async def asked(gate: Gate) -> Answer[Fetched]:
             answer = await self._exchange.candles(chunk.symbol, chunk.timeframe, window, gate)
             asked_at = self._exchange_time(answer.sent)
-            question = Question(window, timeframe, timeframe.floor(asked_at))
-            page = read(answer.said.text, answer.said.layout, question)
-            check_answered(page, window, most_rows=self.profile.page_size)
-            return Answer((page, asked_at), answer.sent, answer.received, answer.used)
+            said = answer.said
+            question = Question(said.window, timeframe, timeframe.floor(asked_at))
+            page = read(said.text, said.layout, question)
+            check_answered(page, said.window, most_rows=self.profile.page_size)
+            fetched = Fetched(page, said.window, asked_at)
+            return Answer(fetched, answer.sent, answer.received, answer.used)
 
         return (await self._ask("klines", asked, wanted)).said
 

@@ -61,6 +61,7 @@ class MemoryExchange:
     clock: SystemClock
     ahead: float = 0.0
     page: Callable[[TimeRange], list[list[object]]] = lambda window: rows(window.start, 10)
+    reaches: Callable[[TimeRange], TimeRange] = lambda window: window
     failure: VenueFailure | None = None
     asked: int = 0
     before_writing: Callable[[], None] = lambda: None
@@ -84,7 +85,8 @@ class MemoryExchange:
     async def candles(
         self, symbol: str, timeframe: str, window: TimeRange, gate: Gate
     ) -> Answer[RawPage]:
-        answer = self._answer(RawPage(orjson.dumps(self.page(window)), LAYOUT), gate)
+        page = RawPage(orjson.dumps(self.page(window)), LAYOUT, self.reaches(window))
+        answer = self._answer(page, gate)
         if self.failure is not None:
             raise self.failure
         return answer
@@ -169,6 +171,18 @@ async def test_a_chunk_becomes_a_batch_and_the_word_that_it_was_fetched(desk: De
     assert batch.rows.num_rows == 10
     assert isinstance(fetched, ChunkFetchedV1)
     assert (fetched.candles, fetched.weight, fetched.fetched_by) == (10, 2.0, "fetcher-1")
+
+
+async def test_a_venue_that_answers_for_the_end_of_a_chunk_alone_covers_that(desk: Desk):
+    asked = chunk()
+    oldest = asked.start + timedelta(minutes=4)
+    desk.exchange.reaches = lambda window: TimeRange(oldest, window.end)
+    desk.exchange.page = lambda _: rows(oldest, 6)
+    assert await desk.fetch(asked) == Done()
+    [batch] = desk.written(CANDLES.name)
+    assert isinstance(batch, CandleBatchV1)
+    assert (batch.header.start, batch.header.end) == (oldest, asked.end)
+    assert (batch.header.slots, batch.header.quarantined) == (asked.slots - 4, ())
 
 
 async def test_a_batch_says_what_is_to_be_computed_of_it(desk: Desk):

@@ -329,3 +329,41 @@ def test_probes_of_a_spaced_budget_are_given_one_after_the_other():
         world.now += 0.1
     assert len(given) == 4
     assert all(later - earlier >= 0.99 for earlier, later in pairwise(given))
+
+
+def probed(world: World, terms: Terms, at: float) -> list[UUID]:
+    """Who gets a probe then."""
+    account = Account(terms, world.book.page(BUDGET), world.demand, world.allocator)
+    given = account.probes(Moment(at, 0.0, world.now))
+    for event in given:
+        world.book.apply(event, len(world.ledger))
+        world.ledger.append(event)
+    return [event.incarnation for event in given if isinstance(event, BudgetGrantedV1)]
+
+
+def test_a_probe_by_a_clock_that_is_ahead_holds_nobody_up():
+    world, terms = World(), replace(SPACED, budget=BUDGET)
+    world.wish(ME, 1)
+    assert probed(world, terms, world.now + 90) == [ME]
+    world.wish(YOU, 1)
+    assert probed(world, terms, world.now) == [YOU]
+
+
+def test_who_has_its_probe_keeps_none_from_others():
+    world, terms = World(), replace(SPACED, budget=BUDGET)
+    for who in (ME, YOU):
+        world.wish(who, 1)
+        assert probed(world, terms, world.now) == [who]
+        world.now += 1
+    world.wish(YOU, 1)
+    assert probed(world, terms, world.now) == [YOU]
+
+
+def test_probes_keep_to_the_ceiling_too():
+    world, terms = World(), replace(SPACED, budget=BUDGET, ceiling=SPACED.capacity / 10)
+    world.wish(ME, 1)
+    world.wish(YOU, 1)
+    spacing = 10 * terms.length / terms.capacity
+    assert probed(world, terms, world.now) == [ME]
+    assert probed(world, terms, world.now + 0.9 * spacing) == []
+    assert probed(world, terms, world.now + spacing) == [YOU]

@@ -16,6 +16,7 @@ from candlelog.stores.transactions import Transactions
 from candlelog.woken import WokenLoop
 from gap_auditor.handlers.audits import Audits
 from gap_auditor.handlers.repairs import Repairs
+from gap_auditor.handlers.rereads import Rereads
 from gap_auditor.handlers.resume import resume
 from gap_auditor.ports import Slots
 
@@ -24,9 +25,12 @@ _BATCH: Final = 200
 _PACE_SECONDS: Final = 1.0
 """Between two audits: the engine takes a twentieth of a second to plan one, whatever it is of."""
 
+_DUE_SECONDS: Final = 2.0
+"""How often to look for what is due to be read again."""
+
 
 class GapAuditor:
-    """Three loops: progress, commands, and the outbox."""
+    """Four loops: progress, commands, what is due to be read again, and the outbox."""
 
     def __init__(
         self, transactions: Transactions, slots: Slots, relay: Relay, *, tick_seconds: float
@@ -48,6 +52,14 @@ class GapAuditor:
             tick_seconds=self._tick_seconds,
             random=Random(),
         )
+        rereading = WokenLoop(
+            "rereads",
+            Rereads(transactions, clock).step,
+            asyncio.Event(),
+            service=runtime.service,
+            tick_seconds=_DUE_SECONDS,
+            random=Random(),
+        )
         log, group = runtime.log, runtime.group
         async with (
             log.consumer(runtime.topics(PROGRESS.name), group) as progress,
@@ -62,6 +74,7 @@ class GapAuditor:
             repairs = Repairs(transactions, clock)
             tasks.create_task(_loop(runtime, commands, repairs).run(runtime.stopping))
             tasks.create_task(relaying.run(runtime.stopping))
+            tasks.create_task(rereading.run(runtime.stopping))
             runtime.health.started()
 
 

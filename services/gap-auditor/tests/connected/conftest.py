@@ -35,6 +35,7 @@ from gap_auditor.adapters.memory import MemorySlots
 from gap_auditor.adapters.slots import ClickHouseSlots
 from gap_auditor.handlers.audits import Audits
 from gap_auditor.handlers.repairs import Repairs
+from gap_auditor.handlers.rereads import Rereads
 from gap_auditor.handlers.resume import resume
 from gap_auditor.ports import Slots
 
@@ -127,6 +128,7 @@ class Desk:
         self.transactions = Transactions(pool, self.publisher)
         self.audits = Audits(self.transactions, slots, clock)
         self.repairs = Repairs(self.transactions, clock)
+        self.rereads = Rereads(self.transactions, clock)
         self.relay = Relay(pool, self.publisher)
 
     async def resume(self) -> None:
@@ -147,6 +149,12 @@ class Desk:
                     self._read[one.record.partition] = one.record.offset + 1
         while await self.relay.step():
             pass
+
+    async def wait(self, **time: float) -> None:
+        """Time passes, and what is due is asked for."""
+        self.clock.advance(timedelta(**time).total_seconds())
+        await self.rereads.step()
+        await self.work()
 
     def read_again_from_the_start(self) -> None:
         self._read.clear()

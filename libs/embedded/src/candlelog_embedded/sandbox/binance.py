@@ -96,7 +96,7 @@ class Binance:
             _optional_number(query, "endTime"),
             self._dialect.rows(query),
         )
-        return kline_rows(page(source, question, now), interval)
+        return kline_rows(page(source, question, now, self._markets.late), interval)
 
     def _exchange_info(self, query: Query, now: int) -> bytes:
         entries = [self._entries[symbol] for symbol in self._asked_symbols(query)]

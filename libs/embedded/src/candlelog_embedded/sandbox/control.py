@@ -59,6 +59,12 @@ class LatencySwitch(_Switch):
     milliseconds: float = Field(ge=0.0)
 
 
+class LateSwitch(_Switch):
+    """For how long candles still change after their close."""
+
+    seconds: float = Field(ge=0.0)
+
+
 class ClockSwitch(_Switch):
     """How far the venue's clock is ahead of the machine's; negative is behind."""
 
@@ -95,6 +101,7 @@ class Control:
             "limits": self._limits,
             "kraken": self._kraken,
             "latency": self._latency,
+            "late": self._late,
             "clock": self._clock,
             "ban": self._ban,
             "faults": self._faults,
@@ -133,6 +140,9 @@ class Control:
         switch = LatencySwitch.model_validate_json(body)
         self._venue.latency_seconds = switch.milliseconds / 1000
 
+    def _late(self, body: bytes) -> None:
+        self._venue.markets.late = int(LateSwitch.model_validate_json(body).seconds * 1000)
+
     def _clock(self, body: bytes) -> None:
         self._venue.clock.offset_seconds = ClockSwitch.model_validate_json(body).offset_seconds
 
@@ -167,6 +177,7 @@ class Control:
             "kraken": asdict(venue.kraken.counter_rules),
             "banned_until": venue.limiter.banned_until,
             "latency_milliseconds": venue.latency_seconds * 1000,
+            "late_milliseconds": venue.markets.late,
             "clock_offset_seconds": venue.clock.offset_seconds,
             "now": venue.clock.milliseconds(),
             "faults": [rule.model_dump(exclude_none=True) for rule in venue.faults.rules],

@@ -27,6 +27,7 @@ class Flags:
     generated: int
     rules: Rules
     latency_seconds: float
+    late_seconds: float
     clock_offset_seconds: float
     faults: tuple[FaultRule, ...]
     holes: tuple[Hole, ...]
@@ -38,6 +39,7 @@ class Flags:
         venue.futures.rules = Rules(OF_FUTURES)
         venue.kraken.counter_rules = CounterRules()
         venue.latency_seconds = self.latency_seconds
+        venue.markets.late = int(self.late_seconds * 1000)
         venue.clock.offset_seconds = self.clock_offset_seconds
         venue.faults.random.seed(self.seed)
         venue.faults.replace(self.faults)
@@ -57,6 +59,7 @@ def parse(arguments: Sequence[str]) -> Flags:
         generated=given.generated,
         rules=Rules(capacity, given.ban_after, given.ban_seconds),
         latency_seconds=given.latency_ms / 1000,
+        late_seconds=given.late_seconds,
         clock_offset_seconds=given.clock_offset,
         faults=tuple(given.fault),
         holes=tuple(given.hole),
@@ -78,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--ban-after", type=int, default=10, metavar="N", help="429s in one minute before a 418")
     add("--ban-seconds", type=float, default=120.0)
     add("--latency-ms", type=float, default=0.0)
+    add("--late-seconds", type=float, default=0.0, help="candles change so long after their close")
     add("--clock-offset", type=float, default=0.0, metavar="SECONDS")
     add(
         "--fault",

@@ -1,4 +1,4 @@
-"""Minutes folded into coarser candles, and the one that is still open."""
+"""Minutes folded into coarser candles, and those that still change."""
 
 from typing import Final
 
@@ -30,18 +30,19 @@ def folded(minutes: Columns, interval: Interval) -> Columns:
     return Columns(opens[first], values, minutes.decimals)
 
 
-def with_open_minute(minutes: Columns, now: int) -> Columns:
-    """These minutes as they stand at `now`: the last one, if still open, is on its way.
+def as_they_stand(minutes: Columns, now: int, late: int) -> Columns:
+    """These minutes at `now`: one is on its way until `late` milliseconds after its close.
 
-    Price and volume have gone as much of their way as time has, so an open candle never equals
-    the closed one it becomes unless nothing trades in it.
+    Price and volume have gone as much of their way as time has, so a candle on its way never equals
+    the final one it becomes unless nothing trades in it.
     """
-    if not len(minutes) or minutes.open_time[-1] + MINUTE <= now:
+    first = int(np.searchsorted(minutes.open_time, now - MINUTE - late, side="right"))
+    if first == len(minutes):
         return minutes
-    elapsed = max(0, now - int(minutes.open_time[-1]))
+    elapsed = np.maximum(0, now - minutes.open_time[first:])
     values = minutes.values.copy()
-    row = values[:, -1]
-    way = (row[: CLOSE + 1] - row[OPEN]) * elapsed // MINUTE + row[OPEN]
-    row[HIGH], row[LOW], row[CLOSE] = way[HIGH], way[LOW], way[CLOSE]
-    row[VOLUME:] = row[VOLUME:] * elapsed // MINUTE
+    rows = values[:, first:]
+    prices = rows[: CLOSE + 1]
+    prices[HIGH:] = (prices[HIGH:] - prices[OPEN]) * elapsed // (MINUTE + late) + prices[OPEN]
+    rows[VOLUME:] = rows[VOLUME:] * elapsed // (MINUTE + late)
     return Columns(minutes.open_time, values, minutes.decimals)

@@ -87,7 +87,7 @@ class Kraken:
         since = query.get("since", "0")
         if interval is None or not since.isdecimal() or len(since) > 15:
             raise Invalid("EGeneral:Invalid arguments")
-        found = _newest(source, interval, now)
+        found = _newest(source, interval, now, self._markets.late)
         found = found.pick(found.open_time > int(since) * 1000)
         last = interval.advance(interval.floor(now), -1) // 1000
         return {_pair(self._markets.listings[symbol]): _rows(found), "last": last}
@@ -102,11 +102,11 @@ def _time(_query: Query, now: int) -> dict[str, Any]:
     return {"unixtime": now // 1000, "rfc1123": formatdate(now // 1000, usegmt=True)}
 
 
-def _newest(source: Source, interval: Interval, now: int) -> Columns:
+def _newest(source: Source, interval: Interval, now: int, late: int) -> Columns:
     """The newest candles in which something was traded."""
     count = NEWEST
     while True:
-        found = page(source, Question(interval, None, None, count), now)
+        found = page(source, Question(interval, None, None, count), now, late)
         traded = found.pick(found.values[TRADES] > 0)
         if len(traded) >= NEWEST or len(found) < count:
             return traded.pick(slice(-NEWEST, None))

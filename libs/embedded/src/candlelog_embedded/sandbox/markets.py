@@ -30,11 +30,13 @@ class Listing:
 
 
 class Markets:
-    """The listed symbols by name. Holes are ranges of milliseconds without rows."""
+    """The listed symbols by name. Holes are ranges of milliseconds without rows; `late` is for how
+    many a candle still changes after its close."""
 
     def __init__(self, listings: Iterable[Listing]) -> None:
         self.listings = {listing.symbol: listing for listing in listings}
         self._holes: dict[str, Holes] = {}
+        self.late = 0
 
     def source(self, symbol: str) -> Source | None:
         """The minutes of a symbol, its holes left out; None for a symbol that is not listed."""

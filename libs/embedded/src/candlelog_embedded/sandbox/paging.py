@@ -22,9 +22,9 @@ class Question:
     limit: int
 
 
-def page(source: Source, question: Question, now: int) -> Columns:
-    """The answer at the moment `now`, the open candle included."""
-    seen = AsOf(source, now)
+def page(source: Source, question: Question, now: int, late: int = 0) -> Columns:
+    """The answer at the moment `now`, the open candle included; see `AsOf` for `late`."""
+    seen = AsOf(source, now, late)
     last = now if question.end is None else min(question.end, now)
     if question.start is None:
         return _backward(seen, question.interval, last, question.limit)

@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from candlelog_embedded.sandbox.columns import Columns
-from candlelog_embedded.sandbox.folding import with_open_minute
+from candlelog_embedded.sandbox.folding import as_they_stand
 from candlelog_embedded.sandbox.intervals import MINUTE
 
 
@@ -67,11 +67,13 @@ class WithHoles:
 
 
 class AsOf:
-    """A source as it stands at a moment: nothing later, and the open minute on its way."""
+    """A source as it stands at a moment: nothing later, and minutes on their way until `late`
+    milliseconds after their close."""
 
-    def __init__(self, source: Source, now: int) -> None:
+    def __init__(self, source: Source, now: int, late: int) -> None:
         self._source = source
         self._now = now
+        self._late = late
 
     def following(self, time: int) -> int | None:
         """The first minute that opens at or after `time`, None where there is none."""
@@ -85,4 +87,4 @@ class AsOf:
     def minutes(self, start: int, end: int) -> Columns:
         """The minutes that open in `[start, end)`."""
         stop = min(end, self._now // MINUTE * MINUTE + MINUTE)
-        return with_open_minute(self._source.minutes(start, stop), self._now)
+        return as_they_stand(self._source.minutes(start, stop), self._now, self._late)

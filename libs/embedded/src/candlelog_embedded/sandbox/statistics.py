@@ -36,8 +36,8 @@ class Statistics:
 
     def count(self, arrival: Arrival, *, listed: bool) -> None:
         """Count one arrival; symbols that are not listed share one counter."""
-        path, symbol, *_ = arrival.asked
-        self.paths[path] += 1
+        symbol = arrival.asked.symbol
+        self.paths[arrival.asked.path] += 1
         if symbol is not None:
             self.symbols[symbol if listed else "unknown"] += 1
         self.arrivals.append(arrival)

@@ -27,8 +27,6 @@ from coordinator.domain.planning import Rebuild, TaskPlan
 from coordinator.domain.routes import Route
 from coordinator.domain.switching import Reopened, Standing
 
-_ROUTE_REASON = "the venue answers the whole range itself"
-
 States = Mapping[BuildStateName, Sequence[FeatureBuildRef]]
 ControlState = Literal["running", "paused", "cancelled"]
 _CONTROLS: dict[Status, ControlState] = {
@@ -135,7 +133,7 @@ def _answer(plan_id: UUID, plan: TaskPlan) -> PlanTaskAnsweredV1:
         symbol=plan.series.symbol,
         timeframe=plan.series.timeframe,
         route=Route.REST,
-        route_reason=_ROUTE_REASON,
+        route_reason=plan.route_reason,
         start=plan.start,
         end=plan.end,
         slots_expected=plan.slots_expected,
@@ -225,7 +223,7 @@ def _task_planned(job_id: UUID, plan: TaskPlan, now: datetime) -> Event:
         start=plan.start,
         end=plan.end,
         features=bool(plan.feature_sets),
-        route_reason=_ROUTE_REASON,
+        route_reason=plan.route_reason,
         chunks_total=plan.chunks_total,
         slots_expected=plan.slots_expected,
         slots_covered=plan.slots_covered,

@@ -7,6 +7,7 @@ asks follows from its range and the slots of a chunk (`coordinator.domain.pieces
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 from uuid import UUID, uuid5
 
 from candlelog.events.feature_sets import FeatureBuildRef, FeatureSetRef
@@ -24,6 +25,8 @@ Covered = Mapping[Series, Sequence[TimeRange]]
 
 Marks = Mapping[Series, Mapping[FeatureSetRef, bool]]
 """The feature sets that each series has, and whether all that is stored of it has them."""
+
+_WHOLE: Final = "the venue answers the whole range itself"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,7 @@ class TaskPlan:
     slots_covered: int
     feature_sets: tuple[FeatureSetRef, ...]
     rebuild: Rebuild | None = None
+    route_reason: str = _WHOLE
 
     @property
     def chunks_total(self) -> int:
@@ -90,8 +94,8 @@ def plan_job(
             Series(command.exchange, symbol, frame.name),
             known,
             window=window,
-            cut=_reach(frame, profile, now),
-            page_size=profile.page_size,
+            oldest=oldest_within_reach(frame, profile, now),
+            profile=profile,
         )
         for symbol in dict.fromkeys(command.symbols)
         for frame, window in zip(frames, windows, strict=True)
@@ -131,24 +135,38 @@ def _asked(start: datetime, end: datetime, covered: Sequence[TimeRange]) -> list
     return subtract(window, covered) if covered else [window]
 
 
-def _reach(frame: Timeframe, profile: ExchangeProfile, now: datetime) -> datetime | None:
-    """Where to cut the range of a venue that answers its newest candles alone.
-
-    A page that begins before the oldest of them is not answered at all, so that what is within
-    reach has pages of its own; a tenth less than the reach, since they wait for their turn.
-    """
+def oldest_within_reach(
+    frame: Timeframe, profile: ExchangeProfile, now: datetime
+) -> datetime | None:
+    """The oldest slot within reach of a venue that answers its newest candles alone, of which the
+    open one is one."""
     if profile.reach is None:
         return None
-    return frame.advance(frame.floor(now), -(profile.reach * 9 // 10))
+    return frame.advance(frame.floor(now), 1 - profile.reach)
 
 
-def _apart(ranges: Iterable[TimeRange], cut: datetime | None) -> Iterable[TimeRange]:
-    for part in ranges:
-        if cut is not None and part.start < cut < part.end:
-            yield TimeRange(cut, part.end)  # first, before it is out of reach too
-            yield TimeRange(part.start, cut)
+def within_reach_first(ranges: Iterable[TimeRange], oldest: datetime | None) -> list[TimeRange]:
+    """The ranges, cut at the oldest slot within reach: what is within it before all else, since it
+    will soon not be."""
+    if oldest is None:
+        return list(ranges)
+    parts: list[TimeRange] = []
+    for each in ranges:
+        if each.start < oldest < each.end:
+            parts += [TimeRange(each.start, oldest), TimeRange(oldest, each.end)]
         else:
-            yield part
+            parts.append(each)
+    return sorted(parts, key=lambda part: part.start < oldest)
+
+
+def _route_reason(profile: ExchangeProfile, older: int) -> str:
+    """Why the venue is asked, where so many slots are beyond its reach."""
+    if not older:
+        return _WHOLE
+    return (
+        f"the venue answers its newest {profile.reach} candles alone: {older} of those asked for"
+        " are older"
+    )
 
 
 def _plan(
@@ -157,8 +175,8 @@ def _plan(
     known: Known,
     *,
     window: tuple[datetime, datetime],
-    cut: datetime | None,
-    page_size: int,
+    oldest: datetime | None,
+    profile: ExchangeProfile,
 ) -> TaskPlan:
     frame = Timeframe.parse(series.timeframe)
     marks = known.marks.get(series, {})
@@ -170,7 +188,10 @@ def _plan(
         stored=known.stored.get(series),
         pending=known.pending.get(series, ()),
     )
-    fetch = fetch_queue(frame, _apart(asked, cut), tuple(marks), page_size=page_size)
+    ranges = within_reach_first(asked, oldest)
+    fetch = fetch_queue(frame, ranges, tuple(marks), page_size=profile.page_size)
+    beyond = [part for part in ranges if oldest is not None and part.start < oldest]
+    older = sum(frame.count(part.start, part.end) for part in beyond)
     expected = frame.count(*window)
     return TaskPlan(
         task_id=task_id(command.job_id, series),
@@ -181,4 +202,5 @@ def _plan(
         slots_expected=expected,
         slots_covered=expected - sum(frame.count(part.start, part.end) for part in asked),
         feature_sets=tuple(marks),
+        route_reason=_route_reason(profile, older),
     )

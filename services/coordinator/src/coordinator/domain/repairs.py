@@ -9,7 +9,14 @@ from candlelog.market.profile import ExchangeProfile
 from candlelog.market.ranges import TimeRange, merge
 from candlelog.market.series import Series
 from candlelog.market.timeframe import Timeframe
-from coordinator.domain.planning import Marks, TaskPlan, fetch_queue, task_id
+from coordinator.domain.planning import (
+    Marks,
+    TaskPlan,
+    fetch_queue,
+    oldest_within_reach,
+    task_id,
+    within_reach_first,
+)
 
 
 def plan_repair(
@@ -33,7 +40,8 @@ def _plans(
             TimeRange(gap.start, min(gap.end, closed)) for gap in gaps if gap.start < closed
         )
         sets = tuple(marks.get(series, {}))
-        queue = fetch_queue(frame, asked, sets, page_size=profile.page_size)
+        ranges = within_reach_first(asked, oldest_within_reach(frame, profile, now))
+        queue = fetch_queue(frame, ranges, sets, page_size=profile.page_size)
         first = min(gap.start for gap in gaps)
         yield TaskPlan(
             task_id=task_id(command.job_id, series),

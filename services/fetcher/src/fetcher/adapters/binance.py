@@ -56,8 +56,8 @@ class Binance:
 
     def page(self, text: bytes, body: Any, wanted: Wanted) -> RawPage:
         """The text as it came."""
-        del body, wanted
-        return RawPage(text, _ROW)
+        del body
+        return RawPage(text, _ROW, wanted.window)
 
     def used(self, headers: Headers) -> float | None:
         """The weight used in this minute by everybody behind this address."""

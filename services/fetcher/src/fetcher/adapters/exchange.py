@@ -79,15 +79,14 @@ class CcxtExchange:
                 lambda: tuple(self._dialect.listed(self._foreign, body))
             )
             capacity = self._dialect.capacity(body, self._venue.budgets[0])
-        self._ids = {each.market.symbol: each.id for each in listed}
+        # One that is no longer listed may still be waited for: the venue will say so.
+        self._ids |= {each.market.symbol: each.id for each in listed}
         return self._with(answer, MarketList(tuple(each.market for each in listed), capacity))
 
     async def candles(
         self, symbol: str, timeframe: str, window: TimeRange, gate: Gate
     ) -> Answer[RawPage]:
         """The rows of `window`."""
-        if symbol not in self._ids:  # it was listed when the request began to wait
-            raise Permanent("unknown_symbol", f"{self._venue.name} lists no {symbol}")
         wanted = Wanted(
             self._ids[symbol],
             Timeframe.parse(timeframe),

@@ -8,6 +8,7 @@ import orjson
 from candlelog.events.markets import Market
 from candlelog.market.pages import Layout
 from candlelog.market.profile import BudgetProfile
+from candlelog.market.ranges import TimeRange
 from candlelog.market.timeframe import from_milliseconds
 from fetcher.adapters.dialect import Clock, Endpoint, Headers, Listed, Question, Wanted
 from fetcher.domain.answers import DEFAULT_PAUSE, excerpt
@@ -53,21 +54,23 @@ class Kraken:
         }
 
     def page(self, text: bytes, body: Any, wanted: Wanted) -> RawPage:
-        """The rows of the window. Raises `Permanent` where it begins before the oldest row of a
-        full answer: of what lies there nothing was said."""
+        """The rows of the window, from the oldest row of a full answer on: of what lies before it
+        nothing was said. Raises `Permanent` where that is all of it."""
         del text
         [rows] = (rows for name, rows in _result(body).items() if name != "last")
         window = wanted.window
         if len(rows) >= wanted.page_size:
             oldest = from_milliseconds(rows[0][0] * 1000)
-            if oldest > window.start:
+            if oldest >= window.end:
                 raise Permanent(
                     "out_of_reach",
                     f"the venue answers its newest {wanted.page_size} candles alone, from "
                     f"{oldest.isoformat()} on; older ones are in its files",
                 )
+            window = TimeRange(max(window.start, oldest), window.end)
         first, end = (int(time.timestamp()) for time in (window.start, window.end))
-        return RawPage(orjson.dumps([row for row in rows if first <= row[0] < end]), _ROW)
+        rows = [row for row in rows if first <= row[0] < end]
+        return RawPage(orjson.dumps(rows), _ROW, window)
 
     def used(self, headers: Headers) -> float | None:
         """It does not say."""
@@ -76,13 +79,13 @@ class Kraken:
 
 def _result(body: Any) -> dict[str, Any]:
     """What was asked for. Raises what the words of an error mean, as far as ccxt did not know."""
-    if errors := body["error"]:
+    if errors := [error.replace(": ", ":") for error in body["error"]]:
         said = excerpt("; ".join(errors))
-        if said.startswith("EService: Throttled"):
+        if any(error.startswith("EService:Throttled") for error in errors):
             raise RateLimited(said, DEFAULT_PAUSE)
-        if said.startswith("EQuery:"):
+        if any(error.startswith("EQuery:") for error in errors):
             raise Permanent("unknown_symbol", said)
-        if said.startswith("EGeneral:Invalid arguments"):
+        if any(error.startswith("EGeneral:Invalid arguments") for error in errors):
             raise Permanent("bad_request", said)
         raise Transient("venue_error", said)
     return body["result"]

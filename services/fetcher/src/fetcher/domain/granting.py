@@ -89,12 +89,17 @@ class Account:
         backoff = self.demand.backoff(self.terms.budget)
         if max(self.page.backoff_until, backoff.until if backoff else 0.0) > now.exchange:
             return []
-        wishes = self.demand.wishes(self.terms.budget, now.steady)
-        if self.terms.spaced and wishes:  # one after the other, like slots
-            if now.exchange < self.page.latest_probe + self.terms.length / self.terms.capacity:
+        wanting = [
+            incarnation
+            for incarnation, wish in self.demand.wishes(self.terms.budget, now.steady).items()
+            if self.page.granted_since(incarnation, wish.ledger_position) == 0
+        ]
+        if self.terms.spaced and wanting:  # one after the other, like slots
+            limits = self.terms.limits(self.demand.capacity(self.terms.budget), 1)
+            # The latest may be of an allocator whose clock is ahead of ours.
+            if abs(now.exchange - self.page.latest_probe) < limits.length / limits.capacity:
                 return []
-            first = min(wishes, key=self.page.last_granted)
-            wishes = {first: wishes[first]}
+            wanting = [min(wanting, key=self.page.last_granted)]
         return [
             self._grant(
                 window_id=PROBE_WINDOW,
@@ -104,8 +109,7 @@ class Account:
                 not_before=now.exchange,
                 expires_at=now.exchange + TIME_PROBE_SECONDS,
             )
-            for sequence, (incarnation, wish) in enumerate(wishes.items(), start=1)
-            if self.page.granted_since(incarnation, wish.ledger_position) == 0
+            for sequence, incarnation in enumerate(wanting, start=1)
         ]
 
     def _declaration(self, backoff: Backoff) -> BackoffDeclaredV1:

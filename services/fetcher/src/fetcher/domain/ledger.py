@@ -56,7 +56,7 @@ class Page:
             self.grants.setdefault(event.incarnation, []).append((offset, event.weight))
         if event.window_id == PROBE_WINDOW:
             self.probes += event.weight
-            self.latest_probe = max(self.latest_probe, seconds(event.not_before))
+            self.latest_probe = seconds(event.not_before)
         else:
             self.latest_expiry = max(self.latest_expiry, seconds(event.expires_at))
 

@@ -6,11 +6,16 @@ from candlelog.events.candles import CandleBatchHeaderV1, CandleBatchV1
 from candlelog.events.fetch import FetchRequestedV1
 from candlelog.events.progress import ChunkDeferredV1, ChunkFailedV1, ChunkFetchedV1
 from candlelog.market.pages import Page
+from candlelog.market.ranges import TimeRange
+from candlelog.market.timeframe import Timeframe
 from fetcher.domain.failures import Permanent, Transient
 
 
-def batch(chunk: FetchRequestedV1, page: Page, observed_at: datetime) -> CandleBatchV1:
-    """The candles of a chunk, and that the venue answered for the whole of it."""
+def batch(
+    chunk: FetchRequestedV1, page: Page, window: TimeRange, observed_at: datetime
+) -> CandleBatchV1:
+    """The candles of a chunk, and that the venue answered for `window`: for the whole of it, or
+    for its end."""
     return CandleBatchV1(
         header=CandleBatchHeaderV1(
             job_id=chunk.job_id,
@@ -21,9 +26,9 @@ def batch(chunk: FetchRequestedV1, page: Page, observed_at: datetime) -> CandleB
             exchange=chunk.exchange,
             symbol=chunk.symbol,
             timeframe=chunk.timeframe,
-            start=chunk.start,
-            end=chunk.end,
-            slots=chunk.slots,
+            start=window.start,
+            end=window.end,
+            slots=Timeframe.parse(chunk.timeframe).count(window.start, window.end),
             answer="candles" if page.rows.num_rows else "empty",
             observed_at=observed_at,
             quarantined=page.quarantined,

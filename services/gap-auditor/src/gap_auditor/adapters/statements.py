@@ -99,3 +99,32 @@ SET version = kept.version + 1, end_time = excluded.end_time, state = excluded.s
     job_id = excluded.job_id, detected_at = excluded.detected_at, changed_at = excluded.changed_at
 RETURNING gap_id, version
 """
+
+# what is to be read again
+
+_REREAD: Final = "exchange, symbol, timeframe, start_time, end_time, due_at, tries, job_id"
+
+LOCK_REREADS: Final = f"""
+SELECT {_REREAD} FROM rereads
+WHERE exchange = $1 AND symbol = ANY($2::text[]) AND timeframe = $3
+ORDER BY exchange, symbol, timeframe FOR UPDATE
+"""
+
+REREADS_DUE: Final = f"""
+SELECT {_REREAD} FROM rereads WHERE due_at <= $1
+ORDER BY due_at, exchange, timeframe, symbol LIMIT $2 FOR UPDATE SKIP LOCKED
+"""
+
+WRITE_REREADS: Final = """
+INSERT INTO rereads
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[],
+                     $6::timestamptz[], $7::smallint[], $8::uuid[])
+ON CONFLICT (exchange, symbol, timeframe) DO UPDATE
+SET start_time = excluded.start_time, end_time = excluded.end_time, due_at = excluded.due_at,
+    tries = excluded.tries, job_id = excluded.job_id
+"""
+
+DROP_REREADS: Final = """
+DELETE FROM rereads
+WHERE (exchange, symbol, timeframe) IN (SELECT * FROM unnest($1::text[], $2::text[], $3::text[]))
+"""

@@ -1,20 +1,24 @@
 """Tasks that ended are audited: how complete they are, and what gaps they leave."""
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence, Set
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 from candlelog.clock import Clock
 from candlelog.log.outcome import Done, Outcome, Skip
 from candlelog.log.types import Received
+from candlelog.market.profile import profile
 from candlelog.market.series import Series
+from candlelog.market.slots import SlotRun
 from candlelog.stores.transactions import Transaction, Transactions
-from gap_auditor.adapters import gap_rows, task_rows
+from gap_auditor.adapters import gap_rows, reread_rows, task_rows
 from gap_auditor.domain import announcing
 from gap_auditor.domain.gaps import Gap, given_up
 from gap_auditor.domain.questions import Question, questions
 from gap_auditor.domain.reconciling import Audit, reconcile
+from gap_auditor.domain.settling import after_audit, unsettled
 from gap_auditor.domain.tasks import Task, concerns_audits, read
 from gap_auditor.handlers.recording import record
 from gap_auditor.ports import Slots
@@ -82,6 +86,31 @@ class Audits:
             changed += reconcile(known[task.series], audit)
             transaction.say(announcing.task_audited(task, runs[task.series], at))
         await record(transaction, changed, known={gap.gap_id for gap in gaps}, at=at)
+        await self._read_again(transaction, question, runs, at)
+
+    async def _read_again(
+        self,
+        transaction: Transaction,
+        question: Question,
+        runs: Mapping[Series, Sequence[SlotRun]],
+        at: datetime,
+    ) -> None:
+        """Note what was read too early to be final."""
+        delay = timedelta(seconds=profile(question.exchange).settle_delay_seconds)
+        connection, names = transaction.connection, (question.exchange, question.symbols)
+        known = await reread_rows.of_series(connection, *names, question.timeframe)
+        new = {
+            task.series: after_audit(
+                known.get(task.series),
+                task,
+                unsettled(runs[task.series], delay=delay, at=at),
+                delay=delay,
+                at=at,
+            )
+            for task in question.tasks
+        }
+        await reread_rows.write(connection, [each for each in new.values() if each is not None])
+        await reread_rows.drop(connection, [each for each in known if new[each] is None])
 
     async def _give_up(self, transaction: Transaction, left: Collection[Gap]) -> None:
         """Repairs that ended before they had a task for these gaps."""
