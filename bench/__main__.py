@@ -8,6 +8,7 @@ from rich.console import Console
 
 from bench import big_job, codecs, end_to_end, features, latency, memory, profile, replay
 from bench.report import Report
+from bench.sections import add_sections, chosen
 from bench.system import System, running_system
 
 SECTIONS = ("end_to_end", "features", "codecs", "replay", "latency", "memory", "profile", "big_job")
@@ -46,14 +47,12 @@ async def _run(section: str, system: System, full_speed: float) -> list[Report]:
 def main() -> None:
     """Read the command line, then measure."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
+    add_sections(parser, SECTIONS)
     parser.add_argument(
         "--replicas", action="append", default=[], metavar="SERVICE=N", help="as in `candlelog up`"
     )
     options = parser.parse_args()
-    if unknown := set(options.sections) - set(SECTIONS):
-        parser.error(f"no section {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
-    asyncio.run(measure(options.sections or SECTIONS, options.replicas, Console()))
+    asyncio.run(measure(chosen(parser, options, SECTIONS), options.replicas, Console()))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from bench import end_to_end
 from bench.report import Figure, Report
+from bench.sections import add_sections, chosen
 from bench.system import System, running_system
 from candlelog_client import Candlelog
 from candlelog_client.jobs import JobRequest
@@ -114,12 +115,11 @@ async def _late(system: System, candlelog: Candlelog, action: str, *, killed: bo
     if killed:
         coordinator.kill()
     await asyncio.sleep(WATCHED_SECONDS)
-    stats = await system.sandbox("/_sandbox/stats?arrivals=50000")
+    arrivals = await system.arrivals()
     if action != "cancel":
         await candlelog.jobs.cancel(big.id)
     return sum(
-        arrival["path"] == KLINES and arrival["at"] > answered + GRACE_MS
-        for arrival in stats["arrivals"]
+        arrival["path"] == KLINES and arrival["at"] > answered + GRACE_MS for arrival in arrivals
     )
 
 
@@ -142,12 +142,10 @@ def main() -> None:
     """Read the command line, then measure."""
     parser = argparse.ArgumentParser(prog="python -m bench.control", description=__doc__)
     add = parser.add_argument
-    add("sections", nargs="*", metavar="SECTION", help=", ".join(_MEASURES))
+    add_sections(parser, _MEASURES)
     add("--fetchers", type=int, default=1, metavar="N")
     options = parser.parse_args()
-    if unknown := set(options.sections) - set(_MEASURES):
-        parser.error(f"no section {', '.join(sorted(unknown))}; there are {', '.join(_MEASURES)}")
-    asyncio.run(measure(options.sections or list(_MEASURES), options.fetchers, Console()))
+    asyncio.run(measure(chosen(parser, options, _MEASURES), options.fetchers, Console()))
 
 
 if __name__ == "__main__":

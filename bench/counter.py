@@ -31,23 +31,19 @@ async def measure(fetchers: int, minutes: int) -> Report:
                 exchange="kraken", symbols=SYMBOLS, timeframes=["1m"], features=False,
                 start=end - timedelta(minutes=PAGE), end=end, label="bench: counter",
             )  # fmt: skip
-        arrived: list[int] = []
-        while not arrived:
+        while not (arrivals := await system.arrivals()):
             await asyncio.sleep(0.5)
-            stats = await system.sandbox("/_sandbox/stats?arrivals=50000")
-            arrived = [each["at"] for each in stats["arrivals"]]
-        begin = arrived[0] + WARM_SECONDS * 1000
+        begin = arrivals[0]["at"] + WARM_SECONDS * 1000
         end_ms = begin + minutes * 60_000
         while (stats := await system.stats())["now"] < end_ms:
             await asyncio.sleep((end_ms + 500 - stats["now"]) / 1000)
-        stats = await system.sandbox("/_sandbox/stats?arrivals=50000")
-        arrived = [each["at"] for each in stats["arrivals"] if begin <= each["at"] < end_ms]
+        arrived = sum(begin <= each["at"] < end_ms for each in await system.arrivals())
         stored = sum([each.candles_stored async for each in candlelog.jobs.list()])
     allowed = minutes * 60
     figures: dict[str, Figure] = {
         "requests that the counter allows": allowed,
-        "requests": len(arrived),
-        "use (against 0.97)": len(arrived) / allowed,
+        "requests": arrived,
+        "use (against 0.97)": arrived / allowed,
         "throttled, from the beginning": stats["kraken"]["limited"],
         "candles stored": stored,
     }

@@ -21,6 +21,7 @@ from rich.console import Console
 from bench import end_to_end
 from bench.budget import CAPACITY, LATENCY_MS, SMALL_PAGE, Load, submit
 from bench.report import Figure, Report
+from bench.sections import add_sections, chosen
 from bench.system import System, running_system
 from candlelog_client import Candlelog
 from candlelog_embedded.process import free_ports
@@ -32,7 +33,6 @@ STOPPED_SECONDS = 15
 STEP_SECONDS = 2.0
 BAN_SECONDS = 60
 GRACE_MS = 250
-ALL_ARRIVALS = "/_sandbox/stats?arrivals=50000"
 
 
 class Fetchers:
@@ -126,7 +126,7 @@ async def refusals(system: System, candlelog: Candlelog, _minutes: int) -> Repor
     fetchers = Fetchers(system, candlelog, system.data_directory)
     begin = await _next_minute(system)
     await _reach(system, begin + 20_000)
-    await system.sandbox("/_sandbox/limits", capacity=1)
+    await system.sandbox("/_sandbox/limits", capacity=1, ban_after=1000)
     await _refused(system, 429)
     await system.sandbox("/_sandbox/limits", capacity=CAPACITY)
     limited_until = begin + MINUTE_MS
@@ -141,7 +141,7 @@ async def refusals(system: System, candlelog: Candlelog, _minutes: int) -> Repor
     banned_until = banned_at + BAN_SECONDS * 1000
     second = banned_until - banned_until % MINUTE_MS + 2 * MINUTE_MS
     await _reach(system, second + MINUTE_MS + 1000)
-    arrivals = (await system.sandbox(ALL_ARRIVALS))["arrivals"]
+    arrivals = await system.arrivals()
     figures: dict[str, Figure] = {
         "after the 429: late (against 0)": _late(arrivals, 429, limited_until),
         "use of the second minute after it (against 0.97)": after_429 / CAPACITY,
@@ -211,12 +211,10 @@ async def measure(sections: list[str], minutes: int, console: Console) -> None:
 def main() -> None:
     """Read the command line, then measure."""
     parser = argparse.ArgumentParser(prog="python -m bench.disturbed", description=__doc__)
-    parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(_MEASURES))
+    add_sections(parser, _MEASURES)
     parser.add_argument("--minutes", type=int, default=5, help="of the torture")
     options = parser.parse_args()
-    if unknown := set(options.sections) - set(_MEASURES):
-        parser.error(f"no section {', '.join(sorted(unknown))}; there are {', '.join(_MEASURES)}")
-    asyncio.run(measure(options.sections or list(_MEASURES), options.minutes, Console()))
+    asyncio.run(measure(chosen(parser, options, _MEASURES), options.minutes, Console()))
 
 
 if __name__ == "__main__":

@@ -50,6 +50,10 @@ class System:
         """What arrived at the sandbox, counted by it."""
         return await self.sandbox("/_sandbox/stats?arrivals=0")
 
+    async def arrivals(self) -> list[dict[str, Any]]:
+        """Every request that arrived at the sandbox so far, in order, as far as it keeps them."""
+        return (await self.sandbox("/_sandbox/stats?arrivals=50000"))["arrivals"]
+
     async def sandbox(self, path: str, **body: Any) -> dict[str, Any]:
         """Ask the sandbox something, or turn one of its switches."""
         async with httpx.AsyncClient(base_url=self.sandbox_url, trust_env=False) as client:

@@ -185,6 +185,15 @@ async def test_a_venue_that_answers_for_the_end_of_a_chunk_alone_covers_that(des
     assert (batch.header.slots, batch.header.quarantined) == (asked.slots - 4, ())
 
 
+async def test_a_venue_whose_clock_is_hours_behind_is_asked_again_in_a_minute(desk: Desk):
+    asked = chunk()
+    desk.exchange.ahead = (asked.end - desk.clock.now()).total_seconds() - 7200
+    await desk.fetch(asked)
+    [deferred] = desk.written(PROGRESS.name)
+    assert isinstance(deferred, ChunkDeferredV1)
+    assert deferred.until - deferred.deferred_at == timedelta(seconds=60)
+
+
 async def test_a_batch_says_what_is_to_be_computed_of_it(desk: Desk):
     await desk.fetch(chunk(feature_sets=(DEFAULT,)))
     [batch] = desk.written(CANDLES.name)
@@ -201,14 +210,12 @@ async def test_an_empty_page_is_reported_as_covered(desk: Desk):
 
 
 async def test_a_chunk_whose_last_candle_is_open_by_the_venues_clock_goes_back(desk: Desk):
-    now = desk.clock.now()
-    minute = now.replace(second=0, microsecond=0)
-    desk.exchange.ahead = -90.0
-    asked = chunk(start=minute - timedelta(minutes=2), end=minute, slots=2)
+    asked = chunk()
+    desk.exchange.ahead = (asked.end - desk.clock.now()).total_seconds() - 20
     assert await desk.fetch(asked) == Done()
     [deferred] = desk.written(PROGRESS.name)
     assert isinstance(deferred, ChunkDeferredV1)
-    assert deferred.until >= minute + timedelta(seconds=89)
+    assert timedelta(0) < deferred.until - deferred.deferred_at <= timedelta(seconds=20)
     assert desk.written(CANDLES.name) == []
 
 
