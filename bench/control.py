@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from typing import TypedDict
 
 from rich.console import Console
 
@@ -29,6 +30,16 @@ BEFORE_STOP_SECONDS = 10
 GRACE_MS = 1000
 WATCHED_SECONDS = 8
 PLANNED_DAYS = 28
+DISTURBED, DISTURBED_DAYS = 100, 20
+BEFORE_KILL_SECONDS = 3
+COMPARED = ["open_time", "open", "high", "low", "close", "volume", "quote_volume", "trades"]
+
+
+class Span(TypedDict):
+    """A range of time."""
+
+    start: datetime
+    end: datetime
 
 
 async def fairness(_: System, candlelog: Candlelog) -> Report:
@@ -82,6 +93,50 @@ async def plans(system: System, candlelog: Candlelog) -> Report:
     return Report("A plan against what then happened", figures)
 
 
+async def resumption(system: System, candlelog: Candlelog) -> Report:
+    """Rows of a job that is paused, resumed, cancelled and retried, with the coordinator killed in
+    each of these states, against those of one that nothing disturbs: futures of the same candles.
+    """
+    await system.sandbox("/_sandbox/limits", market="futures", capacity=None)
+    symbols = SYMBOLS[:DISTURBED]
+    span: Span = {"start": START, "end": START + timedelta(days=DISTURBED_DAYS)}
+    calm = await candlelog.jobs.submit(
+        exchange="binanceusdm", symbols=[f"{symbol}:USDT" for symbol in symbols],
+        timeframes=["1m"], features=False, **span,
+    )  # fmt: skip
+    assert (await _ended(candlelog, calm.id)).status == "completed"
+    job = await candlelog.jobs.submit(
+        exchange="binance", symbols=symbols, timeframes=["1m"], features=False, **span
+    )
+    steps = (candlelog.jobs.pause, candlelog.jobs.resume, candlelog.jobs.cancel)
+    await _kill_coordinator_soon(system)
+    for step in (*steps, candlelog.jobs.retry):
+        await step(job.id)
+        await _kill_coordinator_soon(system)
+    job = await _ended(candlelog, job.id)
+    different = 0
+    for symbol in symbols:
+        one, other = [
+            await candlelog.candles(exchange, f"{symbol}{contract}", "1m", **span).to_arrow()
+            for exchange, contract in (("binanceusdm", ":USDT"), ("binance", ""))
+        ]
+        different += not one.select(COMPARED).equals(other.select(COMPARED))
+    figures: dict[str, Figure] = {
+        "ended": job.status,
+        "series": len(symbols),
+        "candles": job.candles_stored,
+        "of so many": job.candles_expected,
+        "series that differ from undisturbed (against 0)": different,
+    }
+    return Report("A job stopped and continued, its coordinator killed in each state", figures)
+
+
+async def _kill_coordinator_soon(system: System) -> None:
+    await asyncio.sleep(BEFORE_KILL_SECONDS)
+    (await system.processes())["coordinator-0"].kill()
+    await asyncio.sleep(BEFORE_KILL_SECONDS)
+
+
 async def _small(candlelog: Candlelog, day: int) -> float:
     start = START + timedelta(days=day)
     began = time.monotonic()
@@ -123,7 +178,7 @@ async def _late(system: System, candlelog: Candlelog, action: str, *, killed: bo
     )
 
 
-_MEASURES = {"fairness": fairness, "stops": stops, "plans": plans}
+_MEASURES = {"fairness": fairness, "stops": stops, "plans": plans, "resumption": resumption}
 
 
 async def measure(sections: list[str], fetchers: int, console: Console) -> None:

@@ -73,6 +73,7 @@ async def running_system(
             up = await _command(
                 "up", "--data-dir", str(data), "--no-sandbox",
                 "--exchange-url", f"binance={sandbox_url}",
+                "--exchange-url", f"binanceusdm={sandbox_url}",
                 "--exchange-url", f"kraken={sandbox_url}", *up_flags,
             )  # fmt: skip
             try:

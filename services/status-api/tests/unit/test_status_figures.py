@@ -48,9 +48,15 @@ def test_progress_is_100_only_when_the_job_is_done(figures: dict[str, Any], perc
         ({"state": "completed_with_errors", "quarantined": 24}, "quarantined"),
         ({"state": "completed_with_errors", "quarantined": 24, "chunks_failed": 1}, "cut_short"),
         ({"state": "running", "quarantined": 24}, "cut_short"),
+        (
+            {"state": "completed_with_errors", "slots_expected": 9, "slots_explained": 8},
+            "out_of_reach",
+        ),
     ],
 )
-def test_a_job_that_ended_with_refused_rows_alone_names_them(figures: dict[str, Any], code: str):
+def test_a_job_that_ended_with_rows_refused_or_out_of_reach_alone_says_so(
+    figures: dict[str, Any], code: str
+):
     """The error of a chunk that went well in the end is no reason."""
     row = job(error_code="cut_short", error_message="", error_transient=True, **figures)
     fault = job_view(SUBMISSION, row, T0).error

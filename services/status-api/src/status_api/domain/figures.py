@@ -146,10 +146,16 @@ def _eta(row: Figures, seconds: float | None) -> float | None:
 def _fault(row: Figures) -> Fault | None:
     if row.state == "completed":
         return None
-    if row.state == "completed_with_errors" and row.quarantined and not row.chunks_failed:
-        refused = "1 row was" if row.quarantined == 1 else f"{row.quarantined:,} rows were"
-        message = f"{refused} refused: GET /quarantine tells why"
-        return Fault(code="quarantined", message=message, transient=False)
+    if row.state == "completed_with_errors" and not row.chunks_failed:
+        if row.quarantined:
+            refused = "1 row was" if row.quarantined == 1 else f"{row.quarantined:,} rows were"
+            message = f"{refused} refused: GET /quarantine tells why"
+            return Fault(code="quarantined", message=message, transient=False)
+        beyond = row.slots_expected - row.slots_covered - row.slots_explained
+        if row.chunks_done == row.chunks_total and beyond > 0:
+            # Every page was answered, one for its end alone.
+            message = f"{beyond:,} candles are older than those that the venue still answers"
+            return Fault(code="out_of_reach", message=message, transient=False)
     if row.error_code is not None:
         message, transient = row.error_message or "", bool(row.error_transient)
         return Fault(code=row.error_code, message=message, transient=transient)
