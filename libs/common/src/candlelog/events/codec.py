@@ -28,7 +28,8 @@ ARROW_HEADERS: Final = frozenset({CandleBatchHeaderV1, FeatureBatchHeaderV1})
 """Events that travel with rows, in the metadata of an Arrow stream."""
 
 _HEADER: Final = b"candlelog.header"
-_CANDLES: Final = pa.ipc.IpcWriteOptions(compression="zstd")
+_CANDLES: Final = pa.ipc.IpcWriteOptions()
+"""The log compresses them as a whole: as small as with zstd in here, in half the time."""
 _FEATURES: Final = pa.ipc.IpcWriteOptions(compression="lz4")
 """They look like noise to any compressor: zstd makes them an eighth smaller for thrice the time."""
 

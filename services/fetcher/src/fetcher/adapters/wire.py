@@ -5,7 +5,9 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Final
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import yarl
@@ -102,7 +104,9 @@ class Wire:
             _FLIGHT.reset(token)
 
     async def _get(self, url: str, flight: Flight) -> HttpAnswer:
-        async with self._session.get(yarl.URL(url, encoded=True), allow_redirects=False) as answer:
+        address = yarl.URL(url, encoded=True)
+        proxy = _proxy(address.scheme, address.host or "")
+        async with self._session.get(address, proxy=proxy, allow_redirects=False) as answer:
             body = await answer.read()
         assert flight.sent is not None
         return HttpAnswer(
@@ -112,6 +116,13 @@ class Wire:
             sent=flight.sent,
             received=self._clock.monotonic(),
         )
+
+
+@cache
+def _proxy(scheme: str, host: str) -> str | None:
+    """The proxy that the environment names for a host. aiohttp would look for it, and for a netrc
+    file, with every request."""
+    return None if proxy_bypass(host) else getproxies().get(scheme)
 
 
 @asynccontextmanager
@@ -125,7 +136,6 @@ async def open_wire(
         timeout=times,
         headers={"User-Agent": _USER_AGENT},
         cookie_jar=aiohttp.DummyCookieJar(),
-        trust_env=True,
     ) as session:
         yield Wire(session, clock, answer_seconds)
     await asyncio.sleep(0)  # lets the transports close
