@@ -50,7 +50,7 @@ class Fetchers:
             [limit] = await self._candlelog.limits()
             processes = await self._system.processes()
             for name in [name for name in processes if name.startswith("fetcher-")]:
-                log = DataDirectory(self._system.data_directory).log_of(name)
+                log = DataDirectory(self._system.data_directory).log_of(name.removesuffix("-0"))
                 if str(limit.allocator) in await asyncio.to_thread(log.read_text):
                     return processes[name]
             await asyncio.sleep(0.5)  # it is the extra one, or has just been killed
