@@ -1,4 +1,4 @@
--- What was read too early to be final: at most one range of a series, read again by a job at `due_at`.
+-- Ranges that were read too early to be final, and are read again by a job at `due_at`.
 CREATE TABLE rereads (
     exchange   text NOT NULL,
     symbol     text NOT NULL,
@@ -8,7 +8,7 @@ CREATE TABLE rereads (
     due_at     timestamptz NOT NULL,
     tries      smallint NOT NULL,   -- jobs that were asked to
     job_id     uuid,                -- the last of them
-    PRIMARY KEY (exchange, symbol, timeframe)
+    PRIMARY KEY (exchange, symbol, timeframe, start_time)
 );
 
 CREATE INDEX rereads_due ON rereads (due_at);

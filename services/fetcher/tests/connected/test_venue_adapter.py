@@ -220,6 +220,31 @@ async def test_a_pair_that_kraken_has_taken_away_fails_for_good(
     assert failure.value.code == "unknown_symbol"
 
 
+@pytest.fixture
+def proxy(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A proxy that does not answer, which the environment names for all but this machine."""
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    return "127.0.0.1:9"
+
+
+async def test_a_venue_is_asked_by_way_of_the_proxy(proxy: str):
+    async with open_exchange(
+        profile("binance"), origin="http://venue.example", clock=SystemClock(), connections=1
+    ) as opened:
+        with pytest.raises(Away, match=proxy):
+            await opened.time(leave)
+
+
+@pytest.mark.usefixtures("proxy")
+async def test_a_venue_that_needs_no_proxy_is_asked_without(sandbox: Any):
+    async with open_exchange(
+        profile("binance"), origin=sandbox.url, clock=SystemClock(), connections=1
+    ) as opened:
+        assert (await opened.time(leave)).said.server > 0
+
+
 async def test_a_venue_that_is_not_there_is_away():
     async with open_exchange(
         profile("binance"), origin="http://127.0.0.1:9", clock=SystemClock(), connections=1

@@ -58,10 +58,29 @@ async def test_what_is_final_then_is_not_asked_for_again(desk, slots, job, in_mi
 
 
 @pytest.mark.usefixtures("early")
-async def test_a_job_that_never_ends_is_followed_by_another(desk):
+async def test_a_job_that_is_never_heard_of_is_followed_by_another(desk):
     await desk.wait(minutes=1)
     await desk.wait(hours=1)
     assert len(told(desk)) == 2
+
+
+@pytest.mark.usefixtures("early")
+async def test_while_its_job_is_at_work_nobody_else_is_asked(desk, job):
+    await desk.wait(minutes=1)
+    (asked,) = desk.said(SubmitJobV1)
+    at_work = job(8, 10, BTC, ETH)
+    at_work.job_id = asked.job_id
+    await desk.hear(*at_work.planned(), at_work.ended("running", 1))
+    await desk.wait(hours=2)
+    assert len(told(desk)) == 1
+
+
+@pytest.mark.usefixtures("early")
+async def test_jobs_that_are_never_heard_of_are_eight_at_most(desk):
+    for _ in range(12):
+        await desk.wait(hours=1)
+    assert len(told(desk)) == 8
+    assert await desk.pool.fetchval("SELECT count(*) FROM rereads") == 0
 
 
 @pytest.mark.usefixtures("early")

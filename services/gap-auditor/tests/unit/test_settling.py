@@ -9,6 +9,7 @@ import pytest
 from candlelog.market.ranges import TimeRange
 from candlelog.market.series import Series
 from candlelog.market.slots import SlotRun, SlotState
+from candlelog.market.timeframe import Timeframe
 from gap_auditor.domain.settling import MOST_TRIES, Reread, after_audit, jobs, unsettled
 from gap_auditor.domain.tasks import Task
 
@@ -31,9 +32,11 @@ def minutes(start: int, end: int) -> TimeRange:
     return TimeRange(at(start), at(end))
 
 
-def runs(states: str) -> list[SlotRun]:
+def runs(states: str, minutes: int = 1) -> list[SlotRun]:
+    """One letter for each stretch of so many minutes."""
     return [
-        SlotRun(at(slot), at(slot + 1), 1, *STATES[letter]) for slot, letter in enumerate(states)
+        SlotRun(at(slot * minutes), at((slot + 1) * minutes), 1, *STATES[letter])
+        for slot, letter in enumerate(states)
     ]
 
 
@@ -41,60 +44,65 @@ def task(start: int, end: int, job: UUID = OTHER) -> Task:
     return Task(uuid4(), job, BTC, at(start), at(end))
 
 
-def audited(known: Reread | None, of: Task, early: TimeRange | None) -> Reread | None:
-    return after_audit(known, of, early, delay=DELAY, at=at(20))
+def audited(known: list[Reread], of: Task, *early: TimeRange) -> list[Reread]:
+    return after_audit(known, of, early=early, delay=DELAY, at=at(20))
 
 
 ASKED = Reread(BTC, minutes(8, 10), at(70), tries=2, job_id=JOB)
+MINUTE, QUARTER = Timeframe.parse("1m"), Timeframe.parse("15m")
 
 
 @pytest.mark.parametrize(
     ("states", "early"),
     [
-        ("..........", None),
-        ("........~~", minutes(8, 10)),
-        ("..~.....~.", minutes(2, 9)),
-        (".........?", minutes(9, 10)),
-        ("........~?", minutes(8, 10)),
-        (".?......~?", minutes(8, 9)),
-        (".........x", None),
+        ("..........", []),
+        ("........~~", [minutes(8, 10)]),
+        ("..~.....~.", [minutes(2, 3), minutes(8, 9)]),
+        (".........?", [minutes(9, 10)]),
+        ("........~?", [minutes(8, 10)]),
+        (".?......~?", [minutes(8, 10)]),
+        (".........x", []),
     ],
-    ids=["final", "provisional", "apart", "no row yet", "both", "not all was asked for", "refused"],
+    ids=["final", "provisional", "apart", "no row yet", "both", "an old one lacks", "refused"],
 )
-def test_what_was_read_too_early(states: str, early: TimeRange | None):
-    assert unsettled(runs(states), delay=DELAY, at=at(11)) == early
+def test_what_was_read_too_early(states: str, early: list[TimeRange]):
+    assert unsettled(runs(states), MINUTE, delay=DELAY, at=at(11)) == early
+
+
+def test_a_slot_counts_as_new_from_its_close_on():
+    assert unsettled(runs(".?", 15), QUARTER, delay=DELAY, at=at(31)) == [minutes(15, 30)]
 
 
 def test_a_slot_that_lacks_for_long_is_no_matter_of_settling():
-    assert unsettled(runs(".........?"), delay=DELAY, at=at(60)) is None
+    assert unsettled(runs(".........?"), MINUTE, delay=DELAY, at=at(60)) == []
 
 
 def test_what_was_read_too_early_is_due_after_the_settle_delay():
-    assert audited(None, task(0, 10), minutes(8, 10)) == Reread(BTC, minutes(8, 10), at(21))
+    assert audited([], task(0, 10), minutes(8, 10)) == [Reread(BTC, minutes(8, 10), at(21))]
 
 
 def test_what_a_later_job_found_final_is_not_read_again():
-    assert audited(ASKED, task(0, 10), None) is None
+    assert audited([ASKED], task(0, 10)) == []
 
 
-def test_what_an_audit_saw_a_part_of_stays_due():
-    assert audited(ASKED, task(0, 9), None) == ASKED
+def test_what_an_audit_saw_a_part_of_stays_as_it_was():
+    assert audited([ASKED], task(0, 9)) == [ASKED]
 
 
-def test_two_ranges_of_a_series_are_read_again_as_one_at_the_earlier_time():
-    both = replace(ASKED, window=minutes(8, 15), due_at=at(21))
-    assert audited(ASKED, task(12, 15), minutes(14, 15)) == both
+def test_ranges_of_a_series_are_kept_apart_each_with_its_own_tries():
+    new = Reread(BTC, minutes(14, 15), at(21))
+    assert audited([ASKED], task(12, 15), minutes(14, 15)) == [ASKED, new]
 
 
 def test_a_job_that_left_something_is_followed_by_another_later():
-    assert audited(ASKED, task(8, 10, JOB), minutes(9, 10)) == replace(
-        ASKED, window=minutes(9, 10), due_at=at(24)
-    )
+    assert audited([ASKED], task(8, 10, JOB), minutes(9, 10)) == [
+        replace(ASKED, window=minutes(9, 10), due_at=at(24))
+    ]
 
 
 def test_no_job_follows_the_last():
     last = replace(ASKED, tries=MOST_TRIES)
-    assert audited(last, task(8, 10, JOB), minutes(9, 10)) is None
+    assert audited([last], task(8, 10, JOB), minutes(9, 10)) == []
 
 
 def test_series_of_one_range_are_read_by_one_job():

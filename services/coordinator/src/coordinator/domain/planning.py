@@ -159,8 +159,15 @@ def within_reach_first(ranges: Iterable[TimeRange], oldest: datetime | None) -> 
     return sorted(parts, key=lambda part: part.start < oldest)
 
 
-def _route_reason(profile: ExchangeProfile, older: int) -> str:
-    """Why the venue is asked, where so many slots are beyond its reach."""
+def route_reason(
+    frame: Timeframe,
+    profile: ExchangeProfile,
+    ranges: Iterable[TimeRange],
+    oldest: datetime | None,
+) -> str:
+    """Why the venue is asked for ranges that were cut at the oldest slot within reach."""
+    beyond = [part for part in ranges if oldest is not None and part.start < oldest]
+    older = sum(frame.count(part.start, part.end) for part in beyond)
     if not older:
         return _WHOLE
     return (
@@ -190,8 +197,6 @@ def _plan(
     )
     ranges = within_reach_first(asked, oldest)
     fetch = fetch_queue(frame, ranges, tuple(marks), page_size=profile.page_size)
-    beyond = [part for part in ranges if oldest is not None and part.start < oldest]
-    older = sum(frame.count(part.start, part.end) for part in beyond)
     expected = frame.count(*window)
     return TaskPlan(
         task_id=task_id(command.job_id, series),
@@ -202,5 +207,5 @@ def _plan(
         slots_expected=expected,
         slots_covered=expected - sum(frame.count(part.start, part.end) for part in asked),
         feature_sets=tuple(marks),
-        route_reason=_route_reason(profile, older),
+        route_reason=route_reason(frame, profile, ranges, oldest),
     )

@@ -14,6 +14,7 @@ from coordinator.domain.planning import (
     TaskPlan,
     fetch_queue,
     oldest_within_reach,
+    route_reason,
     task_id,
     within_reach_first,
 )
@@ -40,7 +41,8 @@ def _plans(
             TimeRange(gap.start, min(gap.end, closed)) for gap in gaps if gap.start < closed
         )
         sets = tuple(marks.get(series, {}))
-        ranges = within_reach_first(asked, oldest_within_reach(frame, profile, now))
+        oldest = oldest_within_reach(frame, profile, now)
+        ranges = within_reach_first(asked, oldest)
         queue = fetch_queue(frame, ranges, sets, page_size=profile.page_size)
         first = min(gap.start for gap in gaps)
         yield TaskPlan(
@@ -52,6 +54,7 @@ def _plans(
             slots_expected=sum(frame.count(part.start, part.end) for part in asked),
             slots_covered=0,
             feature_sets=sets,
+            route_reason=route_reason(frame, profile, ranges, oldest),
         )
 
 

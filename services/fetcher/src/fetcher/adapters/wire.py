@@ -5,7 +5,6 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Final
 from urllib.request import getproxies, proxy_bypass
 
@@ -83,6 +82,8 @@ class Wire:
 
     def __init__(self, session: aiohttp.ClientSession, clock: Clock, answer_seconds: float) -> None:
         self._session = session
+        # Read once: aiohttp would look for them, and for a netrc file, with every request.
+        self._proxies: Final = getproxies()
         self._clock = clock
         self._answer_seconds: Final = answer_seconds
 
@@ -105,7 +106,9 @@ class Wire:
 
     async def _get(self, url: str, flight: Flight) -> HttpAnswer:
         address = yarl.URL(url, encoded=True)
-        proxy = _proxy(address.scheme, address.host or "")
+        proxy = self._proxies.get(address.scheme)
+        if proxy is not None and proxy_bypass(address.host or ""):
+            proxy = None
         async with self._session.get(address, proxy=proxy, allow_redirects=False) as answer:
             body = await answer.read()
         assert flight.sent is not None
@@ -116,13 +119,6 @@ class Wire:
             sent=flight.sent,
             received=self._clock.monotonic(),
         )
-
-
-@cache
-def _proxy(scheme: str, host: str) -> str | None:
-    """The proxy that the environment names for a host. aiohttp would look for it, and for a netrc
-    file, with every request."""
-    return None if proxy_bypass(host) else getproxies().get(scheme)
 
 
 @asynccontextmanager

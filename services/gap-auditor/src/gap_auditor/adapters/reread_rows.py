@@ -1,6 +1,7 @@
 """Rows of what is to be read again."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,11 +13,15 @@ from gap_auditor.domain.settling import Reread
 
 
 async def of_series(
-    connection: Connection, exchange: str, symbols: Sequence[str], timeframe: str
-) -> dict[Series, Reread]:
-    """What is to be read again of these series: kept from others until the transaction ends."""
+    connection: Connection, exchange: str, symbols: Sequence[str], *, timeframe: str
+) -> dict[Series, list[Reread]]:
+    """What is to be read again of these series, where there is something: kept from others until
+    the transaction ends."""
     rows = await connection.fetch(statements.LOCK_REREADS, exchange, symbols, timeframe)
-    return {reread.series: reread for reread in map(_reread, rows)}
+    found: defaultdict[Series, list[Reread]] = defaultdict(list)
+    for reread in map(_reread, rows):
+        found[reread.series].append(reread)
+    return dict(found)
 
 
 async def due(connection: Connection, at: datetime, limit: int) -> list[Reread]:
@@ -25,15 +30,13 @@ async def due(connection: Connection, at: datetime, limit: int) -> list[Reread]:
 
 
 async def write(connection: Connection, rereads: Iterable[Reread]) -> None:
-    """Write them, one of a series."""
-    ordered = sorted(rereads, key=lambda each: each.series)
-    if ordered:
+    """Write them; one with the series and the start of another takes its place."""
+    new = {(each.series, each.window.start): each for each in rereads}
+    if new:
+        ordered = [new[key] for key in sorted(new)]
         await connection.execute(
             statements.WRITE_REREADS,
-            [each.series.exchange for each in ordered],
-            [each.series.symbol for each in ordered],
-            [each.series.timeframe for each in ordered],
-            [each.window.start for each in ordered],
+            *_keys(ordered),
             [each.window.end for each in ordered],
             [each.due_at for each in ordered],
             [each.tries for each in ordered],
@@ -41,16 +44,17 @@ async def write(connection: Connection, rereads: Iterable[Reread]) -> None:
         )
 
 
-async def drop(connection: Connection, all_series: Iterable[Series]) -> None:
-    """Nothing of these series is to be read again."""
-    series = list(all_series)
-    if series:
-        await connection.execute(
-            statements.DROP_REREADS,
-            [each.exchange for each in series],
-            [each.symbol for each in series],
-            [each.timeframe for each in series],
-        )
+async def drop(connection: Connection, rereads: Sequence[Reread]) -> None:
+    """These are not to be read again."""
+    if rereads:
+        await connection.execute(statements.DROP_REREADS, *_keys(rereads))
+
+
+def _keys(rereads: Sequence[Reread]) -> Iterator[list[Any]]:
+    yield [each.series.exchange for each in rereads]
+    yield [each.series.symbol for each in rereads]
+    yield [each.series.timeframe for each in rereads]
+    yield [each.window.start for each in rereads]
 
 
 def _reread(row: Mapping[str, Any]) -> Reread:

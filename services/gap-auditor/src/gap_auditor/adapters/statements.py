@@ -107,11 +107,13 @@ _REREAD: Final = "exchange, symbol, timeframe, start_time, end_time, due_at, tri
 LOCK_REREADS: Final = f"""
 SELECT {_REREAD} FROM rereads
 WHERE exchange = $1 AND symbol = ANY($2::text[]) AND timeframe = $3
-ORDER BY exchange, symbol, timeframe FOR UPDATE
+ORDER BY exchange, symbol, timeframe, start_time FOR UPDATE
 """
 
 REREADS_DUE: Final = f"""
-SELECT {_REREAD} FROM rereads WHERE due_at <= $1
+SELECT {_REREAD} FROM rereads
+WHERE due_at <= $1
+      AND NOT EXISTS (SELECT FROM jobs WHERE jobs.job_id = rereads.job_id AND NOT jobs.ended)
 ORDER BY due_at, exchange, timeframe, symbol LIMIT $2 FOR UPDATE SKIP LOCKED
 """
 
@@ -119,12 +121,13 @@ WRITE_REREADS: Final = """
 INSERT INTO rereads
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[],
                      $6::timestamptz[], $7::smallint[], $8::uuid[])
-ON CONFLICT (exchange, symbol, timeframe) DO UPDATE
-SET start_time = excluded.start_time, end_time = excluded.end_time, due_at = excluded.due_at,
-    tries = excluded.tries, job_id = excluded.job_id
+ON CONFLICT (exchange, symbol, timeframe, start_time) DO UPDATE
+SET end_time = excluded.end_time, due_at = excluded.due_at, tries = excluded.tries,
+    job_id = excluded.job_id
 """
 
 DROP_REREADS: Final = """
 DELETE FROM rereads
-WHERE (exchange, symbol, timeframe) IN (SELECT * FROM unnest($1::text[], $2::text[], $3::text[]))
+WHERE (exchange, symbol, timeframe, start_time)
+      IN (SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[]))
 """

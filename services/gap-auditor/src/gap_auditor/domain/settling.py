@@ -2,20 +2,21 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
-from uuid import UUID, uuid4
+from uuid import NAMESPACE_OID, UUID, uuid5
 
 from candlelog.events.jobs import SubmitJobV1
-from candlelog.market.ranges import TimeRange
+from candlelog.market.ranges import TimeRange, merge
 from candlelog.market.series import Series
 from candlelog.market.slots import SlotRun, SlotState
+from candlelog.market.timeframe import Timeframe
 from gap_auditor.domain.tasks import Task
 
 MOST_TRIES: Final = 8
 LEASE: Final = timedelta(hours=1)
-"""How long a job has for a range before another one is asked: an audit of it ends the wait."""
+"""How long a job that was asked may be unheard of before another one is."""
 _LATE: Final = timedelta(minutes=5)
 """So long after the last answer an audit may come, and still knows what was asked too early."""
 _MOST_SYMBOLS: Final = 1000
@@ -35,44 +36,41 @@ class Reread:
     job_id: UUID | None = None
 
 
-def unsettled(runs: Sequence[SlotRun], *, delay: timedelta, at: datetime) -> TimeRange | None:
-    """From the first slot that was read too early to the last.
+def unsettled(
+    runs: Sequence[SlotRun], timeframe: Timeframe, *, delay: timedelta, at: datetime
+) -> list[TimeRange]:
+    """What was read too early: candles that are provisional, and the newest slots where they had no
+    row yet. Of these a run that begins earlier was not asked for, as after a cancel, or failed."""
 
-    These are candles that are provisional, and slots that had no row yet: unknown ones, where all
-    that is unknown has closed within the settle delay. An older one says that not everything was
-    asked for, as of a job that was cancelled: then the newest may not have been, either.
-    """
-    unknown = [run for run in runs if run.state is SlotState.UNKNOWN and not run.answered]
-    recent = all(run.start > at - delay - _LATE for run in unknown)
-    early = [run for run in runs if run.state is SlotState.PROVISIONAL]
-    early += unknown if recent else []
-    if not early:
-        return None
-    return TimeRange(min(run.start for run in early), max(run.end for run in early))
+    def early(run: SlotRun) -> bool:
+        closed_at = timeframe.advance(run.start, 1)
+        no_row_yet = run.state is SlotState.UNKNOWN and not run.answered
+        return run.state is SlotState.PROVISIONAL or (no_row_yet and closed_at > at - delay - _LATE)
+
+    return merge(TimeRange(run.start, run.end) for run in runs if early(run))
 
 
 def after_audit(
-    known: Reread | None, task: Task, early: TimeRange | None, *, delay: timedelta, at: datetime
-) -> Reread | None:
-    """What of its series is to be read again, now that the range of a task was audited.
+    known: Sequence[Reread],
+    task: Task,
+    *,
+    early: Iterable[TimeRange],
+    delay: timedelta,
+    at: datetime,
+) -> list[Reread]:
+    """What of its series is to be read again, now that the range of a task was audited; `known` is
+    what was before. What the audit did not see the whole of stays as it was.
 
     A job that was asked to and left something is followed by another, twice as long after as the
     one before; not for ever.
     """
-    if known is not None and not _covers(task, known.window):
-        # What it did not see stays as it was.
-        window, due_at = known.window, known.due_at
-        if early is not None:
-            window = TimeRange(min(window.start, early.start), max(window.end, early.end))
-            due_at = min(due_at, at + delay)
-        return replace(known, window=window, due_at=due_at)
-    if early is None:
-        return None
-    if known is None or known.job_id != task.job_id:
-        return Reread(task.series, early, at + delay)
-    if known.tries >= MOST_TRIES:
-        return None
-    return replace(known, window=early, due_at=at + delay * 2**known.tries)
+    kept = [each for each in known if not _covers(task, each.window)]
+    tries = max((each.tries for each in known if each.job_id == task.job_id), default=0)
+    if tries >= MOST_TRIES:
+        return kept
+    asked = task.job_id if tries else None
+    due_at = at + delay * 2**tries
+    return kept + [Reread(task.series, window, due_at, tries, asked) for window in early]
 
 
 def jobs(due: Iterable[Reread], at: datetime) -> Iterator[tuple[SubmitJobV1, list[Reread]]]:
@@ -87,11 +85,12 @@ def jobs(due: Iterable[Reread], at: datetime) -> Iterator[tuple[SubmitJobV1, lis
     for (exchange, timeframe, window), group in alike.items():
         for first in range(0, len(group), _MOST_SYMBOLS):
             part = group[first : first + _MOST_SYMBOLS]
+            symbols = tuple(each.series.symbol for each in part)
+            name = (exchange, symbols[0], timeframe, str(window.start), str(at))
             job = SubmitJobV1(
-                job_id=uuid4(), kind="refresh", exchange=exchange,
-                symbols=tuple(each.series.symbol for each in part), timeframes=(timeframe,),
-                start=window.start, end=window.end, label="settle delay",
-                submitted_by="gap-auditor", submitted_at=at,
+                job_id=uuid5(NAMESPACE_OID, "|".join(name)), kind="refresh", exchange=exchange,
+                symbols=symbols, timeframes=(timeframe,), start=window.start, end=window.end,
+                label="settle delay", submitted_by="gap-auditor", submitted_at=at,
             )  # fmt: skip
             yield job, part
 

@@ -12,6 +12,7 @@ from candlelog.log.types import Received
 from candlelog.market.profile import profile
 from candlelog.market.series import Series
 from candlelog.market.slots import SlotRun
+from candlelog.market.timeframe import Timeframe
 from candlelog.stores.transactions import Transaction, Transactions
 from gap_auditor.adapters import gap_rows, reread_rows, task_rows
 from gap_auditor.domain import announcing
@@ -97,20 +98,23 @@ class Audits:
     ) -> None:
         """Note what was read too early to be final."""
         delay = timedelta(seconds=profile(question.exchange).settle_delay_seconds)
+        timeframe = Timeframe.parse(question.timeframe)
         connection, names = transaction.connection, (question.exchange, question.symbols)
-        known = await reread_rows.of_series(connection, *names, question.timeframe)
-        new = {
-            task.series: after_audit(
-                known.get(task.series),
+        known = await reread_rows.of_series(connection, *names, timeframe=question.timeframe)
+        before = [reread for of_series in known.values() for reread in of_series]
+        after = [
+            reread
+            for task in question.tasks
+            for reread in after_audit(
+                known.get(task.series, ()),
                 task,
-                unsettled(runs[task.series], delay=delay, at=at),
+                early=unsettled(runs[task.series], timeframe, delay=delay, at=at),
                 delay=delay,
                 at=at,
             )
-            for task in question.tasks
-        }
-        await reread_rows.write(connection, [each for each in new.values() if each is not None])
-        await reread_rows.drop(connection, [each for each in known if new[each] is None])
+        ]
+        await reread_rows.drop(connection, [each for each in before if each not in after])
+        await reread_rows.write(connection, [each for each in after if each not in before])
 
     async def _give_up(self, transaction: Transaction, left: Collection[Gap]) -> None:
         """Repairs that ended before they had a task for these gaps."""

@@ -6,7 +6,7 @@ from typing import Final
 from candlelog.clock import Clock
 from candlelog.stores.transactions import Transactions
 from gap_auditor.adapters import reread_rows
-from gap_auditor.domain.settling import LEASE, jobs
+from gap_auditor.domain.settling import LEASE, MOST_TRIES, jobs
 
 _AT_ONCE: Final = 1000
 
@@ -23,13 +23,14 @@ class Rereads:
         at = self._clock.now()
         async with self._transactions.begin() as transaction:
             due = await reread_rows.due(transaction.connection, at, _AT_ONCE)
-            for job, part in jobs(due, at):
+            await reread_rows.drop(
+                transaction.connection, [each for each in due if each.tries >= MOST_TRIES]
+            )
+            for job, part in jobs((each for each in due if each.tries < MOST_TRIES), at):
                 transaction.say(job)
                 asked = [
-                    replace(
-                        each, due_at=at + LEASE, tries=each.tries + 1, job_id=job.job_id
-                    )
+                    replace(each, due_at=at + LEASE, tries=each.tries + 1, job_id=job.job_id)
                     for each in part
-                ]  # fmt: skip
+                ]
                 await reread_rows.write(transaction.connection, asked)
         return len(due) == _AT_ONCE
