@@ -89,6 +89,10 @@ def test_what_an_audit_saw_a_part_of_stays_as_it_was():
     assert audited([ASKED], task(0, 9)) == [ASKED]
 
 
+def test_of_two_ranges_with_one_start_the_longer_stays():
+    assert audited([ASKED], task(0, 9), minutes(8, 9)) == [ASKED]
+
+
 def test_ranges_of_a_series_are_kept_apart_each_with_its_own_tries():
     new = Reread(BTC, minutes(14, 15), at(21))
     assert audited([ASKED], task(12, 15), minutes(14, 15)) == [ASKED, new]

@@ -70,7 +70,10 @@ def after_audit(
         return kept
     asked = task.job_id if tries else None
     due_at = at + delay * 2**tries
-    return kept + [Reread(task.series, window, due_at, tries, asked) for window in early]
+    # One that is kept and begins with a new one ends later: it holds it.
+    starts = {each.window.start for each in kept}
+    new = [window for window in early if window.start not in starts]
+    return kept + [Reread(task.series, window, due_at, tries, asked) for window in new]
 
 
 def jobs(due: Iterable[Reread], at: datetime) -> Iterator[tuple[SubmitJobV1, list[Reread]]]:
