@@ -1,7 +1,7 @@
 """Rows of what is to be read again."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -29,11 +29,11 @@ async def due(connection: Connection, at: datetime, limit: int) -> list[Reread]:
     return [_reread(row) for row in await connection.fetch(statements.REREADS_DUE, at, limit)]
 
 
-async def write(connection: Connection, rereads: Iterable[Reread]) -> None:
-    """Write them; one with the series and the start of another takes its place."""
-    new = {(each.series, each.window.start): each for each in rereads}
-    if new:
-        ordered = [new[key] for key in sorted(new)]
+async def write(connection: Connection, rereads: Collection[Reread]) -> None:
+    """Write them, of which no two have series and start in common; one takes the place of the row
+    that has."""
+    if rereads:
+        ordered = sorted(rereads, key=lambda each: (each.series, each.window.start))
         await connection.execute(
             statements.WRITE_REREADS,
             *_keys(ordered),
@@ -44,13 +44,13 @@ async def write(connection: Connection, rereads: Iterable[Reread]) -> None:
         )
 
 
-async def drop(connection: Connection, rereads: Sequence[Reread]) -> None:
+async def drop(connection: Connection, rereads: Collection[Reread]) -> None:
     """These are not to be read again."""
     if rereads:
         await connection.execute(statements.DROP_REREADS, *_keys(rereads))
 
 
-def _keys(rereads: Sequence[Reread]) -> Iterator[list[Any]]:
+def _keys(rereads: Collection[Reread]) -> Iterator[list[Any]]:
     yield [each.series.exchange for each in rereads]
     yield [each.series.symbol for each in rereads]
     yield [each.series.timeframe for each in rereads]

@@ -101,8 +101,8 @@ class Audits:
         timeframe = Timeframe.parse(question.timeframe)
         connection, names = transaction.connection, (question.exchange, question.symbols)
         known = await reread_rows.of_series(connection, *names, timeframe=question.timeframe)
-        before = [reread for of_series in known.values() for reread in of_series]
-        after = [
+        before = {reread for of_series in known.values() for reread in of_series}
+        after = {
             reread
             for task in question.tasks
             for reread in after_audit(
@@ -112,9 +112,9 @@ class Audits:
                 delay=delay,
                 at=at,
             )
-        ]
-        await reread_rows.drop(connection, [each for each in before if each not in after])
-        await reread_rows.write(connection, [each for each in after if each not in before])
+        }
+        await reread_rows.drop(connection, before - after)
+        await reread_rows.write(connection, after - before)
 
     async def _give_up(self, transaction: Transaction, left: Collection[Gap]) -> None:
         """Repairs that ended before they had a task for these gaps."""
