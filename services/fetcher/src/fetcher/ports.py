@@ -20,12 +20,14 @@ Gate = Callable[[], None]
 @dataclass(frozen=True, slots=True)
 class Answer(Generic[Said_co]):
     """What a venue said. `sent` and `received` are our steady clock; `used` is the weight it
-    counted so far in its window, from everybody, where it tells."""
+    counted so far in its window, from everybody, and `date` the second it answered in, since the
+    epoch, where it tells."""
 
     said: Said_co
     sent: float
     received: float
     used: float | None
+    date: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

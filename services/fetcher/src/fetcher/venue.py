@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from random import Random
 from typing import Final, TypeVar
 
@@ -23,14 +24,14 @@ from fetcher.domain.failures import (
     RateLimited,
     Reset,
     Transient,
+    Undated,
     VenueFailure,
 )
-from fetcher.domain.ledger import PROBE_WINDOW
 from fetcher.domain.outages import FIRST_SECONDS, Admission, Outage
 from fetcher.domain.rows import Question, read
 from fetcher.domain.windows import moment
 from fetcher.limits.purse import Permit, Purse
-from fetcher.ports import Answer, Exchange, Gate
+from fetcher.ports import Answer, Exchange, Gate, RawPage
 
 _LISTING_AGE: Final = timedelta(minutes=10)
 """A symbol that is not on a list older than this is looked up on a fresh one."""
@@ -38,6 +39,7 @@ _RESETS: Final = 1
 """How often one request is written again to another connection."""
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,17 +102,16 @@ class Venue:
         await self._prepare(chunk.symbol)
         check_closed(window, timeframe, self._exchange_time(self._clock.monotonic()))
 
-        async def asked(gate: Gate) -> Answer[Fetched]:
-            answer = await self._exchange.candles(chunk.symbol, chunk.timeframe, window, gate)
+        def fetched(answer: Answer[RawPage]) -> Fetched:
             asked_at = self._exchange_time(answer.sent)
             said = answer.said
             question = Question(said.window, timeframe, timeframe.floor(asked_at))
             page = read(said.text, said.layout, question)
             check_answered(page, said.window, most_rows=self.profile.page_size)
-            fetched = Fetched(page, said.window, asked_at)
-            return Answer(fetched, answer.sent, answer.received, answer.used)
+            return Fetched(page, said.window, asked_at)
 
-        return (await self._ask("klines", asked, wanted)).said
+        request = partial(self._exchange.candles, chunk.symbol, chunk.timeframe, window)
+        return await self._ask("klines", request, fetched, wanted)
 
     async def markets(self, requested_at: datetime) -> Listing:
         """What the venue lists, read after `requested_at` (our wall clock)."""
@@ -122,7 +123,7 @@ class Venue:
         async with self._time_lock:
             if not self._purse.time.stale:
                 return
-            answer = await self._ask("time", self._exchange.time)
+            answer = await self._ask("time", self._exchange.time, _as_it_is)
             self._purse.learn_time(answer.said, answer.used)
 
     async def _prepare(self, symbol: str) -> None:
@@ -137,7 +138,12 @@ class Venue:
     async def _know_time(self) -> None:
         if not self._purse.time.known:
             await self.keep_time()
-        elif self._purse.time.stale and (self._refreshing is None or self._refreshing.done()):
+        elif self._purse.time.stale:
+            self._refresh_aside()
+
+    def _refresh_aside(self) -> None:
+        """Ask for the time while others go on."""
+        if self._refreshing is None or self._refreshing.done():
             if self._refreshing is not None:
                 self._refreshing.result()  # a bug ends the process, here as elsewhere
             self._refreshing = asyncio.create_task(self._refresh())
@@ -152,7 +158,7 @@ class Venue:
             if known is not None and known.listed_at >= newer_than:
                 return known
             asked_at = self._clock.now()
-            answer = await self._ask("exchange_info", self._exchange.markets)
+            answer = await self._ask("exchange_info", self._exchange.markets, _as_it_is)
             self._purse.state_capacity(answer.said.capacity)
             markets = answer.said.markets
             self._listing = Listing(
@@ -164,9 +170,10 @@ class Venue:
         self,
         call: Call,
         request: Callable[[Gate], Awaitable[Answer[T]]],
+        understood: Callable[[Answer[T]], U],
         wanted: Gate = lambda: None,
-    ) -> Answer[T]:
-        """Write one request for one permit, as soon as there is one.
+    ) -> U:
+        """Write one request for one permit, as soon as there is one; what is understood of it.
 
         A request to a connection the venue had closed is written once more, with a new permit.
         """
@@ -175,7 +182,7 @@ class Venue:
         if admission is None:
             raise Away("the venue does not answer", self._outage.wait(now))
         try:
-            return await self._permitted(call, request, wanted, admission)
+            return await self._permitted(call, request, understood, wanted, admission=admission)
         finally:
             self._outage.through(admission)
 
@@ -183,9 +190,11 @@ class Venue:
         self,
         call: Call,
         request: Callable[[Gate], Awaitable[Answer[T]]],
+        understood: Callable[[Answer[T]], U],
         wanted: Gate,
+        *,
         admission: Admission,
-    ) -> Answer[T]:
+    ) -> U:
         weight = self.profile.weights[call]
         resets = 0
         while True:
@@ -195,7 +204,7 @@ class Venue:
                     raise Away(
                         "the venue does not answer", self._outage.wait(self._clock.monotonic())
                     )
-                return await self._write(call, permit, request, wanted)
+                return await self._write(call, request, understood, wanted, permit=permit)
             except GrantLapsed:
                 continue
             except Reset:
@@ -208,10 +217,12 @@ class Venue:
     async def _write(
         self,
         call: Call,
-        permit: Permit,
         request: Callable[[Gate], Awaitable[Answer[T]]],
+        understood: Callable[[Answer[T]], U],
         wanted: Gate,
-    ) -> Answer[T]:
+        *,
+        permit: Permit,
+    ) -> U:
         def gate() -> None:
             wanted()
             permit.use()
@@ -219,6 +230,8 @@ class Venue:
         asked_at = self._clock.monotonic()
         try:
             answer = await request(gate)
+            self._heed(call, answer, permit)
+            found = understood(answer)
         except VenueFailure as failure:
             self._note(failure, asked_at)
             now = self._clock.monotonic()
@@ -226,14 +239,20 @@ class Venue:
                 raise Away(str(failure), self._outage.wait(now)) from failure
             raise
         self._outage.answered(self._clock.monotonic(), candles=call == "klines")
-        if permit.window_id != PROBE_WINDOW and answer.used is not None:
-            self._purse.observe(permit.window_id, answer.used)
-        return answer
+        return found
+
+    def _heed(self, call: Call, answer: Answer[object], permit: Permit) -> None:
+        """Take in what the headers tell; have the time asked for, where they tell it was set."""
+        self._purse.heed(answer, permit.window_id)
+        if call != "time" and not self._purse.time.known:
+            self._refresh_aside()  # whoever waits for weight waits for it, too
 
     def _note(self, failure: VenueFailure, asked_at: float) -> None:
         """Take in what a failure says of the venue and of its budget."""
         now = self._clock.monotonic()
         match failure:
+            case Undated():
+                self._outage.answered(now, candles=False)
             case RateLimited():
                 self._purse.back_off(failure.seconds, str(failure))
                 self._outage.answered(now, candles=False)
@@ -254,5 +273,9 @@ class Venue:
         """The earliest exchange time it can have been then."""
         earliest = self._purse.time.instant_at(steady).earliest
         if earliest is None:
-            raise Away("this machine's clock was set, and the venue's time is to be asked again")
+            raise Undated("a clock was set, and the venue's time is to be asked again")
         return moment(earliest)
+
+
+def _as_it_is(answer: Answer[T]) -> Answer[T]:
+    return answer

@@ -103,3 +103,21 @@ async def test_what_a_venue_says_is_quoted_in_brief(exchange: CcxtExchange):
         await exchange.time(leave)
     assert failure.value.code == "unknown_symbol"
     assert len(str(failure.value)) < 500
+
+
+@pytest.mark.parametrize(
+    ("date", "seconds"),
+    [
+        ("Thu, 01 Feb 2024 00:00:00 GMT", 1_706_745_600.0),
+        ("Thu, 01 Feb 2024 00:00:00 -0000", 1_706_745_600.0),
+        ("Thu, 99 Feb 2024 00:00:00 GMT", None),
+        ("Thu, 01 Feb 99999999999 00:00:00 GMT", None),
+        ("soon", None),
+        ("", None),
+    ],
+)
+async def test_a_date_that_is_none_is_not_believed(
+    exchange: CcxtExchange, date: str, seconds: float | None
+):
+    answer(exchange, {"serverTime": 1_700_000_000_000}, date=date)
+    assert (await exchange.time(leave)).date == seconds

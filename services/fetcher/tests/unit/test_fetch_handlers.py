@@ -60,6 +60,7 @@ class MemoryExchange:
 
     clock: SystemClock
     ahead: float = 0.0
+    dated: bool = False
     page: Callable[[TimeRange], list[list[object]]] = lambda window: rows(window.start, 10)
     reaches: Callable[[TimeRange], TimeRange] = lambda window: window
     failure: VenueFailure | None = None
@@ -71,7 +72,8 @@ class MemoryExchange:
         gate()
         self.asked += 1
         now = self.clock.monotonic()
-        return Answer(said, now, now, float(self.asked))
+        date = self.clock.now().timestamp() + self.ahead if self.dated else None
+        return Answer(said, now, now, float(self.asked), date and date // 1)
 
     async def time(self, gate: Gate) -> Answer[TimeReading]:
         now = self.clock.monotonic()
@@ -285,6 +287,23 @@ async def test_a_clock_that_is_set_while_a_venue_is_asked_sends_the_chunk_back(
     assert await desk.fetch(second) == Done()
     deferred = [e for e in desk.written(PROGRESS.name) if isinstance(e, ChunkDeferredV1)]
     assert [event.chunk_id for event in deferred] == [second.chunk_id]
+
+
+async def test_a_venue_that_set_its_clock_is_asked_for_its_time_before_the_next_page(desk: Desk):
+    desk.exchange.dated = True
+    await desk.fetch(chunk())
+    desk.exchange.ahead = 90.0
+    second = chunk()
+    await desk.fetch(second)
+    [deferred] = [e for e in desk.written(PROGRESS.name) if isinstance(e, ChunkDeferredV1)]
+    assert deferred.chunk_id == second.chunk_id
+    await desk.fetch(chunk())
+    ahead = [
+        (batch.header.observed_at - desk.clock.now()).total_seconds()
+        for batch in desk.written(CANDLES.name)
+        if isinstance(batch, CandleBatchV1)
+    ]
+    assert [round(seconds, -1) for seconds in ahead] == [0, 90]
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from fetcher.limits import purse as purse_module
 from fetcher.limits.purse import Purse
 from fetcher.limits.statements import Spender
 from fetcher.limits.venue_time import VenueTime
+from fetcher.ports import Answer
 
 ME = UUID(int=1)
 BUDGET = "binance|default|REQUEST_WEIGHT"
@@ -192,6 +193,18 @@ async def test_the_question_for_the_time_goes_first_and_lets_the_others_through(
     (await candles).use()
     usage = [event for event in bench.purse.reports(0) if isinstance(event, UsageObservedV1)]
     assert [(event.used, event.spent_by_us) for event in usage] == [(1, 3)]
+
+
+@pytest.mark.parametrize(("behind", "counted"), [(0, [40]), (31, [])])
+async def test_what_a_venue_counted_belongs_to_the_window_its_answer_is_dated_in(
+    behind: float, counted: list[float]
+):
+    bench = Bench()
+    steady, now = bench.clock.monotonic(), bench.clock.now().timestamp()
+    answer = Answer(None, steady, steady, used=40, date=now - behind)
+    bench.purse.heed(answer, window_at(now, 60).id)
+    usage = [event for event in bench.purse.reports(0) if isinstance(event, UsageObservedV1)]
+    assert [event.used for event in usage] == counted
 
 
 async def test_what_is_granted_for_a_window_to_come_is_spent_when_it_begins():

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -68,3 +69,88 @@ def test_a_venue_is_asked_again_after_a_while():
     clock.advance(31)
     assert time.stale
     assert time.known
+
+
+class Dated:
+    """A venue that is asked for its time once, and whose every answer has a date.
+
+    It answers within `trip` seconds; `ahead` is how far its clock is ahead of ours.
+    """
+
+    def __init__(self, trip: float = 0.05) -> None:
+        self.clock = ManualClock(datetime(2024, 2, 1, tzinfo=UTC))
+        self.time = VenueTime(self.clock, 0.001)
+        self.ahead = 0.0
+        self._trip = trip
+        self.ask()
+
+    def ask(self) -> None:
+        self.time.learn(self._reading(0.001))
+
+    def answer(self) -> None:
+        self.time.glimpse(self._reading(1.0))
+
+    def _reading(self, resolution: float) -> TimeReading:
+        sent = self.clock.monotonic()
+        server = self.clock.now().timestamp() + self.ahead + self._trip / 2
+        self.clock.advance(self._trip)
+        return TimeReading(
+            sent, self.clock.monotonic(), server // resolution * resolution, resolution
+        )
+
+    def go_on(self, answers: int) -> None:
+        for _ in range(answers):
+            self.answer()
+            self.clock.advance(0.13)
+
+
+@given(trip=st.floats(0.001, 0.4), answers=st.integers(1, 50))
+def test_dates_of_a_venue_whose_clock_is_right_contradict_nothing(trip: float, answers: int):
+    venue = Dated(trip)
+    venue.go_on(answers)
+    assert venue.time.known
+
+
+@pytest.mark.parametrize("step", [-90.0, -2.0, 2.0, 90.0])
+def test_the_first_answer_after_a_venue_set_its_clock_tells_of_it(step: float):
+    venue = Dated()
+    venue.go_on(20)
+    venue.ahead = step
+    venue.answer()
+    assert not venue.time.known
+
+
+def test_a_venue_that_set_its_clock_is_believed_once_it_was_asked_again():
+    venue = Dated()
+    venue.go_on(20)
+    venue.ahead = -2.0
+    venue.answer()
+    venue.ask()
+    venue.go_on(20)
+    now = venue.time.instant()
+    assert now.earliest is not None
+    assert abs(now.earliest - venue.clock.now().timestamp() + 2) < 0.1
+
+
+def test_answers_to_what_was_asked_before_the_clock_was_set_tell_nothing():
+    venue = Dated()
+    venue.go_on(20)
+    before = venue._reading(0.001)
+    venue.ahead = -2.0
+    venue.answer()
+    venue.time.learn(before)
+    assert not venue.time.known
+
+
+def test_dates_that_follow_another_clock_than_the_time_are_not_heeded_any_more():
+    venue = Dated()
+    venue.go_on(20)
+    for ahead in (5.0, 0.0, 5.0):  # somebody else answers, whose clock is wrong
+        venue.ahead = ahead
+        venue.answer()
+        venue.ahead = 0.0
+        if not venue.time.known:
+            venue.ask()
+    venue.ahead = 5.0
+    venue.answer()
+    assert venue.time.known

@@ -44,7 +44,7 @@ async def test_it_is_asked_for_once_the_settle_delay_is_over(desk):
     assert told(desk) == []
     await desk.wait(seconds=1)
     assert told(desk) == [("refresh", ("BTC/USDT", "ETH/USDT"), 8, 10)]
-    await desk.wait(minutes=59)
+    await desk.wait(hours=23)
     assert len(told(desk)) == 1
 
 
@@ -53,14 +53,14 @@ async def test_what_is_final_then_is_not_asked_for_again(desk, slots, job, in_mi
     await desk.wait(minutes=1)
     slots.learn(BTC, in_minutes(8, 10), SlotState.PRESENT)
     await read_again(desk, job, BTC, ETH)
-    await desk.wait(minutes=2)
+    await desk.wait(days=1)
     assert told(desk)[1:] == [("refresh", ("ETH/USDT",), 8, 10)]
 
 
 @pytest.mark.usefixtures("early")
 async def test_a_job_that_is_never_heard_of_is_followed_by_another(desk):
     await desk.wait(minutes=1)
-    await desk.wait(hours=1)
+    await desk.wait(days=1)
     assert len(told(desk)) == 2
 
 
@@ -71,14 +71,14 @@ async def test_while_its_job_is_at_work_nobody_else_is_asked(desk, job):
     at_work = job(8, 10, BTC, ETH)
     at_work.job_id = asked.job_id
     await desk.hear(*at_work.planned(), at_work.ended("running", 1))
-    await desk.wait(hours=2)
+    await desk.wait(days=2)
     assert len(told(desk)) == 1
 
 
 @pytest.mark.usefixtures("early")
 async def test_jobs_that_are_never_heard_of_are_eight_at_most(desk):
     for _ in range(12):
-        await desk.wait(hours=1)
+        await desk.wait(days=1)
     assert len(told(desk)) == 8
     assert await desk.pool.fetchval("SELECT count(*) FROM rereads") == 0
 

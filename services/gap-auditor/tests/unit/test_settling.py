@@ -89,8 +89,17 @@ def test_what_an_audit_saw_a_part_of_stays_as_it_was():
     assert audited([ASKED], task(0, 9)) == [ASKED]
 
 
-def test_of_two_ranges_with_one_start_the_longer_stays():
-    assert audited([ASKED], task(0, 9), minutes(8, 9)) == [ASKED]
+@pytest.mark.parametrize(
+    ("early", "left"),
+    [
+        (minutes(8, 9), []),
+        (minutes(8, 12), [minutes(10, 12)]),
+        (minutes(7, 12), [minutes(7, 8), minutes(10, 12)]),
+    ],
+)
+def test_no_slot_is_noted_twice(early: TimeRange, left: list[TimeRange]):
+    new = [Reread(BTC, window, at(21)) for window in left]
+    assert audited([ASKED], task(9, 12), early) == [ASKED, *new]
 
 
 def test_ranges_of_a_series_are_kept_apart_each_with_its_own_tries():

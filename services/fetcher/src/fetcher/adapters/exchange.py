@@ -25,7 +25,7 @@ from fetcher.adapters.binance import FUTURES, SPOT
 from fetcher.adapters.dialect import Dialect, Wanted
 from fetcher.adapters.kraken import Kraken
 from fetcher.adapters.wire import HttpAnswer, Wire, open_wire
-from fetcher.domain.answers import DEFAULT_PAUSE, excerpt, failure_of, not_understood
+from fetcher.domain.answers import DEFAULT_PAUSE, date_of, excerpt, failure_of, not_understood
 from fetcher.domain.failures import Permanent, RateLimited, Transient, VenueFailure
 from fetcher.domain.venue_time import TimeReading
 from fetcher.ports import Answer, Gate, MarketList, RawPage
@@ -114,8 +114,8 @@ class CcxtExchange:
         return body, call.answer
 
     def _with(self, answer: HttpAnswer, said: Any) -> Answer[Any]:
-        used = self._dialect.used(answer.headers)
-        return Answer(said, answer.sent, answer.received, used)
+        used, date = self._dialect.used(answer.headers), date_of(answer.headers)
+        return Answer(said, answer.sent, answer.received, used, date)
 
 
 @asynccontextmanager

@@ -1,6 +1,8 @@
 """Sorting what a venue answered: the one place where its words become ours."""
 
 from collections.abc import Mapping
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from typing import Final
 
 from fetcher.domain.failures import Away, Permanent, RateLimited, Transient, VenueFailure
@@ -50,6 +52,15 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     except ValueError:
         return None
     return min(seconds, LONGEST_BAN) if seconds >= 0 else None
+
+
+def date_of(headers: Mapping[str, str]) -> float | None:
+    """`Date` in seconds since the epoch; None where it is absent or no date."""
+    try:
+        date = parsedate_to_datetime(headers.get("date", ""))
+    except (ValueError, OverflowError):
+        return None
+    return date.replace(tzinfo=date.tzinfo or UTC).timestamp()
 
 
 def count(text: str) -> float | None:

@@ -19,6 +19,9 @@ TIME_PROBE_SECONDS: Final = 5.0
 """How long a grant to ask the venue for its time is good for."""
 PUNCTUAL: Final = 2.0
 """A window opened at most so many seconds after its start begins with nothing used."""
+SET_SECONDS: Final = 0.5
+"""Seconds of the pace that may be on their way when the venue's clock is set: until an answer tells
+of it, they count in another window than the one they were granted of."""
 NOTICEABLE: Final = 0.01
 """Foreign use below this part of the capacity is taken for a report on its way."""
 
@@ -54,7 +57,8 @@ class Terms:
         capacity = stated if stated is not None else self.capacity
         if self.ceiling is not None:
             capacity = min(capacity, self.ceiling)
-        return Limits(capacity, self.length, self.worker_reserve * max(1, workers), self.probe)
+        reserve = self.worker_reserve * max(1, workers) + SET_SECONDS * capacity / self.length
+        return Limits(capacity, self.length, reserve, self.probe)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,8 @@ RAMP: Final = 5.0
 class Limits:
     """What is fixed about a budget: weight per window of `length` seconds.
 
-    `reserve` is never granted: what stopped processes can still send. `probe` is granted every
-    `PROBE_SECONDS` while nobody has said what of the window others have used.
+    `reserve` is never granted: what may still arrive in a window that was not meant. `probe` is
+    granted every `PROBE_SECONDS` while nobody has said what of the window others have used.
     """
 
     capacity: float

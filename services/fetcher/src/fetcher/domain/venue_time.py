@@ -45,6 +45,11 @@ class TimeOffset:
         drift = DRIFT * max(0.0, steady - self.known_at)
         return TimeOffset(self.low - drift, self.high + drift, max(steady, self.known_at))
 
+    def apart(self, newer: "TimeOffset") -> float:
+        """Seconds between these bounds and those; 0 where they overlap."""
+        older = self.at(newer.known_at)
+        return max(0.0, older.low - newer.high, newer.low - older.high)
+
     def refined(self, newer: "TimeOffset") -> "TimeOffset":
         """Both together; where they contradict, the venue's clock was set: the newer one."""
         older = self.at(newer.known_at)

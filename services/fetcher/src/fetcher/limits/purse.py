@@ -10,11 +10,13 @@ from candlelog.clock import Clock
 from candlelog.events.event import Event
 from candlelog.events.limits import BackoffObservedV1, BudgetGrantedV1
 from fetcher.domain.failures import BackingOff, GrantLapsed, NoBudget
+from fetcher.domain.ledger import PROBE_WINDOW
 from fetcher.domain.stock import Holding, Stock
 from fetcher.domain.venue_time import TimeReading
 from fetcher.domain.windows import seconds, window_at
 from fetcher.limits.statements import Need, Spender, Statements
 from fetcher.limits.venue_time import VenueTime
+from fetcher.ports import Answer
 
 PATIENCE: Final = 20.0
 """Seconds a request waits for weight before its chunk goes back to the coordinator."""
@@ -77,6 +79,19 @@ class Purse:
         self.statements.back_off(until, reason)
         self._turn_away()
         self._wake()
+
+    def heed(self, answer: Answer[object], window_id: int) -> None:
+        """Take in what stands on an answer to a request paid with weight of that window.
+
+        What the venue has counted belongs to the window it says it is in: another one, where its
+        clock was set.
+        """
+        if answer.date is not None:
+            self.time.glimpse(TimeReading(answer.sent, answer.received, answer.date, 1.0))
+            if window_id != window_at(answer.date, self.spender.window_seconds).id:
+                return
+        if answer.used is not None and window_id != PROBE_WINDOW:
+            self.observe(window_id, answer.used)
 
     def observe(self, window_id: int, used: float) -> None:
         """The venue has counted `used` in that window, from everybody behind this address."""

@@ -15,11 +15,13 @@ _FORGOTTEN_SECONDS: Final = 3600.0
 """Age at which nothing is known any more: after hours the bounds are wider than any grant is long,
 and nothing could be spent by them, not even to ask for the time."""
 _JUMP_SECONDS: Final = 0.5
-"""A difference between wall and steady clock that means: this machine slept or was set."""
+"""A difference between wall and steady clock that means: this machine slept or was set. As far
+apart, two dates of a venue mean that its clock was set."""
 
 
 class VenueTime:
-    """One venue's clock. Unknown until it was asked, and again after this machine slept."""
+    """One venue's clock. Unknown until it was asked, and again after this machine slept, or an
+    answer shows that the venue's clock was set."""
 
     def __init__(self, clock: Clock, resolution: float) -> None:
         self._clock = clock
@@ -27,14 +29,35 @@ class VenueTime:
         self._offset: TimeOffset | None = None
         self._wall_ahead = 0.0
         self._asked_at = float("-inf")
+        self._dates: TimeOffset | None = None
+        self._doubted: TimeOffset | None = None
+        self._set_at = float("-inf")
+        self._heeds_dates = True
 
     def learn(self, reading: TimeReading) -> None:
-        """Take in an answer of the venue."""
+        """Take in the time the venue told when it was asked for it."""
+        if reading.sent < self._set_at:
+            return
         newer = TimeOffset.of(reading)
         known = self._known()
         self._offset = newer if known is None else known.refined(newer)
         self._wall_ahead = self._ahead()
         self._asked_at = reading.received
+        if self._doubted is not None:  # were it right, those who answer would not share a clock
+            self._heeds_dates = self._doubted.apart(newer) > 0
+            self._doubted = None
+
+    def glimpse(self, reading: TimeReading) -> None:
+        """Take in the date of any answer. It tells no more than the second, but soon: where it
+        contradicts the dates before it, the venue's clock was set, and its time is not known."""
+        if not self._heeds_dates or reading.sent < self._set_at:
+            return
+        newer = TimeOffset.of(reading)
+        if self._dates is None or self._dates.apart(newer) <= _JUMP_SECONDS:
+            self._dates = newer if self._dates is None else self._dates.refined(newer)
+        else:
+            self._dates, self._set_at = newer, reading.received
+            self._doubted, self._offset = self._known(), None
 
     def instant(self) -> Instant:
         """Now, on the steady clock and in exchange time."""
@@ -59,9 +82,8 @@ class VenueTime:
         return not self.known or self._clock.monotonic() - self._asked_at > self._stale_seconds
 
     def _known(self) -> TimeOffset | None:
-        if self._offset is not None and abs(self._ahead() - self._wall_ahead) > _JUMP_SECONDS:
-            self._offset = None
-        if self._clock.monotonic() - self._asked_at > _FORGOTTEN_SECONDS:
+        slept = abs(self._ahead() - self._wall_ahead) > _JUMP_SECONDS
+        if slept or self._clock.monotonic() - self._asked_at > _FORGOTTEN_SECONDS:
             self._offset = None
         return self._offset
 

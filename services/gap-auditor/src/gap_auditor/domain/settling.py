@@ -8,15 +8,15 @@ from typing import Final
 from uuid import NAMESPACE_OID, UUID, uuid5
 
 from candlelog.events.jobs import SubmitJobV1
-from candlelog.market.ranges import TimeRange, merge
+from candlelog.market.ranges import TimeRange, merge, subtract
 from candlelog.market.series import Series
 from candlelog.market.slots import SlotRun, SlotState
 from candlelog.market.timeframe import Timeframe
 from gap_auditor.domain.tasks import Task
 
 MOST_TRIES: Final = 8
-LEASE: Final = timedelta(hours=1)
-"""How long a job that was asked may be unheard of before another one is."""
+LEASE: Final = timedelta(days=1)
+"""How long a job that was asked may be unheard of before another one is: longer than outages."""
 _LATE: Final = timedelta(minutes=5)
 """So long after the last answer an audit may come, and still knows what was asked too early."""
 _MOST_SYMBOLS: Final = 1000
@@ -70,9 +70,8 @@ def after_audit(
         return kept
     asked = task.job_id if tries else None
     due_at = at + delay * 2**tries
-    # One that is kept and begins with a new one ends later: it holds it.
-    starts = {each.window.start for each in kept}
-    new = [window for window in early if window.start not in starts]
+    noted = [each.window for each in kept]
+    new = [part for window in early for part in subtract(window, noted)]
     return kept + [Reread(task.series, window, due_at, tries, asked) for window in new]
 
 

@@ -87,9 +87,9 @@ class Audits:
             changed += reconcile(known[task.series], audit)
             transaction.say(announcing.task_audited(task, runs[task.series], at))
         await record(transaction, changed, known={gap.gap_id for gap in gaps}, at=at)
-        await self._read_again(transaction, question, runs, at)
+        await self._note_early(transaction, question, runs, at)
 
-    async def _read_again(
+    async def _note_early(
         self,
         transaction: Transaction,
         question: Question,
