@@ -53,16 +53,25 @@ def given_up(code: str) -> Seen:
 ONCE = {
     # asked again, because the answer was none or no answer to the question
     **dict.fromkeys(
-        ("html", "json", "cut", "500", "502", "503", "504", "clamped", "doubled"),
+        (
+            "html",
+            "json",
+            "cut",
+            "500",
+            "502",
+            "503",
+            "504",
+            "clamped",
+            "doubled",
+            "empty",
+            "short",
+        ),
         Seen(attempts=2),
     ),
     # asked again, and no fault of the chunk
     **dict.fromkeys(("reset", "stall", "429", "418"), Seen()),
     "403": given_up("forbidden"),
     "451": given_up("geo_blocked"),
-    # answered: a dense venue that has no row was away
-    "empty": Seen(stored=SLOTS - 1000, outage=1000),
-    "short": Seen(stored=SLOTS - 500, outage=500),
     # rows that break a rule are set aside, the others stay
     "row-nan": refused("not_finite"),
     "row-zero": refused("not_positive"),
@@ -166,6 +175,15 @@ async def test_every_fault_of_the_exchange_is_seen_as_what_it_is(
         *(seen(client, f"{symbol}/USDT", timeframe) for symbol, timeframe in series.values())
     )
     assert dict(zip(ONCE, found, strict=True)) == ONCE
+
+
+async def test_where_the_exchange_says_twice_that_it_has_no_candle_it_was_away(
+    system: tuple[Candlelog, Sandbox],
+):
+    client, sandbox = system
+    hours = [Timeframe.parse("1h").advance(START, slots).isoformat() for slots in (500, 2500)]
+    await sandbox.turn("holes", symbol="SYNAUSDT", ranges=[hours])
+    assert await seen(client, "SYNA/USDT", "1h") == Seen(stored=SLOTS - 2000, outage=2000)
 
 
 async def test_a_clock_of_the_exchange_that_is_wrong_changes_nothing(

@@ -83,7 +83,7 @@ class Handlers:
             reports.batch(chunk, found.page, found.window, found.observed_at)
         )
         turn.fetched = True
-        weight = venue.profile.weights["klines"]
+        weight = venue.profile.weights["klines"] * found.requests
         now = self._clock.now()
         await self._publisher.publish(
             reports.fetched(chunk, found.page, weight=weight, by=self._instance, now=now)

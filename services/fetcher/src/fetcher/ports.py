@@ -60,9 +60,10 @@ class Exchange(Protocol):
         ...
 
     async def candles(
-        self, symbol: str, timeframe: str, window: TimeRange, gate: Gate
+        self, symbol: str, timeframe: str, window: TimeRange, gate: Gate, *, most: int | None = None
     ) -> Answer[RawPage]:
-        """The rows of `window`, which is at most a page long. Needs `markets` once before."""
+        """The rows of `window`, the first of them: `most`, or as many as a page has. Needs
+        `markets` once before."""
         ...
 
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from random import Random
@@ -16,7 +16,7 @@ from candlelog.market.pages import Page
 from candlelog.market.profile import Call, ExchangeProfile
 from candlelog.market.ranges import TimeRange
 from candlelog.market.timeframe import Timeframe
-from fetcher.domain.coverage import check_answered, check_closed
+from fetcher.domain.coverage import check_answered, check_closed, check_silent, silence
 from fetcher.domain.failures import (
     Away,
     GrantLapsed,
@@ -44,11 +44,13 @@ U = TypeVar("U")
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A page, what it answers for, and the exchange time as of which it holds."""
+    """A page, what it answers for, and the exchange time as of which it holds; it took so many
+    `requests`."""
 
     page: Page
     window: TimeRange
     observed_at: datetime
+    requests: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ class Venue:
         self._clock = clock
         self._random = random
         self._outage = Outage()
+        self._silent: dict[tuple[str, str], TimeRange] = {}
         self._listing: Listing | None = None
         self._listing_lock = asyncio.Lock()
         self._time_lock = asyncio.Lock()
@@ -92,6 +95,8 @@ class Venue:
     async def candles(self, chunk: FetchRequestedV1, wanted: Gate) -> Fetched:
         """The page of a chunk, or of as much of its end as the venue answers for.
 
+        Where a venue that has rows of all slots has none at the end of the page, it is asked once
+        more, for the row that comes next: an answer that is too short is not taken for an outage.
         `wanted` is called right before the request is written, and raises when it must not be.
         """
         if chunk.timeframe not in self.profile.timeframes:
@@ -101,17 +106,37 @@ class Venue:
         window, timeframe = TimeRange(chunk.start, chunk.end), Timeframe.parse(chunk.timeframe)
         await self._prepare(chunk.symbol)
         check_closed(window, timeframe, self._exchange_time(self._clock.monotonic()))
+        fetched = await self._page(chunk, window, self.profile.page_size, wanted)
+        silent = silence(fetched.page, fetched.window, timeframe)
+        if silent is None or self.profile.sparse or self._known_silent(chunk, silent):
+            return fetched
+        now = timeframe.floor(self._exchange_time(self._clock.monotonic()))
+        rest = await self._page(chunk, TimeRange(silent.start, max(now, silent.end)), 1, wanted)
+        until = check_silent(rest.page, rest.window, silent)
+        self._silent[chunk.symbol, chunk.timeframe] = TimeRange(silent.start, until)
+        return replace(fetched, requests=2)
+
+    async def _page(
+        self, chunk: FetchRequestedV1, window: TimeRange, most: int, wanted: Gate
+    ) -> Fetched:
+        """The first candles of that window, `most` of them."""
+        timeframe = Timeframe.parse(chunk.timeframe)
 
         def fetched(answer: Answer[RawPage]) -> Fetched:
             asked_at = self._exchange_time(answer.sent)
             said = answer.said
             question = Question(said.window, timeframe, timeframe.floor(asked_at))
             page = read(said.text, said.layout, question)
-            check_answered(page, said.window, most_rows=self.profile.page_size)
+            check_answered(page, said.window, most_rows=most)
             return Fetched(page, said.window, asked_at)
 
-        request = partial(self._exchange.candles, chunk.symbol, chunk.timeframe, window)
+        request = partial(self._exchange.candles, chunk.symbol, chunk.timeframe, window, most=most)
         return await self._ask("klines", request, fetched, wanted)
+
+    def _known_silent(self, chunk: FetchRequestedV1, silent: TimeRange) -> bool:
+        """Whether the venue has said twice that it has no row there."""
+        known = self._silent.get((chunk.symbol, chunk.timeframe))
+        return known is not None and known.start <= silent.start and silent.end <= known.end
 
     async def markets(self, requested_at: datetime) -> Listing:
         """What the venue lists, read after `requested_at` (our wall clock)."""

@@ -85,9 +85,10 @@ class MemoryExchange:
         return self._answer(MarketList(listed, 6000.0), gate)
 
     async def candles(
-        self, symbol: str, timeframe: str, window: TimeRange, gate: Gate
+        self, symbol: str, timeframe: str, window: TimeRange, gate: Gate, *, most: int | None = None
     ) -> Answer[RawPage]:
-        page = RawPage(orjson.dumps(self.page(window)), LAYOUT, self.reaches(window))
+        found = self.page(window)[:1] if most == 1 else self.page(window)
+        page = RawPage(orjson.dumps(found), LAYOUT, self.reaches(window))
         answer = self._answer(page, gate)
         if self.failure is not None:
             raise self.failure
@@ -187,6 +188,64 @@ async def test_a_venue_that_answers_for_the_end_of_a_chunk_alone_covers_that(des
     assert (batch.header.slots, batch.header.quarantined) == (asked.slots - 4, ())
 
 
+def minutes(first: int, end: int) -> TimeRange:
+    return TimeRange(START + timedelta(minutes=first), START + timedelta(minutes=end))
+
+
+def silent_in(hole: TimeRange) -> Callable[[TimeRange], list[list[object]]]:
+    """Pages of a venue that has a candle a minute, but for those."""
+
+    def page(window: TimeRange) -> list[list[object]]:
+        times = (window.start + timedelta(minutes=at) for at in range(60))
+        there = (t for t in times if t < window.end and not hole.start <= t < hole.end)
+        return [rows(time, 1)[0] for time in there]
+
+    return page
+
+
+@pytest.mark.parametrize("had", [0, 4], ids=["empty", "short"])
+async def test_a_page_that_lacks_rows_which_the_venue_has_is_no_answer(desk: Desk, had: int):
+    pages = iter([silent_in(minutes(had, 10)), silent_in(minutes(50, 60))])
+
+    def page(window: TimeRange) -> list[list[object]]:
+        return next(pages)(window)
+
+    desk.exchange.page = page
+    await desk.fetch(chunk())
+    [failed] = desk.written(PROGRESS.name)
+    assert isinstance(failed, ChunkFailedV1)
+    assert (failed.code, failed.transient) == ("short_page", True)
+    assert desk.written(CANDLES.name) == []
+
+
+async def test_where_a_venue_says_twice_that_it_has_no_row_the_page_covers_it(desk: Desk):
+    desk.exchange.page = silent_in(minutes(4, 25))
+    await desk.fetch(chunk())
+    [batch] = desk.written(CANDLES.name)
+    [fetched] = desk.written(PROGRESS.name)
+    assert isinstance(batch, CandleBatchV1)
+    assert isinstance(fetched, ChunkFetchedV1)
+    assert (batch.rows.num_rows, batch.header.end) == (4, chunk().end)
+    assert fetched.weight == 4.0
+
+
+async def test_what_a_venue_has_said_twice_it_is_not_asked_again(desk: Desk):
+    desk.exchange.page = silent_in(minutes(4, 25))
+    await desk.fetch(chunk())
+    before = desk.exchange.asked
+    window = minutes(10, 20)
+    await desk.fetch(chunk(start=window.start, end=window.end))
+    assert desk.exchange.asked == before + 1
+
+
+async def test_a_venue_that_has_no_row_where_nothing_was_traded_is_not_asked_twice(desk: Desk):
+    desk.exchange.page = lambda _: []
+    await desk.fetch(chunk(exchange="kraken"))
+    [fetched] = desk.written(PROGRESS.name)
+    assert isinstance(fetched, ChunkFetchedV1)
+    assert fetched.weight == 1.0
+
+
 async def test_a_venue_whose_clock_is_hours_behind_is_asked_again_in_a_minute(desk: Desk):
     asked = chunk()
     desk.exchange.ahead = (asked.end - desk.clock.now()).total_seconds() - 7200
@@ -250,25 +309,25 @@ async def test_more_rows_than_a_page_has_are_no_answer(desk: Desk):
 
 async def test_a_page_of_refused_rows_alone_is_a_batch_with_nothing_but_these(desk: Desk):
     desk.exchange.page = lambda window: [
-        [*row[:4], "-1", *row[5:]] for row in rows(window.start, 3)
+        [*row[:4], "-1", *row[5:]] for row in rows(window.start, 10)
     ]
     assert await desk.fetch(chunk()) == Done()
     [batch] = desk.written(CANDLES.name)
     assert isinstance(batch, CandleBatchV1)
     assert (batch.rows.num_rows, batch.header.answer) == (0, "empty")
     assert {row.reason for row in batch.header.quarantined} == {"not_positive"}
-    assert len(batch.header.quarantined) == 3
+    assert len(batch.header.quarantined) == 10
 
 
 @pytest.mark.parametrize("open_time", [-(2**63), -1])
 async def test_a_row_of_no_time_at_all_is_refused_like_any_other(desk: Desk, open_time: int):
     desk.exchange.page = lambda window: [
-        *rows(window.start, 9), [open_time, *rows(window.start, 1)[0][1:]]
+        *rows(window.start, 10), [open_time, *rows(window.start, 1)[0][1:]]
     ]  # fmt: skip
     assert await desk.fetch(chunk()) == Done()
     [batch] = desk.written(CANDLES.name)
     assert isinstance(batch, CandleBatchV1)
-    assert (batch.rows.num_rows, len(batch.header.quarantined)) == (9, 1)
+    assert (batch.rows.num_rows, len(batch.header.quarantined)) == (10, 1)
 
 
 async def test_a_clock_that_is_set_while_a_venue_is_asked_sends_the_chunk_back(
@@ -277,8 +336,8 @@ async def test_a_clock_that_is_set_while_a_venue_is_asked_sends_the_chunk_back(
     await desk.fetch(chunk())
     answered = desk.exchange.candles
 
-    async def set_the_clock(*asked: Any) -> Answer[RawPage]:
-        answer = await answered(*asked)
+    async def set_the_clock(*asked: Any, **how: Any) -> Answer[RawPage]:
+        answer = await answered(*asked, **how)
         monkeypatch.setattr(VenueTime, "_ahead", lambda _: 1e6)
         return answer
 
@@ -341,7 +400,7 @@ async def test_a_venue_that_is_left_alone_is_told_of(desk: Desk):
     assert desk.venues.troubles() == {"binance": "left alone, 1 failures in a row"}
 
 
-async def refusing(*_: object) -> Answer[Any]:
+async def refusing(*_: object, **__: object) -> Answer[Any]:
     raise Transient("http_502", "sorry")
 
 

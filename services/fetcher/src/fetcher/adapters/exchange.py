@@ -84,15 +84,15 @@ class CcxtExchange:
         return self._with(answer, MarketList(tuple(each.market for each in listed), capacity))
 
     async def candles(
-        self, symbol: str, timeframe: str, window: TimeRange, gate: Gate
+        self, symbol: str, timeframe: str, window: TimeRange, gate: Gate, *, most: int | None = None
     ) -> Answer[RawPage]:
-        """The rows of `window`."""
+        """The rows of `window`, the first `most` of them."""
         wanted = Wanted(
             self._ids[symbol],
             Timeframe.parse(timeframe),
             self._foreign.timeframes[timeframe],
             window,
-            self._venue.page_size,
+            most or self._venue.page_size,
         )
         question = self._dialect.question(wanted)
         body, answer = await self._ask(self._dialect.endpoint.candles, question, gate)
