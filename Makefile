@@ -12,7 +12,7 @@ install: .venv/.installed
 	$(BIN)/uv pip install --quiet --require-hashes -r requirements.lock
 	$(BIN)/uv pip install --quiet --no-deps $(addprefix -e ,$(MEMBERS))
 	# A service starts in a third of the time, the first time too; ccxt's hundred venues are not used.
-	$(BIN)/python -m compileall -q -j 2 -x '/(ccxt|tests)/' .venv/lib libs services
+	-$(BIN)/python -m compileall -q -j 2 -x '/(ccxt|tests)/' .venv/lib libs services
 	$(BIN)/python -m candlelog_embedded.install
 	touch $@
 

@@ -60,10 +60,9 @@ class Exchange(Protocol):
         ...
 
     async def candles(
-        self, symbol: str, timeframe: str, window: TimeRange, gate: Gate, *, most: int | None = None
+        self, symbol: str, timeframe: str, window: TimeRange, gate: Gate, *, most: int
     ) -> Answer[RawPage]:
-        """The rows of `window`, the first of them: `most`, or as many as a page has. Needs
-        `markets` once before."""
+        """The rows of `window`, the first `most` of them. Needs `markets` once before."""
         ...
 
 

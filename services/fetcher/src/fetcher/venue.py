@@ -1,6 +1,7 @@
 """A venue as this process deals with it: its adapter, its budget and its clock together."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from candlelog.market.pages import Page
 from candlelog.market.profile import Call, ExchangeProfile
 from candlelog.market.ranges import TimeRange
 from candlelog.market.timeframe import Timeframe
-from fetcher.domain.coverage import check_answered, check_closed, check_silent, silence
+from fetcher.domain.coverage import check_answered, check_closed
 from fetcher.domain.failures import (
     Away,
     GrantLapsed,
@@ -29,6 +30,7 @@ from fetcher.domain.failures import (
 )
 from fetcher.domain.outages import FIRST_SECONDS, Admission, Outage
 from fetcher.domain.rows import Question, read
+from fetcher.domain.silences import Silence
 from fetcher.domain.windows import moment
 from fetcher.limits.purse import Permit, Purse
 from fetcher.ports import Answer, Exchange, Gate, RawPage
@@ -80,7 +82,7 @@ class Venue:
         self._clock = clock
         self._random = random
         self._outage = Outage()
-        self._silent: dict[tuple[str, str], TimeRange] = {}
+        self._silences = defaultdict[tuple[str, str], Silence](Silence)
         self._listing: Listing | None = None
         self._listing_lock = asyncio.Lock()
         self._time_lock = asyncio.Lock()
@@ -107,13 +109,15 @@ class Venue:
         await self._prepare(chunk.symbol)
         check_closed(window, timeframe, self._exchange_time(self._clock.monotonic()))
         fetched = await self._page(chunk, window, self.profile.page_size, wanted)
-        silent = silence(fetched.page, fetched.window, timeframe)
-        if silent is None or self.profile.sparse or self._known_silent(chunk, silent):
+        if self.profile.sparse:
+            return fetched
+        silence = self._silences[chunk.symbol, chunk.timeframe]
+        silent = silence.after(fetched.page, fetched.window, timeframe)
+        if silent is None:
             return fetched
         now = timeframe.floor(self._exchange_time(self._clock.monotonic()))
         rest = await self._page(chunk, TimeRange(silent.start, max(now, silent.end)), 1, wanted)
-        until = check_silent(rest.page, rest.window, silent)
-        self._silent[chunk.symbol, chunk.timeframe] = TimeRange(silent.start, until)
+        silence.confirm(silent, rest.page, rest.window)
         return replace(fetched, requests=2)
 
     async def _page(
@@ -133,11 +137,6 @@ class Venue:
         request = partial(self._exchange.candles, chunk.symbol, chunk.timeframe, window, most=most)
         return await self._ask("klines", request, fetched, wanted)
 
-    def _known_silent(self, chunk: FetchRequestedV1, silent: TimeRange) -> bool:
-        """Whether the venue has said twice that it has no row there."""
-        known = self._silent.get((chunk.symbol, chunk.timeframe))
-        return known is not None and known.start <= silent.start and silent.end <= known.end
-
     async def markets(self, requested_at: datetime) -> Listing:
         """What the venue lists, read after `requested_at` (our wall clock)."""
         await self._know_time()
@@ -146,10 +145,9 @@ class Venue:
     async def keep_time(self) -> None:
         """Ask the venue for its time when that was long ago."""
         async with self._time_lock:
-            if not self._purse.time.stale:
-                return
-            answer = await self._ask("time", self._exchange.time, _as_it_is)
-            self._purse.learn_time(answer.said, answer.used)
+            while self._purse.time.stale:  # once more where the clock is set meanwhile
+                answer = await self._ask("time", self._exchange.time, _as_it_is)
+                self._purse.learn_time(answer.said, answer.used)
 
     async def _prepare(self, symbol: str) -> None:
         """Know the venue's time and that symbol."""
@@ -174,7 +172,7 @@ class Venue:
             self._refreshing = asyncio.create_task(self._refresh())
 
     async def _refresh(self) -> None:
-        with suppress(VenueFailure):  # what is known of the time is still good
+        with suppress(VenueFailure):  # whoever needs the time asks for it
             await self.keep_time()
 
     async def _list(self, newer_than: datetime) -> Listing:

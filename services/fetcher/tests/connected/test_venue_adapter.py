@@ -43,7 +43,7 @@ async def exchange(sandbox: Any) -> AsyncGenerator[CcxtExchange]:
 
 
 async def test_a_page_holds_every_candle_of_its_window(exchange: CcxtExchange):
-    answer = await exchange.candles("SYNA/USDT", "1m", WINDOW, leave)
+    answer = await exchange.candles("SYNA/USDT", "1m", WINDOW, leave, most=1000)
     question = Question(WINDOW, Timeframe.parse("1m"), WINDOW.end)
     page = read(answer.said.text, answer.said.layout, question)
     assert (page.rows.num_rows, page.quarantined) == (1000, ())
@@ -71,7 +71,7 @@ async def test_futures_are_read_with_a_limit_of_their_own(sandbox: Any):
         venue, origin=sandbox.url, clock=SystemClock(), connections=4
     ) as futures:
         listed = await futures.markets(leave)
-        answer = await futures.candles("SYNA/USDT:USDT", "1m", window, leave)
+        answer = await futures.candles("SYNA/USDT:USDT", "1m", window, leave, most=venue.page_size)
         time = await futures.time(leave)
     page = read(
         answer.said.text,
@@ -111,7 +111,7 @@ async def test_kraken_answers_the_newest_candles(kraken: CcxtExchange):
     assert "SYNA/USDT" in {market.symbol for market in listed.said.markets}
     assert (listed.said.capacity, listed.used) == (None, None)
     window = newest(600)
-    answer = await kraken.candles("SYNA/USDT", "1m", window, leave)
+    answer = await kraken.candles("SYNA/USDT", "1m", window, leave, most=720)
     page = read(answer.said.text, answer.said.layout, Question(window, MINUTE, window.end))
     times = page.rows.column("open_time").to_pylist()
     assert page.quarantined == ()
@@ -125,7 +125,7 @@ async def test_of_a_range_that_begins_before_its_newest_candles_kraken_answers_t
 ):
     await kraken.markets(leave)
     window = newest(900)
-    said = (await kraken.candles("SYNA/USDT", "1m", window, leave)).said
+    said = (await kraken.candles("SYNA/USDT", "1m", window, leave, most=720)).said
     page = read(said.text, said.layout, Question(said.window, MINUTE, window.end))
     assert said.window.end == window.end
     assert 719 <= MINUTE.count(said.window.start, said.window.end) < 900
@@ -137,7 +137,7 @@ async def test_of_a_range_before_its_newest_candles_kraken_says_nothing(kraken: 
     await kraken.markets(leave)
     window = TimeRange(newest(1900).start, newest(1500).start)
     with pytest.raises(Permanent, match="newest 720 candles alone") as failure:
-        await kraken.candles("SYNA/USDT", "1m", window, leave)
+        await kraken.candles("SYNA/USDT", "1m", window, leave, most=720)
     assert failure.value.code == "out_of_reach"
 
 
@@ -174,7 +174,7 @@ async def test_a_fault_becomes_what_it_is(
 ):
     sandbox.turn("faults", {"faults": [rule]})
     with pytest.raises(VenueFailure) as failure:
-        await exchange.candles("SYNA/USDT", "1m", WINDOW, leave)
+        await exchange.candles("SYNA/USDT", "1m", WINDOW, leave, most=1000)
     assert type(failure.value) is kind
     if "seconds" in rule:
         assert isinstance(failure.value, RateLimited)
@@ -184,17 +184,17 @@ async def test_a_fault_becomes_what_it_is(
 async def test_a_page_of_html_is_not_understood(exchange: CcxtExchange, sandbox: Any):
     sandbox.turn("faults", {"faults": [{"kind": "html"}]})
     with pytest.raises(Transient, match="another kind"):
-        await exchange.candles("SYNA/USDT", "1m", WINDOW, leave)
+        await exchange.candles("SYNA/USDT", "1m", WINDOW, leave, most=1000)
 
 
 async def test_a_request_whose_connection_is_reset_is_not_written_again(
     exchange: CcxtExchange, sandbox: Any
 ):
-    await exchange.candles("SYNA/USDT", "1m", WINDOW, leave)
+    await exchange.candles("SYNA/USDT", "1m", WINDOW, leave, most=1000)
     sandbox.turn("faults", {"faults": [{"kind": "reset"}]})
     before = len(sandbox.arrivals())
     with pytest.raises(Away):
-        await exchange.candles("SYNA/USDT", "1m", WINDOW, leave)
+        await exchange.candles("SYNA/USDT", "1m", WINDOW, leave, most=1000)
     assert len(sandbox.arrivals()) == before + 1
 
 
@@ -206,7 +206,7 @@ async def test_a_gate_that_is_shut_keeps_the_request_from_the_wire(
 
     before = len(sandbox.arrivals())
     with pytest.raises(GrantLapsed):
-        await exchange.candles("SYNA/USDT", "1m", WINDOW, shut)
+        await exchange.candles("SYNA/USDT", "1m", WINDOW, shut, most=1000)
     assert len(sandbox.arrivals()) == before
 
 
@@ -216,7 +216,7 @@ async def test_a_pair_that_kraken_has_taken_away_fails_for_good(
     await kraken.markets(leave)
     monkeypatch.setitem(kraken._ids, "SYNA/USDT", "GONE")
     with pytest.raises(Permanent, match="Unknown asset pair") as failure:
-        await kraken.candles("SYNA/USDT", "1m", newest(10), leave)
+        await kraken.candles("SYNA/USDT", "1m", newest(10), leave, most=720)
     assert failure.value.code == "unknown_symbol"
 
 

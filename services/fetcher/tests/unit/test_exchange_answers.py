@@ -105,6 +105,12 @@ async def test_what_a_venue_says_is_quoted_in_brief(exchange: CcxtExchange):
     assert len(str(failure.value)) < 500
 
 
+async def test_the_date_of_an_answer_from_a_cache_is_not_that_of_the_venue(exchange: CcxtExchange):
+    date = "Thu, 01 Feb 2024 00:00:00 GMT"
+    answer(exchange, {"serverTime": 1_700_000_000_000}, date=date, age="5")
+    assert (await exchange.time(leave)).date is None
+
+
 @pytest.mark.parametrize(
     ("date", "seconds"),
     [

@@ -85,7 +85,7 @@ class MemoryExchange:
         return self._answer(MarketList(listed, 6000.0), gate)
 
     async def candles(
-        self, symbol: str, timeframe: str, window: TimeRange, gate: Gate, *, most: int | None = None
+        self, symbol: str, timeframe: str, window: TimeRange, gate: Gate, *, most: int
     ) -> Answer[RawPage]:
         found = self.page(window)[:1] if most == 1 else self.page(window)
         page = RawPage(orjson.dumps(found), LAYOUT, self.reaches(window))

@@ -1,5 +1,6 @@
 """Exchange time from a few questions, and what a jump of this machine's clock does to it."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -85,23 +86,27 @@ class Dated:
         self.ask()
 
     def ask(self) -> None:
-        self.time.learn(self._reading(0.001))
+        asked = self.reading()
+        self.time.glimpse(_date(asked))
+        self.time.learn(asked)
 
     def answer(self) -> None:
-        self.time.glimpse(self._reading(1.0))
+        self.time.glimpse(_date(self.reading()))
 
-    def _reading(self, resolution: float) -> TimeReading:
+    def reading(self) -> TimeReading:
         sent = self.clock.monotonic()
         server = self.clock.now().timestamp() + self.ahead + self._trip / 2
         self.clock.advance(self._trip)
-        return TimeReading(
-            sent, self.clock.monotonic(), server // resolution * resolution, resolution
-        )
+        return TimeReading(sent, self.clock.monotonic(), server // 0.001 * 0.001)
 
     def go_on(self, answers: int) -> None:
         for _ in range(answers):
             self.answer()
             self.clock.advance(0.13)
+
+
+def _date(reading: TimeReading) -> TimeReading:
+    return replace(reading, server=reading.server // 1, resolution=1.0)
 
 
 @given(trip=st.floats(0.001, 0.4), answers=st.integers(1, 50))
@@ -132,25 +137,47 @@ def test_a_venue_that_set_its_clock_is_believed_once_it_was_asked_again():
     assert abs(now.earliest - venue.clock.now().timestamp() + 2) < 0.1
 
 
-def test_answers_to_what_was_asked_before_the_clock_was_set_tell_nothing():
+@pytest.mark.parametrize("step", [-1.0, -0.7, 0.7, 1.0])
+def test_answers_of_a_second_tell_of_a_smaller_step(step: float):
     venue = Dated()
     venue.go_on(20)
-    before = venue._reading(0.001)
-    venue.ahead = -2.0
-    venue.answer()
-    venue.time.learn(before)
+    venue.ahead = step
+    venue.go_on(8)
     assert not venue.time.known
+
+
+def test_a_venue_that_sets_its_clock_while_nobody_asks_is_asked_once():
+    venue = Dated()
+    venue.clock.advance(100)
+    venue.ahead = -2.0
+    venue.ask()
+    assert venue.time.known
+
+
+def test_a_time_that_was_asked_for_before_the_clock_was_set_tells_nothing():
+    venue = Dated()
+    before = venue.reading()
+    venue.ahead = -2.0
+    late = replace(before, received=before.received + 1)
+    venue.answer()
+    venue.time.learn(late)
+    assert not venue.time.known
+
+
+def test_when_something_was_sent_before_the_clock_was_set_is_not_known():
+    venue = Dated()
+    sent = venue.clock.monotonic()
+    venue.ahead = 90.0
+    venue.answer()
+    venue.ask()
+    assert venue.time.instant_at(sent).earliest is None
 
 
 def test_dates_that_follow_another_clock_than_the_time_are_not_heeded_any_more():
     venue = Dated()
     venue.go_on(20)
-    for ahead in (5.0, 0.0, 5.0):  # somebody else answers, whose clock is wrong
-        venue.ahead = ahead
-        venue.answer()
-        venue.ahead = 0.0
-        if not venue.time.known:
-            venue.ask()
-    venue.ahead = 5.0
+    venue.ahead = 5.0  # somebody else answers, whose clock is wrong
     venue.answer()
-    assert venue.time.known
+    venue.ahead = 0.0
+    venue.ask()
+    assert not venue.time.heeds_dates

@@ -84,7 +84,7 @@ class CcxtExchange:
         return self._with(answer, MarketList(tuple(each.market for each in listed), capacity))
 
     async def candles(
-        self, symbol: str, timeframe: str, window: TimeRange, gate: Gate, *, most: int | None = None
+        self, symbol: str, timeframe: str, window: TimeRange, gate: Gate, *, most: int
     ) -> Answer[RawPage]:
         """The rows of `window`, the first `most` of them."""
         wanted = Wanted(
@@ -92,7 +92,7 @@ class CcxtExchange:
             Timeframe.parse(timeframe),
             self._foreign.timeframes[timeframe],
             window,
-            most or self._venue.page_size,
+            most,
         )
         question = self._dialect.question(wanted)
         body, answer = await self._ask(self._dialect.endpoint.candles, question, gate)

@@ -55,7 +55,9 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def date_of(headers: Mapping[str, str]) -> float | None:
-    """`Date` in seconds since the epoch; None where it is absent or no date."""
+    """`Date` in seconds since the epoch; None where it is absent, no date, or a cache's."""
+    if "age" in headers:
+        return None
     try:
         date = parsedate_to_datetime(headers.get("date", ""))
     except (ValueError, OverflowError):

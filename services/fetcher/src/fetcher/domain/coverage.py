@@ -1,6 +1,5 @@
 """Whether a page answers for the whole of a chunk."""
 
-from collections.abc import Iterator
 from datetime import datetime
 
 from candlelog.market.pages import Page
@@ -31,32 +30,3 @@ def check_answered(page: Page, window: TimeRange, *, most_rows: int) -> None:
     ]
     if beside and not inside and not page.rows.num_rows:
         raise Transient("other_range", f"rows of another range, such as {beside[0].raw}")
-
-
-def silence(page: Page, window: TimeRange, timeframe: Timeframe) -> TimeRange | None:
-    """The end of the window of which the page has no row, good or bad; None where it has its last.
-
-    A venue that has rows of all slots was away then, or the page is shorter than it should be.
-    """
-    last = max(_open_times(page, window), default=None)
-    begin = window.start if last is None else timeframe.advance(timeframe.floor(last), 1)
-    return TimeRange(begin, window.end) if begin < window.end else None
-
-
-def check_silent(page: Page, window: TimeRange, silent: TimeRange) -> datetime:
-    """Until when a venue is silent, given the first of its rows of `window`, which begins with the
-    silence and ends now. Raises `Transient` where that row belongs to what was silent."""
-    first = min(_open_times(page, window), default=window.end)
-    if first < silent.end:
-        raise Transient("short_page", f"rows are missing from {silent.start.isoformat()} on")
-    return first
-
-
-def _open_times(page: Page, window: TimeRange) -> Iterator[datetime]:
-    """The first and the last of the valid rows, and those of refused ones in the window."""
-    valid = page.rows.column("open_time")
-    if len(valid):
-        yield from (valid[0].as_py(), valid[-1].as_py())
-    for row in page.quarantined:
-        if row.open_time is not None and window.start <= row.open_time < window.end:
-            yield row.open_time

@@ -86,7 +86,7 @@ class Purse:
         What the venue has counted belongs to the window it says it is in: another one, where its
         clock was set.
         """
-        if answer.date is not None:
+        if answer.date is not None and self.time.heeds_dates:
             self.time.glimpse(TimeReading(answer.sent, answer.received, answer.date, 1.0))
             if window_id != window_at(answer.date, self.spender.window_seconds).id:
                 return

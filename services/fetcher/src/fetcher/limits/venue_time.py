@@ -16,7 +16,7 @@ _FORGOTTEN_SECONDS: Final = 3600.0
 and nothing could be spent by them, not even to ask for the time."""
 _JUMP_SECONDS: Final = 0.5
 """A difference between wall and steady clock that means: this machine slept or was set. As far
-apart, two dates of a venue mean that its clock was set."""
+beside the time of a venue, a date of its means that its clock was set."""
 
 
 class VenueTime:
@@ -29,35 +29,32 @@ class VenueTime:
         self._offset: TimeOffset | None = None
         self._wall_ahead = 0.0
         self._asked_at = float("-inf")
-        self._dates: TimeOffset | None = None
         self._doubted: TimeOffset | None = None
         self._set_at = float("-inf")
-        self._heeds_dates = True
+        self.heeds_dates = True
+        """Whether the dates of answers follow the clock that is asked for, as far as is known."""
 
     def learn(self, reading: TimeReading) -> None:
         """Take in the time the venue told when it was asked for it."""
-        if reading.sent < self._set_at:
-            return
+        if reading.sent < self._set_at < reading.received:
+            return  # whether it was told before the clock was set, or after, does not show
         newer = TimeOffset.of(reading)
         known = self._known()
         self._offset = newer if known is None else known.refined(newer)
         self._wall_ahead = self._ahead()
         self._asked_at = reading.received
-        if self._doubted is not None:  # were it right, those who answer would not share a clock
-            self._heeds_dates = self._doubted.apart(newer) > 0
+        if self._doubted is not None:  # had it been right, those who answer would share no clock
+            self.heeds_dates = self._doubted.apart(newer) > 0
             self._doubted = None
 
     def glimpse(self, reading: TimeReading) -> None:
         """Take in the date of any answer. It tells no more than the second, but soon: where it
-        contradicts the dates before it, the venue's clock was set, and its time is not known."""
-        if not self._heeds_dates or reading.sent < self._set_at:
+        contradicts what is known, the venue's clock was set, and its time is not known any more."""
+        known = self._known()
+        if known is None or reading.sent < self._set_at:
             return
-        newer = TimeOffset.of(reading)
-        if self._dates is None or self._dates.apart(newer) <= _JUMP_SECONDS:
-            self._dates = newer if self._dates is None else self._dates.refined(newer)
-        else:
-            self._dates, self._set_at = newer, reading.received
-            self._doubted, self._offset = self._known(), None
+        if known.apart(TimeOffset.of(reading)) > _JUMP_SECONDS:
+            self._doubted, self._offset, self._set_at = known, None, reading.received
 
     def instant(self) -> Instant:
         """Now, on the steady clock and in exchange time."""
@@ -66,7 +63,7 @@ class VenueTime:
     def instant_at(self, steady: float) -> Instant:
         """A moment of our steady clock that is not long past."""
         offset = self._known()
-        if offset is None:
+        if offset is None or steady < self._set_at:
             return Instant(steady)
         wide = offset.at(steady)
         return Instant(steady, steady + wide.low, steady + wide.high)
