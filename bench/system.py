@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
+from urllib.parse import urlsplit
 
+import clickhouse_connect
 import httpx
 import psutil
 
@@ -45,6 +47,16 @@ class System:
             for row in json.loads(listing)
         }
         return found | {"sandbox": psutil.Process(self.sandbox_pid)}
+
+    async def merged(self) -> None:
+        """Wait until the engine has merged what was stored: the next measurement does not pay."""
+        address = urlsplit(self.clickhouse_url)
+        client = await clickhouse_connect.get_async_client(
+            host=address.hostname or "", port=address.port or 0, autogenerate_session_id=False
+        )
+        async with client:
+            while (await client.query("SELECT count() FROM system.merges")).result_rows[0][0]:
+                await asyncio.sleep(0.2)
 
     async def stats(self) -> dict[str, Any]:
         """What arrived at the sandbox, counted by it."""
