@@ -54,9 +54,12 @@ class System:
         client = await clickhouse_connect.get_async_client(
             host=address.hostname or "", port=address.port or 0, autogenerate_session_id=False
         )
-        async with client:
-            while (await client.query("SELECT count() FROM system.merges")).result_rows[0][0]:
-                await asyncio.sleep(0.2)
+        async with client, asyncio.timeout(_START_SECONDS):
+            quiet = 0
+            while quiet < 2:  # a merge that is due begins within a moment
+                running = (await client.query("SELECT count() FROM system.merges")).result_rows
+                quiet = 0 if running[0][0] else quiet + 1
+                await asyncio.sleep(0.5)
 
     async def stats(self) -> dict[str, Any]:
         """What arrived at the sandbox, counted by it."""

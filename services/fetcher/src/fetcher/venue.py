@@ -113,12 +113,18 @@ class Venue:
             return fetched
         silence = self._silences[chunk.symbol, chunk.timeframe]
         silent = silence.after(fetched.page, fetched.window, timeframe)
-        if silent is None:
+        now = self._exchange_time(self._clock.monotonic())
+        if silent is None or self._may_still_come(silent.slots, timeframe, now):
             return fetched
-        now = timeframe.floor(self._exchange_time(self._clock.monotonic()))
-        rest = await self._page(chunk, TimeRange(silent.start, max(now, silent.end)), 1, wanted)
-        silence.confirm(silent, rest.page, rest.window)
+        rest = TimeRange(silent.slots.start, max(timeframe.floor(now), silent.slots.end))
+        found = await self._page(chunk, rest, 1, wanted)
+        silence.confirm(silent, found.page, found.window)
         return replace(fetched, requests=2)
+
+    def _may_still_come(self, slots: TimeRange, timeframe: Timeframe, now: datetime) -> bool:
+        """Whether these are so new that they are read again after the settle delay anyway."""
+        delay = timedelta(seconds=self.profile.settle_delay_seconds)
+        return timeframe.advance(slots.start, 1) > now - delay
 
     async def _page(
         self, chunk: FetchRequestedV1, window: TimeRange, most: int, wanted: Gate

@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any, TypeVar
@@ -29,7 +29,7 @@ from candlelog.log.receive import receive
 from candlelog.market.pages import Layout
 from candlelog.market.profile import ExchangeProfile
 from candlelog.market.ranges import TimeRange
-from candlelog.market.timeframe import milliseconds
+from candlelog.market.timeframe import Timeframe, milliseconds
 from fetcher.control import Control
 from fetcher.domain.failures import Away, Permanent, RateLimited, Reset, Transient, VenueFailure
 from fetcher.domain.venue_time import TimeReading
@@ -238,6 +238,15 @@ async def test_what_a_venue_has_said_twice_it_is_not_asked_again(desk: Desk):
     assert desk.exchange.asked == before + 1
 
 
+async def test_slots_that_may_still_come_are_not_asked_for_twice(desk: Desk):
+    end = Timeframe.parse("1m").floor(desk.clock.now())
+    await desk.fetch(chunk(start=end - timedelta(minutes=1), end=end, slots=1))
+    before = desk.exchange.asked
+    desk.exchange.page = lambda _: []
+    await desk.fetch(chunk(start=end - timedelta(minutes=1), end=end, slots=1))
+    assert desk.exchange.asked == before + 1
+
+
 async def test_a_venue_that_has_no_row_where_nothing_was_traded_is_not_asked_twice(desk: Desk):
     desk.exchange.page = lambda _: []
     await desk.fetch(chunk(exchange="kraken"))
@@ -363,6 +372,28 @@ async def test_a_venue_that_set_its_clock_is_asked_for_its_time_before_the_next_
         if isinstance(batch, CandleBatchV1)
     ]
     assert [round(seconds, -1) for seconds in ahead] == [0, 90]
+
+
+async def test_a_time_that_was_told_before_the_clock_was_set_is_asked_for_again(desk: Desk):
+    desk.exchange.dated = True
+    await desk.fetch(chunk())
+    venue = await desk.venues.venue("binance")
+    told, questions = desk.exchange.time, []
+
+    async def time(gate: Gate) -> Answer[TimeReading]:
+        answer = await told(gate)
+        if not questions:
+            desk.exchange.ahead = 90.0
+            await desk.fetch(chunk())
+        questions.append(answer)
+        received = desk.clock.monotonic()
+        said = replace(answer.said, received=received)
+        return replace(answer, said=said, received=received)
+
+    desk.exchange.time = time
+    desk.budgets.purse(venue.profile).time._asked_at -= 60
+    await venue.keep_time()
+    assert len(questions) == 2
 
 
 @pytest.mark.parametrize(

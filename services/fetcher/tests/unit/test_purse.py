@@ -207,6 +207,16 @@ async def test_what_a_venue_counted_belongs_to_the_window_its_answer_is_dated_in
     assert [event.used for event in usage] == counted
 
 
+async def test_dates_of_a_venue_whose_answers_share_no_clock_decide_nothing():
+    bench = Bench()
+    bench.time.heeds_dates = False
+    steady, now = bench.clock.monotonic(), bench.clock.now().timestamp()
+    answer = Answer(None, steady, steady, used=40, date=now - 31)
+    bench.purse.heed(answer, window_at(now, 60).id)
+    usage = [event for event in bench.purse.reports(0) if isinstance(event, UsageObservedV1)]
+    assert (bench.time.known, [event.used for event in usage]) == (True, [40])
+
+
 async def test_what_is_granted_for_a_window_to_come_is_spent_when_it_begins():
     bench = Bench()
     bench.clock.advance(30.04)

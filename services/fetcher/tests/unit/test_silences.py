@@ -9,7 +9,7 @@ from candlelog.market.pages import Layout, Page, read_page
 from candlelog.market.ranges import TimeRange
 from candlelog.market.timeframe import Timeframe, milliseconds
 from fetcher.domain.failures import Transient
-from fetcher.domain.silences import Silence
+from fetcher.domain.silences import Silence, Silent
 
 MINUTE = Timeframe.parse("1m")
 NOW = 100
@@ -33,12 +33,13 @@ def page(rows: Iterable[list[object]], window: TimeRange) -> Page:
 
 def asked(silence: Silence, first: int, end: int, *has: int) -> TimeRange | None:
     window = minutes(first, end)
-    return silence.after(page(map(row, has), window), window, MINUTE)
+    found = silence.after(page(map(row, has), window), window, MINUTE)
+    return None if found is None else found.slots
 
 
-def confirm(silence: Silence, silent: TimeRange, *rest: list[object]) -> None:
+def confirm(silence: Silence, silent: TimeRange, *rest: list[object], unread: bool = False) -> None:
     window = TimeRange(silent.start, at(NOW))
-    silence.confirm(silent, page(rest, window), window)
+    silence.confirm(Silent(silent, unread), page(rest, window), window)
 
 
 @pytest.mark.parametrize(
@@ -75,15 +76,30 @@ def test_what_was_said_twice_is_not_asked_again(rest: tuple[list[object], ...], 
     assert asked(silence, 10, until + 1) == minutes(10, until + 1)
 
 
+UNREADABLE: list[object] = [None, "10", "11", "9", "10", "1"]
+
+
+def test_a_page_tells_whether_it_has_rows_that_cannot_be_read():
+    window = minutes(0, 10)
+    rows = page([*map(row, range(9)), UNREADABLE], window)
+    assert Silence().after(rows, window, MINUTE) == Silent(minutes(9, 10), unread=True)
+
+
 def test_a_row_that_cannot_be_read_tells_nothing_of_later_slots():
     silence = Silence()
-    confirm(silence, minutes(9, 10), [None, "10", "11", "9", "10", "1"])
+    confirm(silence, minutes(9, 10), UNREADABLE, unread=True)
     assert asked(silence, 9, 10) is None
     assert asked(silence, 10, 20) == minutes(10, 20)
 
 
-def test_a_row_where_there_was_said_to_be_none_takes_all_of_it_back():
+def test_a_row_that_cannot_be_read_confirms_no_page_whose_rows_can():
+    with pytest.raises(Transient, match="rows are missing"):
+        confirm(Silence(), minutes(4, 10), UNREADABLE)
+
+
+@pytest.mark.parametrize(("first", "end"), [(40, 41), (0, 60)], ids=["in it", "around it"])
+def test_a_row_where_there_was_said_to_be_none_takes_all_of_it_back(first: int, end: int):
     silence = Silence()
-    confirm(silence, minutes(4, 10))
-    asked(silence, 40, 50, 40)
-    assert asked(silence, 50, 60) == minutes(50, 60)
+    confirm(silence, minutes(4, 50), row(50))
+    asked(silence, first, end, *range(first, end))
+    assert asked(silence, 20, 30) == minutes(20, 30)

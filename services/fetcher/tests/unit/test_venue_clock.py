@@ -173,6 +173,25 @@ def test_when_something_was_sent_before_the_clock_was_set_is_not_known():
     assert venue.time.instant_at(sent).earliest is None
 
 
+@pytest.mark.parametrize("step", [-2.0, 2.0])
+def test_dates_are_heeded_after_a_step_however_long_the_answer_about_the_time_took(step: float):
+    venue = Dated()
+    venue.ahead = step
+    venue.answer()
+    asked = venue.reading()
+    venue.clock.advance(5)
+    venue.time.learn(replace(asked, received=venue.clock.monotonic()))
+    assert venue.time.heeds_dates
+
+
+def test_when_something_was_sent_before_a_step_that_the_time_itself_tells_is_not_known():
+    venue = Dated()
+    sent = venue.clock.monotonic()
+    venue.ahead = 90.0
+    venue.time.learn(venue.reading())
+    assert venue.time.instant_at(sent).earliest is None
+
+
 def test_dates_that_follow_another_clock_than_the_time_are_not_heeded_any_more():
     venue = Dated()
     venue.go_on(20)

@@ -2,12 +2,25 @@
 page is shorter than it should be. One more question tells which."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
+
+import numpy as np
+import pyarrow as pa
 
 from candlelog.market.pages import Page
 from candlelog.market.ranges import TimeRange
-from candlelog.market.timeframe import Timeframe
+from candlelog.market.timeframe import Timeframe, milliseconds
 from fetcher.domain.failures import Transient
+
+
+@dataclass(frozen=True, slots=True)
+class Silent:
+    """The end of a page that has no row, good or bad; `unread` tells whether the page has rows that
+    cannot be read, which may be those."""
+
+    slots: TimeRange
+    unread: bool
 
 
 class Silence:
@@ -16,10 +29,9 @@ class Silence:
     def __init__(self) -> None:
         self._known: TimeRange | None = None
 
-    def after(self, page: Page, window: TimeRange, timeframe: Timeframe) -> TimeRange | None:
-        """The end of the window of which the page has no row, good or bad, and about which the
-        venue is to be asked once more; None where it need not be."""
-        if any(_within(time, self._known) for time in _open_times(page, window)):
+    def after(self, page: Page, window: TimeRange, timeframe: Timeframe) -> Silent | None:
+        """What of the window the venue is to be asked about once more, if anything."""
+        if self._known is not None and _speaks_in(page, self._known):
             self._known = None
         last = max(_open_times(page, window), default=None)
         begin = window.start if last is None else timeframe.advance(timeframe.floor(last), 1)
@@ -28,21 +40,30 @@ class Silence:
         known = self._known
         if known is not None and known.start <= begin and window.end <= known.end:
             return None
-        return TimeRange(begin, window.end)
+        return Silent(TimeRange(begin, window.end), _has_unread(page))
 
-    def confirm(self, silent: TimeRange, page: Page, window: TimeRange) -> None:
+    def confirm(self, silent: Silent, page: Page, window: TimeRange) -> None:
         """Take in the answer: the first row of `window`, from the silence on until now. Raises
         `Transient` where that row belongs to what was silent."""
-        # Of a row that cannot be read nobody knows the time: it says nothing of what comes later.
-        otherwise = silent.end if page.quarantined else window.end
-        first = min(_open_times(page, window), default=otherwise)
-        if first < silent.end:
-            raise Transient("short_page", f"rows are missing from {silent.start.isoformat()} on")
-        self._known = TimeRange(silent.start, first)
+        first = min(_open_times(page, window), default=None)
+        if first is None and _has_unread(page):
+            # Perhaps one of those that could not be read before: it tells nothing of later slots.
+            first = silent.slots.end if silent.unread else silent.slots.start
+        until = window.end if first is None else first
+        if until < silent.slots.end:
+            begin = silent.slots.start.isoformat()
+            raise Transient("short_page", f"rows are missing from {begin} on")
+        self._known = TimeRange(silent.slots.start, until)
 
 
-def _within(time: datetime, known: TimeRange | None) -> bool:
-    return known is not None and known.start <= time < known.end
+def _speaks_in(page: Page, known: TimeRange) -> bool:
+    times = page.rows.column("open_time").cast(pa.int64()).to_numpy()
+    start, end = milliseconds(known.start), milliseconds(known.end)
+    return bool(np.any((times >= start) & (times < end)))
+
+
+def _has_unread(page: Page) -> bool:
+    return any(row.open_time is None for row in page.quarantined)
 
 
 def _open_times(page: Page, window: TimeRange) -> Iterator[datetime]:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+import structlog
+
 from candlelog.clock import Clock
 from candlelog.events.event import Event
 from candlelog.events.limits import BackoffObservedV1, BudgetGrantedV1
@@ -17,6 +19,8 @@ from fetcher.domain.windows import seconds, window_at
 from fetcher.limits.statements import Need, Spender, Statements
 from fetcher.limits.venue_time import VenueTime
 from fetcher.ports import Answer
+
+_LOGGER: Final = structlog.get_logger()
 
 PATIENCE: Final = 20.0
 """Seconds a request waits for weight before its chunk goes back to the coordinator."""
@@ -87,7 +91,8 @@ class Purse:
         clock was set.
         """
         if answer.date is not None and self.time.heeds_dates:
-            self.time.glimpse(TimeReading(answer.sent, answer.received, answer.date, 1.0))
+            if self.time.glimpse(TimeReading(answer.sent, answer.received, answer.date, 1.0)):
+                _LOGGER.warning("venue_clock_set", budget=self.spender.budget)
             if window_id != window_at(answer.date, self.spender.window_seconds).id:
                 return
         if answer.used is not None and window_id != PROBE_WINDOW:
@@ -100,7 +105,10 @@ class Purse:
 
     def learn_time(self, reading: TimeReading, used: float | None) -> None:
         """The venue told its time, and perhaps what it has counted in the window of that time."""
+        heeded = self.time.heeds_dates
         self.time.learn(reading)
+        if heeded and not self.time.heeds_dates:
+            _LOGGER.warning("dates_of_venue_disregarded", budget=self.spender.budget)
         window = window_at(reading.server, self.spender.window_seconds)
         if used is not None:
             self.observe(window.id, used)

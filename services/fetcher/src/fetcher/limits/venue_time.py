@@ -29,32 +29,37 @@ class VenueTime:
         self._offset: TimeOffset | None = None
         self._wall_ahead = 0.0
         self._asked_at = float("-inf")
-        self._doubted: TimeOffset | None = None
+        self._doubt: TimeOffset | None = None
         self._set_at = float("-inf")
         self.heeds_dates = True
         """Whether the dates of answers follow the clock that is asked for, as far as is known."""
 
     def learn(self, reading: TimeReading) -> None:
         """Take in the time the venue told when it was asked for it."""
+        newer, known = TimeOffset.of(reading), self._known()
         if reading.sent < self._set_at < reading.received:
             return  # whether it was told before the clock was set, or after, does not show
-        newer = TimeOffset.of(reading)
-        known = self._known()
+        if known is not None and known.apart(newer) > _JUMP_SECONDS:
+            self._set_at = reading.received
         self._offset = newer if known is None else known.refined(newer)
         self._wall_ahead = self._ahead()
         self._asked_at = reading.received
-        if self._doubted is not None:  # had it been right, those who answer would share no clock
-            self.heeds_dates = self._doubted.apart(newer) > 0
-            self._doubted = None
+        if self._doubt is not None:
+            self.heeds_dates = self._doubt.apart(newer) == 0
+            self._doubt = None
 
-    def glimpse(self, reading: TimeReading) -> None:
+    def glimpse(self, reading: TimeReading) -> bool:
         """Take in the date of any answer. It tells no more than the second, but soon: where it
-        contradicts what is known, the venue's clock was set, and its time is not known any more."""
+        contradicts what is known, the venue's clock was set, and its time is not known any more.
+        Whether that is so now."""
         known = self._known()
         if known is None or reading.sent < self._set_at:
-            return
-        if known.apart(TimeOffset.of(reading)) > _JUMP_SECONDS:
-            self._doubted, self._offset, self._set_at = known, None, reading.received
+            return False
+        date = TimeOffset.of(reading)
+        if known.apart(date) <= _JUMP_SECONDS:
+            return False
+        self._doubt, self._offset, self._set_at = date, None, reading.received
+        return True
 
     def instant(self) -> Instant:
         """Now, on the steady clock and in exchange time."""
@@ -80,8 +85,9 @@ class VenueTime:
 
     def _known(self) -> TimeOffset | None:
         slept = abs(self._ahead() - self._wall_ahead) > _JUMP_SECONDS
-        if slept or self._clock.monotonic() - self._asked_at > _FORGOTTEN_SECONDS:
-            self._offset = None
+        now = self._clock.monotonic()
+        if self._offset is not None and (slept or now - self._asked_at > _FORGOTTEN_SECONDS):
+            self._offset, self._set_at = None, now
         return self._offset
 
     def _ahead(self) -> float:
