@@ -30,6 +30,11 @@ WHERE exchange = {exchange:String} AND symbol = {symbol:String} AND timeframe = 
     AND open_time < fromUnixTimestamp64Milli({end:Int64})
 ORDER BY open_time
 """
+_ENDS: Final = """
+SELECT toUnixTimestamp64Milli(min(open_time)), toUnixTimestamp64Milli(max(open_time)) FROM candles
+WHERE exchange = {exchange:String} AND symbol = {symbol:String} AND timeframe = {timeframe:String}
+HAVING count() > 0
+"""
 _NEXT: Final = """
 SELECT toUnixTimestamp64Milli(open_time) FROM candles
 WHERE exchange = {exchange:String} AND symbol = {symbol:String} AND timeframe = {timeframe:String}
@@ -69,9 +74,9 @@ class ClickHouseStored:
 
     async def candles(self, series: Series, start: int, *, before: int, most: int) -> Columns:
         """The candles, from one read of a stretch that is wide enough to hold them."""
-        all_of_it = start <= _FIRST
+        all_of_it, last = start <= _FIRST, _LAST
         if all_of_it:  # read from where that begins
-            start = await self._one(series, _NEXT, start, wanted=True) or start
+            start, last = await self._ends(series)
         step = _step(series) * _ROOM
         low, high = int(start - before * step), int(start + most * step)
         wider = 1
@@ -87,7 +92,7 @@ class ClickHouseStored:
                     low,
                     wanted=first < before and preceded,
                 ),
-                self._one(series, _NEXT, high, wanted=more < most),
+                self._one(series, _NEXT, high, wanted=more < most and high <= last),
             )
             if older is None and newer is None:
                 return columns.part(max(0, first - before), first + most)
@@ -100,6 +105,11 @@ class ClickHouseStored:
             _CANDLES, **_names(series), start=max(_FIRST, low), end=min(_LAST, high)
         )
         return _columns(table)
+
+    async def _ends(self, series: Series) -> tuple[int, int]:
+        """Open times of its first candle and of its last; the earliest there can be without one."""
+        rows = await self._clickhouse.query(_ENDS, **_names(series))
+        return rows[0] if rows else (_FIRST, _FIRST)
 
     async def _one(self, series: Series, sql: str, time: int, *, wanted: bool) -> int | None:
         if not wanted:
