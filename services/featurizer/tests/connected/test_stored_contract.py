@@ -118,6 +118,16 @@ async def test_a_series_is_read_from_its_beginning(store: Store):
     assert found.open_time.tolist() == [START + 3 * MINUTE, START + 7 * MINUTE]
 
 
+@pytest.mark.parametrize("closes", [{}, {3: 5.0, 7: 5.0}])
+async def test_a_series_that_is_read_from_its_beginning_may_be_shorter(
+    store: Store, closes: dict[int, float]
+):
+    await store.put(BTC, closes)
+    await store.put(ETH, {0: 5.0})
+    found = await store.stored.candles(BTC, milliseconds(EARLIEST), before=5, most=10)
+    assert found.open_time.tolist() == [START + at * MINUTE for at in closes]
+
+
 async def test_there_may_be_fewer_candles_than_wanted(store: Store):
     await store.put(BTC, dict.fromkeys([3, 7], 5.0))
     assert await minutes(store, 5, before=10, most=10) == [3, 7]

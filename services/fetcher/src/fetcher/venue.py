@@ -97,8 +97,9 @@ class Venue:
     async def candles(self, chunk: FetchRequestedV1, wanted: Gate) -> Fetched:
         """The page of a chunk, or of as much of its end as the venue answers for.
 
-        Where a venue that has rows of all slots has none at the end of the page, it is asked once
-        more, for the row that comes next: an answer that is too short is not taken for an outage.
+        Where a venue that has rows of all slots has none at the end of the page, and has not said
+        so twice before, it is asked for the row that comes next: an answer that is too short is
+        not taken for an outage. Slots that may still come are read again later anyway.
         `wanted` is called right before the request is written, and raises when it must not be.
         """
         if chunk.timeframe not in self.profile.timeframes:
@@ -113,8 +114,10 @@ class Venue:
             return fetched
         silence = self._silences[chunk.symbol, chunk.timeframe]
         silent = silence.after(fetched.page, fetched.window, timeframe)
+        if silent is None:
+            return fetched
         now = self._exchange_time(self._clock.monotonic())
-        if silent is None or self._may_still_come(silent.slots, timeframe, now):
+        if self._may_still_come(silent.slots, timeframe, now):
             return fetched
         rest = TimeRange(silent.slots.start, max(timeframe.floor(now), silent.slots.end))
         found = await self._page(chunk, rest, 1, wanted)

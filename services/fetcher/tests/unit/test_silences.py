@@ -103,3 +103,11 @@ def test_a_row_where_there_was_said_to_be_none_takes_all_of_it_back(first: int, 
     confirm(silence, minutes(4, 50), row(50))
     asked(silence, first, end, *range(first, end))
     assert asked(silence, 20, 30) == minutes(20, 30)
+
+
+def test_a_refused_row_takes_it_back_too():
+    silence = Silence()
+    confirm(silence, minutes(4, 50), row(50))
+    window = minutes(0, 60)
+    silence.after(page([row(20, "-1"), row(59)], window), window, MINUTE)
+    assert asked(silence, 20, 30) == minutes(20, 30)

@@ -1,7 +1,7 @@
 """Exchange time from a few questions, and what a jump of this machine's clock does to it."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -190,6 +190,25 @@ def test_when_something_was_sent_before_a_step_that_the_time_itself_tells_is_not
     venue.ahead = 90.0
     venue.time.learn(venue.reading())
     assert venue.time.instant_at(sent).earliest is None
+
+
+def test_dates_a_little_beside_the_time_are_heeded_after_a_step():
+    venue = Dated()
+    venue.ahead = -2.0
+    venue.answer()
+    venue.ahead = -2.2
+    venue.ask()
+    assert venue.time.heeds_dates
+
+
+def test_a_time_that_was_told_before_this_machine_slept_is_not_believed():
+    venue = Dated()
+    told = venue.reading()
+    asleep = ManualClock(venue.clock.now() + timedelta(hours=1))
+    asleep.advance(venue.clock.monotonic() - asleep.monotonic() + 0.001)
+    venue.time._clock = asleep
+    venue.time.learn(told)
+    assert not venue.time.known
 
 
 def test_dates_that_follow_another_clock_than_the_time_are_not_heeded_any_more():

@@ -71,9 +71,7 @@ def read_page(
     reasons = faults(columns, window, timeframe)
     still_open = columns.open_time == milliseconds(open_from)
     keep = (reasons == None) & ~still_open  # noqa: E711 -- elementwise comparison
-    refused = [
-        QuarantinedRow(raw=_raw(row), reason="malformed", open_time=None) for row in malformed
-    ]
+    refused = [_refused(row, _stated_time(row, layout), "malformed") for row in malformed]
     refused += [
         _refused(rows[index], int(columns.open_time[index]), cast("str", reasons[index]))
         for index in np.flatnonzero(~keep & ~still_open).tolist()
@@ -84,7 +82,7 @@ def read_page(
 def _columns(rows: Sequence[Row], layout: Layout) -> Columns | None:
     """The rows as columns, or None where one of them is not of the layout."""
     try:
-        fields = list(zip(*rows, strict=True)) or [()] * layout.width
+        fields = list(zip(*rows, strict=True)) if rows else [()] * layout.width
         if len(fields) != layout.width:
             return None
         return Columns(
@@ -107,6 +105,12 @@ def _integers(values: Sequence[object]) -> NDArray[np.int64]:
     if not all(type(value) is int for value in values):
         raise TypeError("an integer is expected")
     return np.fromiter(cast("Sequence[int]", values), np.int64, len(values))
+
+
+def _stated_time(row: Row, layout: Layout) -> int:
+    """The open time of a row that cannot be read as a whole; -1 where it states none."""
+    stated = row[layout.open_time] if len(row) > layout.open_time else None
+    return stated * layout.unit if type(stated) is int else -1
 
 
 def _refused(row: Row, open_time: int, reason: str) -> QuarantinedRow:

@@ -72,6 +72,7 @@ def test_values_are_read_to_the_last_digit():
         (row(2, None, "12", "9", "11"), "malformed"),
         (row(2, width=8), "malformed"),
         (["2024-02-01", *row(2)[1:]], "malformed"),
+        ([], "malformed"),
     ],
 )
 def test_a_bad_row_is_quarantined_with_its_reason_and_the_rest_is_kept(
@@ -85,6 +86,22 @@ def test_a_bad_row_is_quarantined_with_its_reason_and_the_rest_is_kept(
 def test_a_quarantined_row_keeps_its_raw_text():
     page = read(row(2, "10", "10.5", "9", "11"))
     assert '"10.5"' in page.quarantined[0].raw
+
+
+@pytest.mark.parametrize(
+    ("bad", "open_time"),
+    [
+        (row(2, None, "12", "9", "11"), START + timedelta(minutes=2)),
+        (["2024-02-01", *row(2)[1:]], None),
+        ([None, *row(2)[1:]], None),
+        ([], None),
+    ],
+)
+def test_a_row_that_cannot_be_read_keeps_the_time_it_states(
+    bad: list[object], open_time: datetime | None
+):
+    (refused,) = read(row(0), bad).quarantined
+    assert (refused.reason, refused.open_time) == ("malformed", open_time)
 
 
 def test_a_row_of_before_the_epoch_is_quarantined_without_its_time():

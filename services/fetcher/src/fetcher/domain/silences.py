@@ -32,7 +32,7 @@ class Silence:
     def after(self, page: Page, window: TimeRange, timeframe: Timeframe) -> Silent | None:
         """What of the window the venue is to be asked about once more, if anything."""
         if self._known is not None and _speaks_in(page, self._known):
-            self._known = None
+            self._known = None  # the venue has something there after all
         last = max(_open_times(page, window), default=None)
         begin = window.start if last is None else timeframe.advance(timeframe.floor(last), 1)
         if begin >= window.end:
@@ -59,7 +59,10 @@ class Silence:
 def _speaks_in(page: Page, known: TimeRange) -> bool:
     times = page.rows.column("open_time").cast(pa.int64()).to_numpy()
     start, end = milliseconds(known.start), milliseconds(known.end)
-    return bool(np.any((times >= start) & (times < end)))
+    refused = (row.open_time for row in page.quarantined if row.open_time is not None)
+    return bool(np.any((times >= start) & (times < end))) or any(
+        known.start <= time < known.end for time in refused
+    )
 
 
 def _has_unread(page: Page) -> bool:

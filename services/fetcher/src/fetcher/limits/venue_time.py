@@ -37,15 +37,15 @@ class VenueTime:
     def learn(self, reading: TimeReading) -> None:
         """Take in the time the venue told when it was asked for it."""
         newer, known = TimeOffset.of(reading), self._known()
-        if reading.sent < self._set_at < reading.received:
-            return  # whether it was told before the clock was set, or after, does not show
+        if reading.sent < self._set_at != reading.received:
+            return  # told before the clock was set, or after; its own date told of it otherwise
         if known is not None and known.apart(newer) > _JUMP_SECONDS:
             self._set_at = reading.received
         self._offset = newer if known is None else known.refined(newer)
         self._wall_ahead = self._ahead()
         self._asked_at = reading.received
         if self._doubt is not None:
-            self.heeds_dates = self._doubt.apart(newer) == 0
+            self.heeds_dates = self._doubt.apart(newer) <= _JUMP_SECONDS
             self._doubt = None
 
     def glimpse(self, reading: TimeReading) -> bool:
