@@ -118,14 +118,13 @@ async def test_a_series_is_read_from_its_beginning(store: Store):
     assert found.open_time.tolist() == [START + 3 * MINUTE, START + 7 * MINUTE]
 
 
-@pytest.mark.parametrize("closes", [{}, {3: 5.0, 7: 5.0}])
+@pytest.mark.parametrize(("series", "places"), [(BTC, [3, 7]), (ETH, [])])
 async def test_a_series_that_is_read_from_its_beginning_may_be_shorter(
-    store: Store, closes: dict[int, float]
+    store: Store, series: Series, places: list[int]
 ):
-    await store.put(BTC, closes)
-    await store.put(ETH, {0: 5.0})
-    found = await store.stored.candles(BTC, milliseconds(EARLIEST), before=5, most=10)
-    assert found.open_time.tolist() == [START + at * MINUTE for at in closes]
+    await store.put(BTC, dict.fromkeys([3, 7], 5.0))
+    found = await store.stored.candles(series, milliseconds(EARLIEST), before=5, most=10)
+    assert found.open_time.tolist() == [START + at * MINUTE for at in places]
 
 
 async def test_there_may_be_fewer_candles_than_wanted(store: Store):
