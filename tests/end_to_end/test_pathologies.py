@@ -53,19 +53,7 @@ def given_up(code: str) -> Seen:
 ONCE = {
     # asked again, because the answer was none or no answer to the question
     **dict.fromkeys(
-        (
-            "html",
-            "json",
-            "cut",
-            "500",
-            "502",
-            "503",
-            "504",
-            "clamped",
-            "doubled",
-            "empty",
-            "short",
-        ),
+        ("html", "json", "cut", "500", "502", "503", "504", "clamped", "doubled"),
         Seen(attempts=2),
     ),
     # asked again, and no fault of the chunk
@@ -175,6 +163,16 @@ async def test_every_fault_of_the_exchange_is_seen_as_what_it_is(
         *(seen(client, f"{symbol}/USDT", timeframe) for symbol, timeframe in series.values())
     )
     assert dict(zip(ONCE, found, strict=True)) == ONCE
+
+
+@pytest.mark.parametrize(("kind", "symbol"), [("empty", "GEN001"), ("short", "GEN002")])
+async def test_a_page_that_lacks_rows_which_the_exchange_has_is_asked_for_again(
+    system: tuple[Candlelog, Sandbox], kind: str, symbol: str
+):
+    client, sandbox = system
+    fault = {"kind": kind, "symbol": f"{symbol}USDT", "interval": "15m", "count": 1}
+    await sandbox.strike([fault])
+    assert await seen(client, f"{symbol}/USDT", "15m") == Seen(attempts=2)
 
 
 async def test_where_the_exchange_says_twice_that_it_has_no_candle_it_was_away(
