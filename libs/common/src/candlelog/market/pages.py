@@ -46,6 +46,11 @@ class Page:
     rows: pa.RecordBatch
     quarantined: tuple[QuarantinedRow, ...]
 
+    def refused_times(self, window: TimeRange) -> list[datetime]:
+        """Open times in the window that refused rows state."""
+        times = [row.open_time for row in self.quarantined if row.open_time is not None]
+        return [time for time in times if window.start <= time < window.end]
+
 
 def read_page(
     rows: Sequence[Row],

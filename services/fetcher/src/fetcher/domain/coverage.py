@@ -23,10 +23,5 @@ def check_answered(page: Page, window: TimeRange, *, most_rows: int) -> None:
     if found > most_rows:
         raise Transient("too_many_rows", f"{found} rows where {most_rows} were asked for")
     beside = [row for row in page.quarantined if row.reason == "outside_window"]
-    inside = [
-        row
-        for row in page.quarantined
-        if row.open_time is not None and window.start <= row.open_time < window.end
-    ]
-    if beside and not inside and not page.rows.num_rows:
+    if beside and not page.refused_times(window) and not page.rows.num_rows:
         raise Transient("other_range", f"rows of another range, such as {beside[0].raw}")

@@ -59,10 +59,7 @@ class Silence:
 def _speaks_in(page: Page, known: TimeRange) -> bool:
     times = page.rows.column("open_time").cast(pa.int64()).to_numpy()
     start, end = milliseconds(known.start), milliseconds(known.end)
-    refused = (row.open_time for row in page.quarantined if row.open_time is not None)
-    return bool(np.any((times >= start) & (times < end))) or any(
-        known.start <= time < known.end for time in refused
-    )
+    return bool(np.any((times >= start) & (times < end)) or page.refused_times(known))
 
 
 def _has_unread(page: Page) -> bool:
@@ -74,6 +71,4 @@ def _open_times(page: Page, window: TimeRange) -> Iterator[datetime]:
     valid = page.rows.column("open_time")
     if len(valid):
         yield from (valid[0].as_py(), valid[-1].as_py())
-    for row in page.quarantined:
-        if row.open_time is not None and window.start <= row.open_time < window.end:
-            yield row.open_time
+    yield from page.refused_times(window)
