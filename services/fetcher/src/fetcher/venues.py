@@ -50,7 +50,7 @@ class Venues:
     async def keep_times(self) -> None:
         """Ask for the time of every venue the allocator wants to know it of."""
         while True:
-            exchange = await self._budgets.time_wanted.get()
+            exchange = await self._budgets.time_wanted()
             with suppress(VenueFailure):  # the allocator asks again
                 await (await self.venue(exchange)).keep_time()
 

@@ -1,5 +1,6 @@
 """What the adapter makes of answers no venue should give: a failure, never a crash."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -7,7 +8,11 @@ import pytest
 
 from candlelog.clock import SystemClock
 from candlelog.market.profile import profile
+from candlelog.market.ranges import TimeRange
+from candlelog.market.timeframe import Timeframe
+from fetcher.adapters.dialect import Wanted
 from fetcher.adapters.exchange import CcxtExchange, open_exchange
+from fetcher.adapters.kraken import Kraken
 from fetcher.adapters.wire import HttpAnswer
 from fetcher.domain.failures import Permanent, Transient
 from fetcher.ports import Gate
@@ -127,3 +132,35 @@ async def test_a_date_that_is_none_is_not_believed(
 ):
     answer(exchange, {"serverTime": 1_700_000_000_000}, date=date)
     assert (await exchange.time(leave)).date == seconds
+
+
+@pytest.mark.parametrize("status", [200, 502])
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("kraken", {"error": {"code": 502, "message": "bad gateway"}}),
+        ("kraken", {"error": None, "result": {}}),
+        ("kraken", {"error": True}),
+        ("binance", {"code": "BadGateway", "msg": "x"}),
+    ],
+    ids=str,
+)
+async def test_an_error_in_words_that_nobody_knows_is_one_that_may_pass(
+    name: str, said: object, status: int
+):
+    clock = SystemClock()
+    async with open_exchange(profile(name), origin=None, clock=clock, connections=1) as exchange:
+        answer(exchange, said, status)
+        with pytest.raises(Transient):
+            await exchange.time(leave)
+
+
+@pytest.mark.parametrize("bad", [[], [None, "1"], ["x"]], ids=str)
+async def test_a_row_of_kraken_that_has_no_time_takes_no_other_with_it(bad: list[object]):
+    start = datetime(2024, 2, 1, tzinfo=UTC)
+    stated = [int(start.timestamp()), "10", "11", "9", "10", "10", "3", 7]
+    body = {"error": [], "result": {"XXBTZUSD": [bad, stated], "last": 0}}
+    window = TimeRange(start, start + timedelta(minutes=1))
+    wanted = Wanted("XXBTZUSD", Timeframe.parse("1m"), 1, window, page_size=2)
+    page = Kraken().page(b"", body, wanted)
+    assert orjson.loads(page.text) == [bad, stated]

@@ -11,11 +11,12 @@ import pytest
 from candlelog.clock import SystemClock
 from candlelog.errors import Fenced
 from candlelog.events.codec import Message
-from candlelog.events.limits import AllocatorStartedV1, BudgetGrantedV1
+from candlelog.events.limits import AllocatorStartedV1, BackoffObservedV1, BudgetGrantedV1
 from candlelog.log.memory import MemoryLog
 from candlelog.log.publish import Publisher
 from candlelog.log.receive import receive
 from candlelog.market.profile import profile
+from fetcher.domain.failures import BackingOff
 from fetcher.domain.venue_time import TimeReading
 from fetcher.limits import allocator as allocator_module
 from fetcher.limits.budgets import Budgets, Surroundings
@@ -59,7 +60,7 @@ class Worker:
 
     async def _tell_time(self) -> None:
         while True:
-            await self.budgets.time_wanted.get()
+            await self.budgets.time_wanted()
             if self.purse.time.stale:
                 await self.ask_time()
 
@@ -160,3 +161,28 @@ async def test_a_worker_spends_only_what_was_granted_to_it(log: MemoryLog, runni
         assert isinstance(event, BudgetGrantedV1)
         granted[event.incarnation] += event.weight
     assert granted[first.budgets._incarnation] >= 101
+
+
+async def test_who_comes_while_a_venue_wants_to_be_left_alone_knows_it(
+    log: MemoryLog, running: Running
+):
+    async with running() as (first, _):
+        await first.ask_time()
+        first.purse.back_off(3600, "418")
+        await first.budgets._reporter.report()
+        async with running(seed=2) as (second, _):
+            await second.budgets._readings.ready()
+            with pytest.raises(BackingOff):
+                await second.purse.acquire(1, for_time=True)
+
+
+async def test_a_backoff_met_right_before_the_end_is_told(log: MemoryLog, running: Running):
+    async with running() as (worker, _):
+        await worker.ask_time()
+        limits = asyncio.create_task(worker.budgets.run(worker.stopping))
+        await worker.budgets._readings.ready()
+        worker.purse.back_off(60, "418")
+        worker.stopping.set()
+        await limits
+    told = [receive(record).event for record in log.records("candlelog.limits.demand")]
+    assert [type(event) for event in told].count(BackoffObservedV1) == 1

@@ -15,7 +15,7 @@ from candlelog.events.limits import (
 )
 from fetcher.domain.failures import BackingOff, GrantLapsed, NoBudget
 from fetcher.domain.venue_time import TimeReading
-from fetcher.domain.windows import moment, window_at
+from fetcher.domain.windows import moment, seconds, window_at
 from fetcher.limits import purse as purse_module
 from fetcher.limits.purse import Purse
 from fetcher.limits.statements import Spender
@@ -118,16 +118,7 @@ async def test_whoever_waits_is_turned_away_when_somebody_sees_a_backoff():
     waiting = asyncio.create_task(bench.purse.acquire(2))
     await _settle()
     until = bench.clock.now().timestamp() + 60
-    bench.purse.told_to_back_off(
-        BackoffObservedV1(
-            budget=BUDGET,
-            incarnation=UUID(int=2),
-            until=moment(until),
-            reason="429",
-            observed_at=bench.clock.now(),
-        ),
-        offset=7,
-    )
+    bench.purse.told_to_back_off(until, offset=7)
     with pytest.raises(BackingOff) as refusal:
         await waiting
     assert refusal.value.seconds == pytest.approx(60, abs=0.1)
@@ -135,11 +126,22 @@ async def test_whoever_waits_is_turned_away_when_somebody_sees_a_backoff():
         await bench.purse.acquire(2)
 
 
+async def test_a_backoff_that_the_ledger_repeats_turns_away_and_drops_no_grant():
+    bench = Bench()
+    bench.grant(2, demand_offset=7)
+    bench.purse.told_to_wait(bench.clock.now().timestamp() + 10)
+    with pytest.raises(BackingOff):
+        await bench.purse.acquire(2)
+    bench.clock.advance(11)
+    bench.learn()
+    (await bench.purse.acquire(2)).use()
+
+
 async def test_after_a_backoff_only_a_grant_that_knows_of_it_counts():
     bench = Bench()
     bench.purse.back_off(10, "429")
     [sighting] = [event for event in bench.purse.reports(0) if isinstance(event, BackoffObservedV1)]
-    bench.purse.told_to_back_off(sighting, offset=7)
+    bench.purse.told_to_back_off(seconds(sighting.until), offset=7)
     bench.clock.advance(11)
     bench.learn()
     waiting = asyncio.create_task(bench.purse.acquire(2))
@@ -245,15 +247,6 @@ async def test_what_is_in_hand_is_not_spent_while_an_own_backoff_lasts_whatever_
     bench.grant(2, demand_offset=9)
     permit = await bench.purse.acquire(2)
     bench.purse.back_off(30, "429")
-    bench.purse.told_to_back_off(
-        BackoffObservedV1(
-            budget=BUDGET,
-            incarnation=UUID(int=2),
-            until=bench.clock.now(),
-            reason="429",
-            observed_at=bench.clock.now(),
-        ),
-        offset=3,
-    )
+    bench.purse.told_to_back_off(bench.clock.now().timestamp(), offset=3)
     with pytest.raises(GrantLapsed):
         permit.use()

@@ -12,6 +12,7 @@ from candlelog.market.pages import Layout, Page
 from candlelog.market.ranges import TimeRange
 from candlelog.market.timeframe import Timeframe, milliseconds
 from fetcher.domain import rows
+from fetcher.domain.coverage import check_answered
 from fetcher.domain.failures import Transient
 
 LAYOUT = Layout(width=12, quote_volume=7, trades=8)
@@ -56,6 +57,26 @@ def test_a_bad_row_is_quarantined_and_the_rest_kept():
     assert refused.open_time == START + timedelta(minutes=1)
 
 
+@pytest.mark.parametrize("place", [0, 1, 2], ids=["first", "between", "last"])
+def test_an_empty_row_is_quarantined_wherever_it_stands(place: int):
+    table = [row(0), row(1)]
+    table.insert(place, [])
+    page = read(*table)
+    assert (page.rows.num_rows, [each.raw for each in page.quarantined]) == (2, ["[]"])
+
+
+def test_a_row_nested_too_deep_is_quarantined():
+    deep = b"[" * 300 + b"]" * 300
+    page = rows.read(b"[%s,%s]" % (orjson.dumps(row(0)), deep), LAYOUT, QUESTION)
+    assert (page.rows.num_rows, len(page.quarantined)) == (1, 1)
+
+
+@pytest.mark.parametrize("price", ["10.5", None], ids=["a good one", "one without a price"])
+def test_a_page_whose_only_row_is_of_another_time_answers_another_question(price: str):
+    with pytest.raises(Transient, match="another range"):
+        check_answered(read(row(-100, price)), WINDOW, most_rows=10)
+
+
 def test_the_candle_that_is_still_open_is_dropped():
     question = rows.Question(WINDOW, QUESTION.timeframe, START + timedelta(minutes=5))
     page = rows.read(orjson.dumps([row(4), row(5)]), LAYOUT, question)
@@ -77,15 +98,23 @@ numbers = st.one_of(
     st.sampled_from(["NaN", "-1", "0", "", "1e5", "x", "Infinity", None, 5, 2.5, True, [1]]),
 )
 pages = st.lists(
-    st.tuples(st.integers(-2, 12), st.lists(numbers, min_size=6, max_size=6)), max_size=8
+    st.tuples(
+        st.integers(-2, 12),
+        st.lists(numbers, min_size=6, max_size=6),
+        st.sampled_from([12, 12, 12, 11, 1, 0]),
+    ),
+    max_size=8,
 )
 
 
 @given(pages)
 def test_both_ways_of_reading_agree_whatever_stands_on_the_page(
-    page: list[tuple[int, list[object]]],
+    page: list[tuple[int, list[object], int]],
 ):
-    table = [row(minute, _1=a, _2=b, _3=c, _4=d, _5=e, _7=f) for minute, (a, b, c, d, e, f) in page]
+    table = [
+        row(minute, _1=a, _2=b, _3=c, _4=d, _5=e, _7=f)[:width]
+        for minute, (a, b, c, d, e, f), width in page
+    ]
     text = orjson.dumps(table)
     assert rows.read(text, LAYOUT, QUESTION) == slowly(text)
 

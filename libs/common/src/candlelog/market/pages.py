@@ -69,10 +69,11 @@ def read_page(
     columns = _columns(rows, layout)
     malformed: list[Row] = []
     if columns is None:
-        malformed = [row for row in rows if _columns([row], layout) is None]
-        rows = [row for row in rows if _columns([row], layout) is not None]
-        columns = _columns(rows, layout) or _columns([], layout)
-    assert columns is not None
+        readable: list[Row] = []
+        for row in rows:
+            (malformed if _columns([row], layout) is None else readable).append(row)
+        rows, columns = readable, _columns(readable, layout)
+    assert columns is not None  # rows that can be read one by one can be read together
     reasons = faults(columns, window, timeframe)
     still_open = columns.open_time == milliseconds(open_from)
     keep = (reasons == None) & ~still_open  # noqa: E711 -- elementwise comparison
@@ -124,4 +125,8 @@ def _refused(row: Row, open_time: int, reason: str) -> QuarantinedRow:
 
 
 def _raw(row: Row) -> str:
-    return orjson.dumps(row, default=str).decode()[:_RAW_LIMIT]
+    try:
+        text = orjson.dumps(row, default=str).decode()
+    except orjson.JSONEncodeError:  # nested deeper than it writes
+        text = str(row)
+    return text[:_RAW_LIMIT]

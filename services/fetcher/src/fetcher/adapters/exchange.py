@@ -41,6 +41,9 @@ _DIALECTS: Final[Mapping[str, Dialect]] = {
     "kraken": Kraken(),
 }
 
+_MISSHAPEN: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What reading an answer raises, in our code or ccxt's, where it is of another shape."""
+
 
 @dataclass(slots=True)
 class _Call:
@@ -143,14 +146,7 @@ def _understood(body: Any) -> Generator[None]:
 
     try:
         yield
-    except (
-        ArithmeticError,
-        AttributeError,
-        LookupError,
-        TypeError,
-        ValueError,
-        BaseError,
-    ) as error:
+    except (BaseError, *_MISSHAPEN) as error:
         raise not_understood(str(body)) from error
 
 
@@ -227,6 +223,6 @@ def _words(foreign: Any, url: str, answer: HttpAnswer, parsed: Any) -> VenueFail
         return RateLimited(excerpt(str(error)), DEFAULT_PAUSE)
     except errors.OperationFailed as error:
         return Transient("venue_error", excerpt(str(error)))
-    except errors.BaseError:
-        return None  # the status says it better
+    except (errors.BaseError, *_MISSHAPEN):
+        return None  # the status says it better, or who asked
     return None

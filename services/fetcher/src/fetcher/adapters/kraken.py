@@ -59,8 +59,9 @@ class Kraken:
         del text
         [rows] = (rows for name, rows in _result(body).items() if name != "last")
         window = wanted.window
+        stamps = [row[0] if row and type(row[0]) is int else None for row in rows]
         if len(rows) >= wanted.page_size:
-            oldest = from_milliseconds(rows[0][0] * 1000)
+            oldest = from_milliseconds(next(filter(None, stamps)) * 1000)
             if oldest >= window.end:
                 raise Permanent(
                     "out_of_reach",
@@ -69,7 +70,12 @@ class Kraken:
                 )
             window = TimeRange(max(window.start, oldest), window.end)
         first, end = (int(time.timestamp()) for time in (window.start, window.end))
-        rows = [row for row in rows if first <= row[0] < end]
+        # What does not say where it belongs is kept, for whoever reads the page to refuse.
+        rows = [
+            row
+            for row, stamp in zip(rows, stamps, strict=True)
+            if stamp is None or first <= stamp < end
+        ]
         return RawPage(orjson.dumps(rows), _ROW, window)
 
     def used(self, headers: Headers) -> float | None:

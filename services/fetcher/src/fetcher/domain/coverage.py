@@ -22,6 +22,10 @@ def check_answered(page: Page, window: TimeRange, *, most_rows: int) -> None:
     found = page.rows.num_rows + len(page.quarantined)
     if found > most_rows:
         raise Transient("too_many_rows", f"{found} rows where {most_rows} were asked for")
-    beside = [row for row in page.quarantined if row.reason == "outside_window"]
+    beside = [
+        row
+        for row in page.quarantined
+        if row.reason == "outside_window" or row.open_time is not None  # of a malformed one
+    ]
     if beside and not page.refused_times(window) and not page.rows.num_rows:
         raise Transient("other_range", f"rows of another range, such as {beside[0].raw}")

@@ -33,7 +33,8 @@ class Usage:
     @property
     def foreign(self) -> float:
         """What others behind this address have used. While a worker's report is on its way this
-        is too much by what that worker spent meanwhile, never too little."""
+        is too much by what that worker spent meanwhile; too little by what was spent and is on its
+        way to the venue, which the reserve is for."""
         return max(0.0, self.used - sum(self.spent.values()))
 
 

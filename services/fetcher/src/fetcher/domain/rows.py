@@ -57,8 +57,8 @@ def read(text: bytes, layout: Layout, question: Question) -> Page:
 
 def _columns(text: bytes, layout: Layout) -> Columns | None:
     """The columns, or None for a text that is not as it should be."""
-    if not (text.startswith(b"[[") and text.endswith(b"]]")):
-        return None
+    if not (text.startswith(b"[[") and text.endswith(b"]]")) or text.endswith(b"[]]"):
+        return None  # of an empty row at the end CSV would see nothing
     lines = text[2:-2].replace(b"],[", b"\n")
     try:
         table = csv.read_csv(pa.BufferReader(lines), *_options(layout))

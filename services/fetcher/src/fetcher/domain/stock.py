@@ -112,10 +112,14 @@ class Stock:
 
         Without an offset the backoff was seen by this worker and is not on the log yet.
         """
-        self.halted_until = max(self.halted_until, until)
+        self.wait_until(until)
         known = self._halt_offset if self._halt_offset != inf else -1
         self._halt_offset = max(known, demand_offset)
         self._holdings = [h for h in self._holdings if h.demand_offset > self._halt_offset]
+
+    def wait_until(self, until: float) -> None:
+        """Spend nothing before `until`: a backoff that all who grant know of."""
+        self.halted_until = max(self.halted_until, until)
 
     def still_valid(self, holding: Holding, now: Instant, *, for_time: bool = False) -> bool:
         """Whether what was taken may be spent at this very moment."""

@@ -1,6 +1,7 @@
 """What the rest of the fetcher sees of the limits: a purse for every venue, and one `run`."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
 from typing import Final
@@ -8,10 +9,11 @@ from uuid import UUID
 
 from candlelog.clock import Clock
 from candlelog.events.event import Event
-from candlelog.events.limits import BackoffObservedV1, BudgetGrantedV1
+from candlelog.events.limits import BackoffDeclaredV1, BackoffObservedV1, BudgetGrantedV1
 from candlelog.log.ports import Log
 from candlelog.log.publish import Publisher
 from candlelog.market.profile import ExchangeProfile
+from fetcher.domain.windows import seconds
 from fetcher.limits.allocator import Allocator
 from fetcher.limits.catalogue import Catalogue
 from fetcher.limits.purse import Purse
@@ -19,6 +21,8 @@ from fetcher.limits.readings import Readings
 from fetcher.limits.reign import Granting
 from fetcher.limits.reporter import Reporter
 from fetcher.limits.statements import Spender
+
+_LAST_WORDS_SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +37,12 @@ class Surroundings:
 
 
 class Budgets:
-    """The purses of this process, and its part in granting.
-
-    `time_wanted` holds the exchanges whose time the allocator needs to know.
-    """
+    """The purses of this process, and its part in granting."""
 
     def __init__(self, surroundings: Surroundings, catalogue: Catalogue) -> None:
         log, publisher, clock = surroundings.log, surroundings.publisher, surroundings.clock
-        self.time_wanted: Final[asyncio.Queue[str]] = asyncio.Queue(maxsize=100)
+        self._time_wanted: Final[asyncio.Queue[str]] = asyncio.Queue()
+        self._queued: Final[set[str]] = set()
         self._incarnation: Final = surroundings.incarnation
         self._clock = clock
         self._catalogue = catalogue
@@ -63,6 +65,16 @@ class Budgets:
             await stopping.wait()
             for loop in loops[1:]:
                 loop.cancel()
+            await asyncio.wait(loops[1:])
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LAST_WORDS_SECONDS):
+                    await self._reporter.report()  # a backoff met by the last request, too
+
+    async def time_wanted(self) -> str:
+        """The next exchange whose time the allocator needs to know."""
+        exchange = await self._time_wanted.get()
+        self._queued.discard(exchange)
+        return exchange
 
     def purse(self, venue: ExchangeProfile) -> Purse:
         """The purse for a venue's budget."""
@@ -73,7 +85,10 @@ class Budgets:
                 budget, limit.window_seconds, self._incarnation, spaced=limit.kind == "spaced"
             )
             time = self._catalogue.time_of(venue.name)
-            self._purses[budget] = Purse(spender, time, self._clock, self._reporter.wake)
+            purse = Purse(spender, time, self._clock, self._reporter.wake)
+            self._purses[budget] = purse
+            if (backoff := self._readings.book.backoff(budget)) is not None:
+                purse.told_to_back_off(backoff.until, backoff.offset)
         return self._purses[budget]
 
     def _hear(self, event: Event, offset: int) -> None:
@@ -81,10 +96,13 @@ class Budgets:
             case BudgetGrantedV1() if event.incarnation == self._incarnation:
                 self._purses[event.budget].granted(event)
             case BackoffObservedV1() if event.budget in self._purses:
-                self._purses[event.budget].told_to_back_off(event, offset)
+                self._purses[event.budget].told_to_back_off(seconds(event.until), offset)
+            case BackoffDeclaredV1() if event.budget in self._purses:
+                self._purses[event.budget].told_to_wait(seconds(event.until))
             case _:
                 pass
 
     def _want_time(self, exchange: str) -> None:
-        if not self.time_wanted.full():
-            self.time_wanted.put_nowait(exchange)
+        if exchange not in self._queued:
+            self._queued.add(exchange)
+            self._time_wanted.put_nowait(exchange)

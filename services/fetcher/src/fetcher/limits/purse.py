@@ -10,12 +10,12 @@ import structlog
 
 from candlelog.clock import Clock
 from candlelog.events.event import Event
-from candlelog.events.limits import BackoffObservedV1, BudgetGrantedV1
+from candlelog.events.limits import BudgetGrantedV1
 from fetcher.domain.failures import BackingOff, GrantLapsed, NoBudget
 from fetcher.domain.ledger import PROBE_WINDOW
 from fetcher.domain.stock import Holding, Stock
 from fetcher.domain.venue_time import TimeReading
-from fetcher.domain.windows import seconds, window_at
+from fetcher.domain.windows import window_at
 from fetcher.limits.statements import Need, Spender, Statements
 from fetcher.limits.venue_time import VenueTime
 from fetcher.ports import Answer
@@ -139,9 +139,14 @@ class Purse:
         self._stock.add(Holding.of(event, self._clock.monotonic()))
         self.serve()
 
-    def told_to_back_off(self, event: BackoffObservedV1, offset: int) -> None:
-        """Somebody, perhaps this process, saw the venue refuse."""
-        self._stock.halt(seconds(event.until), offset)
+    def told_to_back_off(self, until: float, offset: int) -> None:
+        """Somebody, perhaps this process, saw the venue refuse, as the demand says at `offset`."""
+        self._stock.halt(until, offset)
+        self._turn_away()
+
+    def told_to_wait(self, until: float) -> None:
+        """The ledger says until when the venue wants to be left alone."""
+        self._stock.wait_until(until)
         self._turn_away()
 
     def reports(self, ledger_position: int) -> list[Event]:

@@ -41,10 +41,11 @@ class Reporter:
                 async with asyncio.timeout(_REPEAT_SECONDS):
                     await self._woken.wait()
             self._woken.clear()
-            if await self._report():
+            if await self.report():
                 await asyncio.sleep(_APART_SECONDS)
 
-    async def _report(self) -> bool:
+    async def report(self) -> bool:
+        """Publish what there is to say; whether there was anything."""
         position = self._readings.ledger.position
         found = [(purse, purse.reports(position)) for purse in self._purses.values()]
         events: list[Event] = [event for _, reports in found for event in reports]
