@@ -2,9 +2,10 @@
 
 import pytest
 
+from candlelog.errors import Unavailable
 from candlelog.events.feature_sets import DEFAULT
-from candlelog.events.fetch import FetchRequestedV1
-from candlelog.events.jobs import PlanJobV1
+from candlelog.events.fetch import FetchRequestedV1, MarketsRequestedV1
+from candlelog.events.jobs import ListMarketsV1, PlanJobV1
 from candlelog.events.progress import JobAcceptedV1, PlanAnsweredV1, PlanTaskAnsweredV1
 from candlelog.market.ranges import TimeRange
 from candlelog.market.series import Series
@@ -35,6 +36,20 @@ async def test_a_plan_tells_requests_slots_and_weight(submission, ask):
     assert (total.series, total.requests, total.weight) == (2, 6, 12.0)
     assert (total.slots_expected, total.slots_covered, total.pieces) == (5000, 0, 0)
     assert [(each.symbol, each.requests) for each in tasks] == [("BTC/USDT", 3), ("ETH/USDT", 3)]
+
+
+async def test_a_plan_for_which_nothing_can_be_read_holds_up_no_command(
+    desk, submission, monkeypatch
+):
+    async def away(*_, **__):
+        raise Unavailable("ClickHouse is away")
+
+    monkeypatch.setattr(desk.coverage, "explained", away)
+    wish = ListMarketsV1(exchange="binance", requested_at=desk.clock.now())
+    await desk.say(PlanJobV1(job=submission()), wish)
+    await desk.finish()
+    assert len(desk.said(MarketsRequestedV1)) == 1
+    assert desk.said(PlanAnsweredV1) == []
 
 
 async def test_what_is_covered_is_not_asked_for(desk, submission, ask):

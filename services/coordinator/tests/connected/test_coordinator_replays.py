@@ -1,10 +1,12 @@
 """Replays of features: planned like jobs, and switched to as a whole."""
 
+import asyncio
 from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 
+from candlelog.errors import Unavailable
 from candlelog.events.feature_sets import FeatureBuildRef, FeatureSetRef
 from candlelog.events.fields import EARLIEST
 from candlelog.events.jobs import CancelJobV1, ReplayFeaturesV1, SwitchReplayV1
@@ -201,6 +203,28 @@ async def test_a_switch_that_would_lose_features_is_refused_with_their_number(st
     assert await decided(stocked, job, "switch") == (False, "features_missing")
     assert "60 candles would lose" in stocked.said(ReplayAnsweredV1)[-1].reason
     assert changes(stocked) == []
+
+
+async def test_a_switch_whose_losses_cannot_be_counted_is_refused_and_holds_up_nothing(
+    stocked, replay, monkeypatch
+):
+    async def away(*_):
+        raise Unavailable("ClickHouse: memory limit exceeded")
+
+    job = await done(stocked, replay())
+    monkeypatch.setattr(stocked.stock, "lost", away)
+    assert await decided(stocked, job, "switch") == (False, "comparison_failed")
+    assert await decided(stocked, job, "close") == (True, "accepted")
+
+
+async def test_a_count_of_losses_without_an_end_is_given_up(stocked, replay, monkeypatch):
+    async def endless(*_):
+        await asyncio.Event().wait()
+
+    job = await done(stocked, replay())
+    monkeypatch.setattr("coordinator.handlers.replays.COUNT_SECONDS", 0.01)
+    monkeypatch.setattr(stocked.stock, "lost", endless)
+    assert await decided(stocked, job, "switch") == (False, "comparison_failed")
 
 
 async def test_a_replay_that_was_compared_with_something_else_is_not_switched_to(stocked, replay):

@@ -122,6 +122,17 @@ async def test_while_one_is_open_another_fails(desk):
     assert asked(desk, third)[0].number > asked(desk, first)[0].number
 
 
+async def test_a_rejected_replay_that_comes_again_is_rejected_again(desk):
+    """Its dead letter is written after the transaction: it may not have been."""
+    await rebuilt(desk)
+    await desk.say(command(desk))
+    await desk.finish()
+    desk.read_again_from_the_start()
+    await desk.finish()
+    rejected = [outcome for outcome in desk.outcomes if isinstance(outcome, Reject)]
+    assert len(rejected) == 2
+
+
 async def test_a_switch_is_answered_when_it_is_done(desk):
     job = await rebuilt(desk)
     assert await decided(desk, job, "switch_back") == "not_switched"

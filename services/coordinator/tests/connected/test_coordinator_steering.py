@@ -76,6 +76,20 @@ async def test_the_answer_does_not_wait_behind_the_news_of_the_tasks(desk, submi
     assert news.index(CommandAnsweredV1) < news.index(TaskStateChangedV1)
 
 
+async def test_of_some_tasks_the_answer_comes_behind_what_became_of_them(
+    desk, submission, steering
+):
+    job = submission(symbols=("A/USDT", "B/USDT"))
+    await desk.say(job)
+    await desk.work()
+    before = len(desk.said_on("progress"))
+    await desk.say(steering(CancelJobV1, job, symbols=job.symbols))
+    await desk.finish()
+    news = [type(event) for event in desk.said_on("progress")][before:]
+    told = news[: news.index(CommandAnsweredV1)]
+    assert (told.count(TaskStateChangedV1), told.count(JobStateChangedV1)) == (2, 1)
+
+
 async def test_steering_gives_the_credit_to_the_next_job(desk, submission, steering):
     first, second = submission(symbols=tuple(f"S{n}/USDT" for n in range(9))), submission()
     desk.answer = lambda request: []

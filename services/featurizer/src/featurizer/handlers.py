@@ -1,7 +1,7 @@
 """From a group of events to the features of all candles they may have changed."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -84,8 +84,8 @@ class Featurize:
         await self._barrier.passed(positions(records, self._publisher.topic_prefix))
         works = work_of(requests)
         kept = await self._stored.builds(works)
-        await asyncio.gather(
-            *(self._series(series, work, kept.get(series, ())) for series, work in works.items())
+        await _all(
+            self._series(series, work, kept.get(series, ())) for series, work in works.items()
         )
         return outcomes
 
@@ -186,6 +186,18 @@ class Featurize:
         return (self._limits.topic_epoch << _EPOCH_BITS) + position
 
 
+async def _all(works: Iterable[Coroutine[object, object, None]]) -> None:
+    """Wait for all; where one fails the others end, so that nothing is left to go on unseen."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        await asyncio.gather(*tasks)
+    except Exception:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise
+
+
 class _Tally:
     """What is computed of a series, and how many candles each chunk that asked has."""
 
@@ -194,9 +206,14 @@ class _Tally:
         self.builds: Final = builds
         self._asked = asked
         self._counts = [0] * len(asked)
+        self._counted_until = 0
 
     def count(self, open_time: NDArray[np.int64]) -> None:
-        """These candles (milliseconds since the epoch, in order) have their features."""
+        """These candles (milliseconds since the epoch, in order) have their features. Those that
+        were counted before, behind a span that came earlier, are not counted again."""
+        open_time = open_time[np.searchsorted(open_time, self._counted_until) :]
+        if len(open_time):
+            self._counted_until = int(open_time[-1]) + 1
         for number, asked in enumerate(self._asked):
             bounds = (milliseconds(asked.span.start), milliseconds(asked.span.end))
             low, high = np.searchsorted(open_time, bounds).tolist()

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from candlelog.clock import SystemClock
+from candlelog.errors import Unavailable
 from candlelog.events.candles import CANDLE_SCHEMA, CandleBatchHeaderV1, CandleBatchV1
 from candlelog.events.codec import Message, decode_headers
 from candlelog.events.feature_sets import DEFAULT, FeatureSetRef
@@ -240,6 +241,39 @@ async def test_nothing_is_read_before_the_sink_has_stored_it(desk: Desk):
     desk.store(batch, 4)
     await handling
     assert equal(desk.readable(), desk.one_pass())
+
+
+async def test_a_candle_of_a_chunk_counts_once_though_it_is_computed_behind_another_chunk_too():
+    async with opened(rows=6_000) as desk:
+        stretch = candles(range(10_000))
+        desk.store(stretch, 0)
+        asked = [candles(range(first, first + 1_000)) for first in (0, 4_000, 6_500)]
+        for offset, batch in enumerate(asked, 1):
+            desk.store(batch, offset)
+        await desk.handle(*enumerate(asked, 1))
+        *_, last = desk.batches
+        assert [answer.features for answer in last.header.answers] == [1_000] * 3
+
+
+async def test_where_one_series_cannot_be_read_none_is_left_at_work(desk: Desk):
+    ended = asyncio.Event()
+
+    async def away(series: Series, start: int, *, before: int, most: int) -> Columns:
+        if series == BTC:
+            raise Unavailable("memory limit exceeded")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    desk.stored.candles = away
+    batch = candles(range(10))
+    other = CandleBatchV1(batch.header.model_copy(update={"symbol": "ETH/USDT"}), batch.rows)
+    for offset, each in enumerate((batch, other)):
+        desk.store(each, offset)
+    with pytest.raises(Unavailable):
+        await desk.handle((0, batch), (1, other))
+    assert ended.is_set()
 
 
 async def test_all_of_a_long_series_is_computed_a_stretch_at_a_time():

@@ -179,6 +179,8 @@ async def test_what_differs_is_counted_and_named(api: Any, shadow: str):
     assert (c["rows_changed"], c["rows_only_live"], c["columns"]) == (1, 1, [])
     other = await api.http.get(f"/replays/{job_id}", params={"exchange": "kraken"})
     assert other.json()["comparison"]["series_compared"] == 0
+    misspelt = await api.http.get(f"/replays/{job_id}", params={"exchange": "binanse"})
+    assert (misspelt.status_code, misspelt.json()["code"]) == (422, "unknown_exchange")
     await closed(api, job_id)
 
 

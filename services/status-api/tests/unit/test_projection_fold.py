@@ -157,6 +157,11 @@ def test_a_late_failure_undoes_nothing_that_is_stored():
     assert (rows.jobs[JOB].chunks_failed, rows.jobs[JOB].error_code) == (0, None)
 
 
+def test_a_failure_of_a_release_that_was_superseded_is_none():
+    rows = rows_of([released(1), released(1, release=2), failed(1)])
+    assert (rows.jobs[JOB].chunks_failed, rows.jobs[JOB].error_code) == (0, None)
+
+
 def test_a_failed_chunk_that_is_stored_after_all_has_not_failed():
     rows = rows_of([failed(1), failed(1), stored(1, release=2)])
     assert (rows.jobs[JOB].chunks_failed, rows.jobs[JOB].chunks_done) == (0, 1)

@@ -4,7 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from candlelog.market.ranges import TimeRange, subtract
 from candlelog.market.series import Series
@@ -95,7 +95,14 @@ async def explained_ranges(
     runs, refused = await asyncio.gather(
         clickhouse.query(EXPLAINED_RUNS, **asked), clickhouse.query(REFUSED_SLOTS, **asked)
     )
-    grids = {name: Timeframe.parse(name) for name in timeframes}
+    return await asyncio.to_thread(_explained, exchange, runs, refused)
+
+
+def _explained(
+    exchange: str, runs: Sequence[tuple[Any, ...]], refused: Sequence[tuple[Any, ...]]
+) -> dict[Series, list[TimeRange]]:
+    """Runs without the slots whose rows were refused."""
+    grids = {name: Timeframe.parse(name) for _, name, *_ in (*runs, *refused)}
     holes: dict[Series, list[TimeRange]] = defaultdict(list)
     for symbol, timeframe, time in refused:
         grid = grids[timeframe]
@@ -107,5 +114,6 @@ async def explained_ranges(
     for symbol, timeframe, start, finish in runs:
         series, end = Series(exchange, symbol, timeframe), grids[timeframe].floor(finish)
         if start < end:
-            explained[series] += subtract(TimeRange(start, end), holes[series])
+            run = TimeRange(start, end)
+            explained[series] += subtract(run, holes[series]) if series in holes else [run]
     return {series: ranges for series, ranges in explained.items() if ranges}

@@ -64,7 +64,8 @@ async def compare(clickhouse: ClickHouse, exchange: str = "") -> Comparison | No
         _sql(clickhouse, _FINGERPRINTS, _OF_EXCHANGE), exchange=exchange
     )
     other = [row[:3] for row in prints if row[3] != row[4] or not row[5]]
-    equal = sum(row[3] for row in prints if row[:3] not in set(other))
+    differing = set(other)
+    equal = sum(row[3] for row in prints if row[:3] not in differing)
     found: list[Difference] = []
     sql = _sql(clickhouse, _SLOTS, _OF_SERIES)
     for at in range(0, len(other), _AT_ONCE):

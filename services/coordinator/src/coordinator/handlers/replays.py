@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from candlelog.clock import Clock
-from candlelog.errors import Invalid
+from candlelog.errors import Invalid, Unavailable
 from candlelog.events.feature_sets import FeatureBuildRef
 from candlelog.events.jobs import ReplayFeaturesV1, SwitchReplayV1
 from candlelog.log.outcome import Done, Outcome, Skip
@@ -34,6 +34,12 @@ from coordinator.ports import Stock
 _OLD = Skip("consumed before")
 _LOOK_AGAIN_SECONDS: Final = 0.5
 """Features of one candle are stored build by build: what lacks now may be there in a moment."""
+COUNT_SECONDS: Final = 15.0
+"""How long it may take to count what a switch would lose; who asked is told within 20 s."""
+_NOT_COUNTED: Final = (
+    "comparison_failed",
+    "what would be lost could not be counted: try again later",
+)
 
 Served = Mapping[Series, FeatureBuildRef]
 
@@ -87,8 +93,9 @@ class Replays:
         series = series_of_replay(command)
         return stored, await self._stock.served(series, command.feature_set.name)
 
-    async def _lost(self, command: SwitchReplayV1) -> int:
-        """How many candles would lose their features by a switch."""
+    async def _lost(self, command: SwitchReplayV1) -> int | None:
+        """How many candles would lose their features by a switch; None where that cannot be told
+        now. Whatever ClickHouse says, there is an answer: other commands wait behind this one."""
         async with self._transactions.begin() as transaction:
             connection = transaction.connection
             if command.action == "close" or await _refusal(connection, command, lost=0):
@@ -96,10 +103,14 @@ class Replays:
             standings = await replay_rows.standings(connection, command.job_id)
         name = standings[0].rebuild.feature_set
         exchanged = {each.series: (each.served, target(each, command.action)) for each in standings}
-        lost = await self._stock.lost(name, exchanged)
-        if lost:
-            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
-            lost = await self._stock.lost(name, exchanged)
+        try:
+            async with asyncio.timeout(COUNT_SECONDS):
+                lost = await self._stock.lost(name, exchanged)
+                if lost:
+                    await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+                    lost = await self._stock.lost(name, exchanged)
+        except (Unavailable, TimeoutError):
+            return None
         return lost
 
 
@@ -130,7 +141,7 @@ async def _note(
 
 
 async def _decide(
-    transaction: Transaction, command: SwitchReplayV1, lost: int, now: datetime
+    transaction: Transaction, command: SwitchReplayV1, lost: int | None, now: datetime
 ) -> None:
     refused = await _refusal(transaction.connection, command, lost=lost)
     transaction.say(announcing.answered(command, refused, now))
@@ -139,7 +150,7 @@ async def _decide(
 
 
 async def _refusal(
-    connection: Connection, command: SwitchReplayV1, *, lost: int
+    connection: Connection, command: SwitchReplayV1, *, lost: int | None
 ) -> tuple[str, str] | None:
     jobs = await job_rows.lock(connection, [command.job_id])
     await replay_rows.lock(connection)
@@ -151,6 +162,8 @@ async def _refusal(
         await replay_rows.running(connection, command.job_id),
     )
     refused = refusal(replay, command.action)
+    if refused is None and lost is None:
+        return _NOT_COUNTED
     return rows_lost(lost, command.action) if refused is None and lost else refused
 
 

@@ -33,6 +33,7 @@ from coordinator.domain.shadows import (
 from coordinator.ports import Changes
 
 _OLD: Final = Skip("consumed before")
+_ANOTHER: Final = "another replay of candles was open"
 _KNOWN: Final = Skip("there is a replay with this id")
 
 COMPARE_SECONDS: Final = 20.0
@@ -54,7 +55,10 @@ class CandleReplays:
         async with self._transactions.begin() as transaction:
             connection = transaction.connection
             if not all(await transaction.fresh([received])):
-                return _OLD
+                # Whoever refused it may have ended before its dead letter was written.
+                known = await shadow_rows.read(connection, command.job_id)
+                refused = known is not None and known.status is Status.FAILED
+                return Reject(_ANOTHER) if refused else _OLD
             await shadow_rows.lock(connection)
             if await shadow_rows.read(connection, command.job_id) is not None:
                 return _KNOWN

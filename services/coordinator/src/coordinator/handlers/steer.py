@@ -45,9 +45,13 @@ async def steer(transaction: Transaction, command: SteerJob, now: datetime) -> N
         connection, {TaskKey(job.job_id, task): status for task, status in decision.tasks.items()}
     )
     stopped = await task_rows.stopped(connection, [job.job_id])
-    transaction.say(announcing.control(job, stopped[job.job_id]), _answer(command, decision, now))
+    transaction.say(announcing.control(job, stopped[job.job_id]))
+    if decision.job is not None:  # who asked has seen that by now, and need not wait for tasks
+        transaction.say(_answer(command, decision, now))
     transaction.say(*(announcing.task_changed(task, now) for task in moved))
     await _count(transaction, job, tasks, decision.tasks, now=now)
+    if decision.job is None:
+        transaction.say(_answer(command, decision, now))
 
 
 async def _move_job(transaction: Transaction, job: Job, status: Status, now: datetime) -> Job:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from candlelog.clock import Clock
-from candlelog.errors import Invalid
+from candlelog.errors import Invalid, Unavailable
 from candlelog.events.event import Event
 from candlelog.events.jobs import FillGapsV1, PlanJobV1, SubmitJobV1
 from candlelog.events.progress import PlanAnsweredV1
@@ -56,14 +56,19 @@ class Submissions:
             return await accept(transaction, command, plans, now)
 
     async def plan(self, received: Received, asked: PlanJobV1) -> Outcome:
-        """Say what a job would do, as far as can be seen now. Raises `Unavailable`."""
+        """Say what a job would do, as far as can be seen now. Raises `Unavailable`, but not for
+        what is stored: who asked waits for seconds, every command behind it for as long as that."""
         command, now = asked.job, self._clock.now()
         try:
             venue = check(command)
         except Invalid as error:
             answer = PlanAnsweredV1(job_id=command.job_id, refused=str(error), answered_at=now)
             return await self._say(received, [answer])
-        known = await self._as_if_asked(command, await self._seen(command, venue))
+        try:
+            seen = await self._seen(command, venue)
+        except Unavailable as error:
+            return Skip(f"no plan: {error}")
+        known = await self._as_if_asked(command, seen)
         plans = await asyncio.to_thread(plan_job, command, venue, known, now)
         weight = venue.weights["klines"]
         answers = announcing.answers(command.job_id, plans, weight=weight, now=now)

@@ -65,7 +65,9 @@ def _released(
         return _released_for_features(chunk, event)
     task = figures[0]
     task.current_open_time = max(task.current_open_time or event.start, event.start)
-    if chunk is None or not _newer(event, chunk):
+    if chunk is None:  # kept where a word of an earlier release may still come
+        return _new(event) if event.release > 1 else None
+    if not _newer(event, chunk):
         return None
     _advance(chunk, event, "released" if chunk.state == "failed" else chunk.state)
     return chunk

@@ -15,7 +15,7 @@ from status_api.adapters.history import EARLIEST, LATEST, Window
 from status_api.adapters.jobs import NOT_YET, Job
 from status_api.domain.candle_replay_views import CandleReplayView
 from status_api.domain.cursors import decode_numbers, encode_numbers
-from status_api.domain.problems import Problem
+from status_api.domain.problems import Problem, invalid
 from status_api.domain.replay_views import (
     Columns,
     Difference,
@@ -36,7 +36,7 @@ from status_api.domain.views import JobView
 from status_api.handlers import candle_replays
 from status_api.handlers.answers import json_response
 from status_api.handlers.context import Context, Ctx, Who
-from status_api.handlers.parameters import Cursor, JobId
+from status_api.handlers.parameters import Cursor, Exchange, JobId, check_names
 from status_api.handlers.submitting import (
     IdempotencyKey,
     accepted,
@@ -95,12 +95,17 @@ async def get_replay(
     *,
     cursor: Cursor = None,
     limit: Annotated[int, Query(ge=1, le=100, description="series of a page")] = 20,
-    exchange: Annotated[str, Query(description="of candles: compare those of one exchange")] = "",
+    exchange: Annotated[
+        Exchange | None, Query(description="of candles: compare those of one exchange")
+    ] = None,
 ) -> Response:
     """A replay, and what it differs in from what it is compared with, as both are now."""
+    check_names(exchange, ())
     job = await _replay(ctx, job_id)
     if candle_replays.is_candle_replay(job):
-        return json_response(await candle_replays.replay_view(ctx, job, exchange))
+        return json_response(await candle_replays.replay_view(ctx, job, exchange or ""))
+    if exchange is not None:
+        raise invalid("exchange", "unknown_field", "a replay of features is of one exchange")
     after = NOT_YET if cursor is None else decode_numbers(cursor, 1)[0]
     found = await ctx.jobs.tasks(job.submission.job_id, after=after, limit=limit + 1)
     tasks = found[:limit]
