@@ -31,6 +31,10 @@ def job(**figures: Any) -> JobRow:
         ({"slots_expected": 200, "slots_explained": 200, "state": "running"}, 99.9),
         ({"slots_expected": 200, "slots_explained": 200, "state": "failed"}, 99.9),
         ({"slots_expected": 200, "slots_explained": 199, "state": "completed_with_errors"}, 99.5),
+        (
+            {"slots_expected": 64_800, "slots_explained": 64_799, "state": "completed_with_errors"},
+            99.99,
+        ),
         ({"slots_expected": 200, "slots_explained": 200, "state": "completed"}, 100.0),
         ({"slots_expected": 0, "state": "completed"}, 100.0),
         ({"slots_expected": 0, "state": "running"}, 0.0),

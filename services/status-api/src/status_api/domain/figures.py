@@ -82,12 +82,11 @@ def progress(row: Figures) -> float:
     """
     if row.state == "completed":
         return 100.0
-    if row.slots_expected:
-        reached = 100 * (row.slots_covered + row.slots_explained) / row.slots_expected
-    else:
-        reached = 100 * row.chunks_done / max(row.chunks_total, 1)
+    done, of = row.slots_covered + row.slots_explained, row.slots_expected
+    if not of:
+        done, of = row.chunks_done, max(row.chunks_total, 1)
     limit = 100.0 if row.state == "completed_with_errors" else _BEFORE_THE_END
-    return round(min(reached, limit), 2)
+    return min(10_000 * done // of / 100, limit)  # rounded down: the last slot counts
 
 
 def _figures(row: Figures, now: datetime) -> dict[str, Any]:

@@ -22,6 +22,7 @@ _CODES: Final = {
     "too_short": "empty_list",
     "too_long": "too_many_items",
 }
+_WORDS: Final = {"extra_forbidden": "there is no such field", "too_short": "one at least"}
 _BY_STATUS: Final = {
     400: invalid("body", "malformed_json", "the body is no JSON"),
     404: Problem(404, "not_found", "there is nothing at this path"),
@@ -115,7 +116,7 @@ def _field_error(error: dict[str, Any]) -> FieldError:
     field = _field(where[1:]) or where[0]
     if tuple(where) == ("body",):
         return FieldError("body", _code(error), "the body must be a JSON object, sent as such")
-    said = error["msg"].removeprefix("Value error, ")
+    said = _WORDS.get(error["type"]) or error["msg"].removeprefix("Value error, ")
     return FieldError(field, _code(error), f"{field}: {said}")
 
 

@@ -136,7 +136,8 @@ def window(start: Moment = None, end: Moment = None) -> Window:
     first = EARLIEST if start is None else parse_time("start", start)
     last = LATEST if end is None else parse_time("end", end)
     if first >= last:
-        raise invalid("start", "invalid_range", "start must be before end")
+        known = "end" if end is not None else "all there is"
+        raise invalid("start", "invalid_range", f"start must be before {known}")
     return Window(first, last)
 
 
