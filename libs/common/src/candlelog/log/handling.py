@@ -118,9 +118,15 @@ class Handling:
         self, call: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Call until the outage is over; raises `DroppedError` when the records are let go."""
+        try:
+            return await call(*args, **kwargs)
+        except Unavailable as error:
+            # Only now: what repeats a call takes as long to make as a small call takes.
+            self.note_outage(error)
+            await self._pause(full_jitter(1, self._random))
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(Unavailable),
-            wait=lambda state: full_jitter(state.attempt_number, self._random),
+            wait=lambda state: full_jitter(state.attempt_number + 1, self._random),
             sleep=self._pause,
             before_sleep=self._note_retry,
         )

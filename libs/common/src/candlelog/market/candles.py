@@ -59,18 +59,19 @@ class Columns:
     def to_batch(self, keep: Mask) -> pa.RecordBatch:
         """The rows where `keep` is true, as a record batch of `CANDLE_SCHEMA`."""
         size = int(keep.sum())
+        rows = keep if size < len(keep) else slice(None)  # of all rows none is copied
         optional = (self.quote_volume, self.trades)
         return pa.RecordBatch.from_arrays(
             [
-                pa.array(self.open_time[keep], CANDLE_SCHEMA.field("open_time").type),
+                pa.array(self.open_time[rows], CANDLE_SCHEMA.field("open_time").type),
                 *(
-                    pa.array(column[keep], pa.float64())
+                    pa.array(column[rows], pa.float64())
                     for column in (self.open, self.high, self.low, self.close, self.volume)
                 ),
                 *(
                     pa.nulls(size, kind)
                     if column is None
-                    else pa.array(column[keep], from_pandas=True).cast(kind)
+                    else pa.array(column[rows], from_pandas=True).cast(kind)
                     for column, kind in zip(optional, (pa.float64(), pa.uint32()), strict=True)
                 ),
             ],
@@ -92,18 +93,20 @@ def faults(columns: Columns, window: TimeRange, timeframe: Timeframe) -> NDArray
     `outside_window`, `not_increasing` (among the rows that keep all others).
     """
     reasons = np.full(len(columns.open_time), None, dtype=object)
-    for reason, broken in (
-        ("not_finite", ~_finite(columns)),
-        ("not_positive", ~_positive(columns)),
-        ("low_or_high_wrong", ~_ordered(columns)),
-        ("off_grid", ~_on_grid(columns.open_time, window, timeframe)),
-        ("outside_window", ~_inside(columns.open_time, window)),
+    fine = np.ones(len(reasons), dtype=bool)
+    for reason, kept in (
+        ("not_finite", _finite(columns)),
+        ("not_positive", _positive(columns)),
+        ("low_or_high_wrong", _ordered(columns)),
+        ("off_grid", _on_grid(columns.open_time, window, timeframe)),
+        ("outside_window", _inside(columns.open_time, window)),
     ):
-        reasons[broken & (reasons == None)] = reason  # noqa: E711 -- elementwise comparison
-    fine = np.flatnonzero(reasons == None)  # noqa: E711 -- elementwise comparison
-    times = columns.open_time[fine]
+        reasons[fine & ~kept] = reason
+        fine &= kept
+    places = np.flatnonzero(fine)
+    times = columns.open_time[places]
     newest_before = np.maximum.accumulate(times)[:-1]
-    reasons[fine[1:][times[1:] <= newest_before]] = "not_increasing"
+    reasons[places[1:][times[1:] <= newest_before]] = "not_increasing"
     return reasons
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from candlelog.market.pages import Page
 from candlelog.market.ranges import TimeRange
-from candlelog.market.timeframe import Timeframe, milliseconds
+from candlelog.market.timeframe import Timeframe, from_milliseconds, milliseconds
 from fetcher.domain.failures import Transient
 
 
@@ -70,5 +70,5 @@ def _open_times(page: Page, window: TimeRange) -> Iterator[datetime]:
     """The first and the last of the valid rows, and those of refused ones in the window."""
     valid = page.rows.column("open_time")
     if len(valid):
-        yield from (valid[0].as_py(), valid[-1].as_py())
+        yield from (from_milliseconds(valid[0].value), from_milliseconds(valid[-1].value))
     yield from page.refused_times(window)
