@@ -25,6 +25,11 @@ class Sandbox:
         """Have these faults, and no others."""
         await self.turn("faults", faults=list(rules))
 
+    async def struck(self, kind: str) -> int:
+        """How often faults of that kind struck so far."""
+        answer = await self._http.get("/_sandbox/stats")
+        return answer.json()["faults"].get(kind, 0)
+
     async def asked(self) -> list[dict[str, Any]]:
         """Every request for candles so far."""
         answer = await self._http.get("/_sandbox/stats", params={"arrivals": "50000"})

@@ -1,5 +1,7 @@
 """A dry run says what a job would do, and leaves nothing behind."""
 
+import asyncio
+
 import pytest
 
 from candlelog.errors import Unavailable
@@ -49,6 +51,17 @@ async def test_a_plan_for_which_nothing_can_be_read_holds_up_no_command(
     await desk.say(PlanJobV1(job=submission()), wish)
     await desk.finish()
     assert len(desk.said(MarketsRequestedV1)) == 1
+    assert desk.said(PlanAnsweredV1) == []
+
+
+async def test_a_look_without_an_end_is_given_up(desk, submission, monkeypatch):
+    async def endless(*_, **__):
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("coordinator.handlers.submit.PLAN_SECONDS", 0.01)
+    monkeypatch.setattr(desk.coverage, "explained", endless)
+    await desk.say(PlanJobV1(job=submission()))
+    await desk.finish()
     assert desk.said(PlanAnsweredV1) == []
 
 

@@ -1,7 +1,7 @@
 """From a group of events to the features of all candles they may have changed."""
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -17,6 +17,7 @@ from candlelog.events.features import (
     feature_schema,
 )
 from candlelog.events.topics import CANDLES
+from candlelog.gathering import gather
 from candlelog.log.outcome import Done, Outcome, Reject, Skip
 from candlelog.log.partitioner import partition_of
 from candlelog.log.publish import Publisher
@@ -84,7 +85,7 @@ class Featurize:
         await self._barrier.passed(positions(records, self._publisher.topic_prefix))
         works = work_of(requests)
         kept = await self._stored.builds(works)
-        await _all(
+        await gather(
             self._series(series, work, kept.get(series, ())) for series, work in works.items()
         )
         return outcomes
@@ -184,18 +185,6 @@ class Featurize:
         partition = partition_of(series.text.encode(), CANDLES.partitions)
         position = self._barrier.position(CANDLES.name, partition)
         return (self._limits.topic_epoch << _EPOCH_BITS) + position
-
-
-async def _all(works: Iterable[Coroutine[object, object, None]]) -> None:
-    """Wait for all; where one fails the others end, so that nothing is left to go on unseen."""
-    tasks = [asyncio.create_task(work) for work in works]
-    try:
-        await asyncio.gather(*tasks)
-    except Exception:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        raise
 
 
 class _Tally:

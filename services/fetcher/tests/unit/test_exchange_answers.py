@@ -17,6 +17,7 @@ from fetcher.adapters.wire import HttpAnswer
 from fetcher.domain.failures import Permanent, Transient
 from fetcher.ports import Gate
 
+START = datetime(2024, 2, 1, tzinfo=UTC)
 SYMBOL = {
     "symbol": "ABCUSDT",
     "status": "TRADING",
@@ -157,10 +158,31 @@ async def test_an_error_in_words_that_nobody_knows_is_one_that_may_pass(
 
 @pytest.mark.parametrize("bad", [[], [None, "1"], ["x"]], ids=str)
 async def test_a_row_of_kraken_that_has_no_time_takes_no_other_with_it(bad: list[object]):
-    start = datetime(2024, 2, 1, tzinfo=UTC)
-    stated = [int(start.timestamp()), "10", "11", "9", "10", "10", "3", 7]
+    stated = [int(START.timestamp()), "10", "11", "9", "10", "10", "3", 7]
     body = {"error": [], "result": {"XXBTZUSD": [bad, stated], "last": 0}}
-    window = TimeRange(start, start + timedelta(minutes=1))
+    window = TimeRange(START, START + timedelta(minutes=1))
     wanted = Wanted("XXBTZUSD", Timeframe.parse("1m"), 1, window, page_size=2)
     page = Kraken().page(b"", body, wanted)
     assert orjson.loads(page.text) == [bad, stated]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        orjson.dumps([[]] * 720),
+        orjson.dumps([["1706745600"]] * 720),
+        b"[" * 1000 + b"]" * 1000,
+    ],
+    ids=["empty", "of text", "deep"],
+)
+async def test_rows_of_kraken_that_nobody_can_place_are_not_understood(rows: bytes):
+    clock = SystemClock()
+    async with open_exchange(
+        profile("kraken"), origin=None, clock=clock, connections=1
+    ) as exchange:
+        exchange._ids["BTC/USD"] = "XXBTZUSD"
+        body = b'{"error": [], "result": {"XXBTZUSD": %s, "last": 0}}' % rows
+        exchange._foreign.wire = Wire(body)
+        window = TimeRange(START, START + timedelta(minutes=1))
+        with pytest.raises(Transient, match="another kind"):
+            await exchange.candles("BTC/USD", "1m", window, leave, most=720)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from datetime import timedelta
 from random import Random
 from uuid import uuid4
 
@@ -11,7 +12,12 @@ import pytest
 from candlelog.clock import SystemClock
 from candlelog.errors import Fenced
 from candlelog.events.codec import Message
-from candlelog.events.limits import AllocatorStartedV1, BackoffObservedV1, BudgetGrantedV1
+from candlelog.events.limits import (
+    AllocatorStartedV1,
+    BackoffDeclaredV1,
+    BackoffObservedV1,
+    BudgetGrantedV1,
+)
 from candlelog.log.memory import MemoryLog
 from candlelog.log.publish import Publisher
 from candlelog.log.receive import receive
@@ -174,6 +180,20 @@ async def test_who_comes_while_a_venue_wants_to_be_left_alone_knows_it(
             await second.budgets._readings.ready()
             with pytest.raises(BackingOff):
                 await second.purse.acquire(1, for_time=True)
+
+
+async def test_a_backoff_that_only_the_ledger_tells_of_is_known_to_a_purse_made_later(
+    log: MemoryLog, running: Running, clock: SystemClock
+):
+    async with running() as (worker, _):
+        await worker.budgets._readings.ready()
+        declared = BackoffDeclaredV1(
+            budget="binance|default|REQUEST_WEIGHT", allocator=uuid4(), reason="418",
+            until=clock.now() + timedelta(hours=1), demand_offset=0,
+        )  # fmt: skip
+        worker.budgets._hear(declared, 0)
+        with pytest.raises(BackingOff):
+            await worker.purse.acquire(1, for_time=True)
 
 
 async def test_a_backoff_met_right_before_the_end_is_told(log: MemoryLog, running: Running):

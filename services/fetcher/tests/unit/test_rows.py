@@ -66,7 +66,7 @@ def test_an_empty_row_is_quarantined_wherever_it_stands(place: int):
 
 
 def test_a_row_nested_too_deep_is_quarantined():
-    deep = b"[" * 300 + b"]" * 300
+    deep = b"[" * 1020 + b"]" * 1020
     page = rows.read(b"[%s,%s]" % (orjson.dumps(row(0)), deep), LAYOUT, QUESTION)
     assert (page.rows.num_rows, len(page.quarantined)) == (1, 1)
 

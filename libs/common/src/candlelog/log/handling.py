@@ -8,7 +8,6 @@ from typing import Final, ParamSpec, TypeVar
 
 import structlog
 from opentelemetry import context
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
 from candlelog.clock import Clock
 from candlelog.errors import Fatal, Unavailable
@@ -102,7 +101,7 @@ class Handling:
                     f"{self._rejects_in_a_row} rejects in a row, the last: {verdict.reason}"
                 )
 
-    def note_outage(self, error: BaseException | None) -> None:
+    def note_outage(self, error: Unavailable) -> None:
         """Count and log that something is away."""
         OUTAGES.labels(self._dead_letters.service).inc()
         _LOGGER.warning("outage", reason=str(error))
@@ -118,19 +117,14 @@ class Handling:
         self, call: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Call until the outage is over; raises `DroppedError` when the records are let go."""
-        try:
-            return await call(*args, **kwargs)
-        except Unavailable as error:
-            # Only now: what repeats a call takes as long to make as a small call takes.
-            self.note_outage(error)
-            await self._pause(full_jitter(1, self._random))
-        retrying = AsyncRetrying(
-            retry=retry_if_exception_type(Unavailable),
-            wait=lambda state: full_jitter(state.attempt_number + 1, self._random),
-            sleep=self._pause,
-            before_sleep=self._note_retry,
-        )
-        return await retrying(call, *args, **kwargs)
+        attempt = 1
+        while True:
+            try:
+                return await call(*args, **kwargs)
+            except Unavailable as error:
+                self.note_outage(error)
+            await self._pause(full_jitter(attempt, self._random))
+            attempt += 1
 
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):
@@ -138,7 +132,3 @@ class Handling:
                 await self.letting_go.wait()
         if self.letting_go.is_set():
             raise DroppedError
-
-    def _note_retry(self, state: RetryCallState) -> None:
-        assert state.outcome is not None
-        self.note_outage(state.outcome.exception())

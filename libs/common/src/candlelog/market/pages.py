@@ -1,5 +1,6 @@
 """From a venue's page, as its JSON was parsed, to valid columns and quarantined rows."""
 
+import reprlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -128,5 +129,5 @@ def _raw(row: Row) -> str:
     try:
         text = orjson.dumps(row, default=str).decode()
     except orjson.JSONEncodeError:  # nested deeper than it writes
-        text = str(row)
+        text = reprlib.repr(row)
     return text[:_RAW_LIMIT]

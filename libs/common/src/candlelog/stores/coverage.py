@@ -102,7 +102,7 @@ def _explained(
     exchange: str, runs: Sequence[tuple[Any, ...]], refused: Sequence[tuple[Any, ...]]
 ) -> dict[Series, list[TimeRange]]:
     """Runs without the slots whose rows were refused."""
-    grids = {name: Timeframe.parse(name) for _, name, *_ in (*runs, *refused)}
+    grids = {name: Timeframe.parse(name) for name in {row[1] for row in (*runs, *refused)}}
     holes: dict[Series, list[TimeRange]] = defaultdict(list)
     for symbol, timeframe, time in refused:
         grid = grids[timeframe]

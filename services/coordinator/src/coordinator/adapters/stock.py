@@ -1,10 +1,10 @@
 """Candles and builds of features as ClickHouse has them."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 from candlelog.events.feature_sets import FeatureBuildRef
+from candlelog.gathering import gather
 from candlelog.market.ranges import TimeRange
 from candlelog.market.series import Series
 from candlelog.market.timeframe import Timeframe, milliseconds
@@ -83,21 +83,19 @@ class ClickHouseStock:
         exchanged: Mapping[Series, tuple[FeatureBuildRef, FeatureBuildRef]],
     ) -> int:
         """A query a series, side by side; see `coordinator.ports.Stock`."""
-        counts = await asyncio.gather(
-            *(
-                self._clickhouse.query(
-                    _LOST,
-                    exchange=series.exchange,
-                    symbol=series.symbol,
-                    timeframe=series.timeframe,
-                    feature_set=feature_set,
-                    version=old.version,
-                    build=old.build,
-                    other_version=new.version,
-                    other_build=new.build,
-                )
-                for series, (old, new) in exchanged.items()
+        counts = await gather(
+            self._clickhouse.query(
+                _LOST,
+                exchange=series.exchange,
+                symbol=series.symbol,
+                timeframe=series.timeframe,
+                feature_set=feature_set,
+                version=old.version,
+                build=old.build,
+                other_version=new.version,
+                other_build=new.build,
             )
+            for series, (old, new) in exchanged.items()
         )
         return sum(rows[0][0] for rows in counts)
 

@@ -23,7 +23,8 @@ from coordinator.handlers import ending
 async def steer(transaction: Transaction, command: SteerJob, now: datetime) -> None:
     """Decide a command on the state of the job, and answer it.
 
-    The answer goes out before the news of the tasks: somebody waits for it, and they may be many.
+    The answer comes behind its effect: of a whole job before the news of its tasks, which may be
+    many; of some tasks behind it.
     """
     connection = transaction.connection
     job = (await job_rows.lock(connection, [command.job_id])).get(command.job_id)
@@ -46,7 +47,7 @@ async def steer(transaction: Transaction, command: SteerJob, now: datetime) -> N
     )
     stopped = await task_rows.stopped(connection, [job.job_id])
     transaction.say(announcing.control(job, stopped[job.job_id]))
-    if decision.job is not None:  # who asked has seen that by now, and need not wait for tasks
+    if decision.job is not None:
         transaction.say(_answer(command, decision, now))
     transaction.say(*(announcing.task_changed(task, now) for task in moved))
     await _count(transaction, job, tasks, decision.tasks, now=now)

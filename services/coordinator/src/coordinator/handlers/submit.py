@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Final
 
 from candlelog.clock import Clock
 from candlelog.errors import Invalid, Unavailable
@@ -24,6 +25,8 @@ from coordinator.handlers.accepting import accept, refuse
 from coordinator.ports import Coverage
 
 _OLD = Skip("consumed before")
+PLAN_SECONDS: Final = 15.0
+"""How long a plan may look at what is stored; who asked waits for 20 s."""
 
 
 class Submissions:
@@ -65,8 +68,9 @@ class Submissions:
             answer = PlanAnsweredV1(job_id=command.job_id, refused=str(error), answered_at=now)
             return await self._say(received, [answer])
         try:
-            seen = await self._seen(command, venue)
-        except Unavailable as error:
+            async with asyncio.timeout(PLAN_SECONDS):
+                seen = await self._seen(command, venue)
+        except (Unavailable, TimeoutError) as error:
             return Skip(f"no plan: {error}")
         known = await self._as_if_asked(command, seen)
         plans = await asyncio.to_thread(plan_job, command, venue, known, now)

@@ -147,7 +147,14 @@ def _understood(body: Any) -> Generator[None]:
     try:
         yield
     except (BaseError, *_MISSHAPEN) as error:
-        raise not_understood(str(body)) from error
+        raise not_understood(_text(body)) from error
+
+
+def _text(body: Any) -> str:
+    try:
+        return str(body)
+    except RecursionError:
+        return "lists in lists, too deep to be written"
 
 
 def _foreign_class(ccxt_id: str) -> type[Any]:

@@ -25,7 +25,7 @@ def check_answered(page: Page, window: TimeRange, *, most_rows: int) -> None:
     beside = [
         row
         for row in page.quarantined
-        if row.reason == "outside_window" or row.open_time is not None  # of a malformed one
+        if row.reason == "outside_window" or row.open_time is not None
     ]
     if beside and not page.refused_times(window) and not page.rows.num_rows:
         raise Transient("other_range", f"rows of another range, such as {beside[0].raw}")

@@ -47,6 +47,7 @@ class Budgets:
         self._clock = clock
         self._catalogue = catalogue
         self._purses: dict[str, Purse] = {}
+        self._declared: dict[str, float] = {}
         self._readings = Readings(log, publisher.topic_prefix, self._hear, clock=clock)
         self._reporter = Reporter(publisher, self._readings, self._purses)
         self._allocator = Allocator(
@@ -89,6 +90,7 @@ class Budgets:
             self._purses[budget] = purse
             if (backoff := self._readings.book.backoff(budget)) is not None:
                 purse.told_to_back_off(backoff.until, backoff.offset)
+            purse.told_to_wait(self._declared.get(budget, 0.0))
         return self._purses[budget]
 
     def _hear(self, event: Event, offset: int) -> None:
@@ -97,8 +99,10 @@ class Budgets:
                 self._purses[event.budget].granted(event)
             case BackoffObservedV1() if event.budget in self._purses:
                 self._purses[event.budget].told_to_back_off(seconds(event.until), offset)
-            case BackoffDeclaredV1() if event.budget in self._purses:
-                self._purses[event.budget].told_to_wait(seconds(event.until))
+            case BackoffDeclaredV1():
+                self._declared[event.budget] = seconds(event.until)
+                if event.budget in self._purses:
+                    self._purses[event.budget].told_to_wait(seconds(event.until))
             case _:
                 pass
 

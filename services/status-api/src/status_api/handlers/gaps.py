@@ -1,6 +1,5 @@
 """`/gaps`: what nothing explains, and jobs that ask for it."""
 
-import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Final, Literal
@@ -10,6 +9,7 @@ from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from candlelog.events.gaps import ClosedGapState, OpenGapState
+from candlelog.gathering import gather
 from status_api.adapters.gaps import GapFilter, key_of
 from status_api.domain.cursors import GapKey
 from status_api.domain.problems import Problem
@@ -111,7 +111,7 @@ async def fill_gaps(ctx: Ctx, who: Who, request: FillRequest | None = None) -> R
     if not found:
         raise Problem(409, "nothing_to_fill", "no open gap matches that no job is filling")
     job_ids = await _submitted(ctx, who.name, found)
-    jobs = await asyncio.gather(*(visible(ctx, job_id) for job_id in job_ids))
+    jobs = await gather(visible(ctx, job_id) for job_id in job_ids)
     return json_response(Repairs(jobs=[await view(ctx, job) for job in jobs]), status=202)
 
 

@@ -136,8 +136,10 @@ def window(start: Moment = None, end: Moment = None) -> Window:
     first = EARLIEST if start is None else parse_time("start", start)
     last = LATEST if end is None else parse_time("end", end)
     if first >= last:
-        known = "end" if end is not None else "all there is"
-        raise invalid("start", "invalid_range", f"start must be before {known}")
+        if end is None:
+            raise invalid("start", "invalid_range", "start is too late")
+        field = "end" if start is None else "start"
+        raise invalid(field, "invalid_range", "start must be before end")
     return Window(first, last)
 
 
