@@ -34,7 +34,7 @@ from candlelog.events.progress import (
 )
 from candlelog.market.states import Action, Status, transition
 
-pytestmark = [pytest.mark.connected, pytest.mark.faults, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.connected, pytest.mark.faults, pytest.mark.timeout(7200)]
 
 HISTORIES = int(os.environ.get("CANDLELOG_HISTORIES", "25"))
 KINDS = (CancelJobV1, PauseJobV1, ResumeJobV1, RetryJobV1)
