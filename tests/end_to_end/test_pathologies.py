@@ -173,9 +173,9 @@ async def test_a_page_that_lacks_rows_which_the_exchange_has_is_asked_for_again(
     fault = {"kind": kind, "symbol": f"{symbol}USDT", "interval": "15m", "count": 1}
     before = await sandbox.struck(kind)
     await sandbox.strike([fault])
-    found = await seen(client, f"{symbol}/USDT", "15m")
     # A question that is put off meanwhile, as by a stall of the machine, counts no attempt.
-    assert (found._replace(attempts=1), await sandbox.struck(kind)) == (Seen(), before + 1)
+    assert await seen(client, f"{symbol}/USDT", "15m") in (Seen(attempts=1), Seen(attempts=2))
+    assert await sandbox.struck(kind) == before + 1
 
 
 async def test_where_the_exchange_says_twice_that_it_has_no_candle_it_was_away(

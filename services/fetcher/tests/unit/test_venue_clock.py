@@ -1,5 +1,6 @@
 """Exchange time from a few questions, and what a jump of this machine's clock does to it."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -164,12 +165,21 @@ def test_a_time_that_was_asked_for_before_the_clock_was_set_tells_nothing():
     assert not venue.time.known
 
 
-def test_when_something_was_sent_before_the_clock_was_set_is_not_known():
+@pytest.mark.parametrize(
+    "tell",
+    [
+        lambda venue: (venue.answer(), venue.ask()),
+        lambda venue: venue.time.learn(venue.reading()),
+    ],
+    ids=["told by a date", "told by the time itself"],
+)
+def test_when_something_was_sent_before_the_clock_was_set_is_not_known(
+    tell: Callable[[Dated], object],
+):
     venue = Dated()
     sent = venue.clock.monotonic()
     venue.ahead = 90.0
-    venue.answer()
-    venue.ask()
+    tell(venue)
     assert venue.time.instant_at(sent).earliest is None
 
 
@@ -182,14 +192,6 @@ def test_dates_are_heeded_after_a_step_however_long_the_answer_about_the_time_to
     venue.clock.advance(5)
     venue.time.learn(replace(asked, received=venue.clock.monotonic()))
     assert venue.time.heeds_dates
-
-
-def test_when_something_was_sent_before_a_step_that_the_time_itself_tells_is_not_known():
-    venue = Dated()
-    sent = venue.clock.monotonic()
-    venue.ahead = 90.0
-    venue.time.learn(venue.reading())
-    assert venue.time.instant_at(sent).earliest is None
 
 
 def test_dates_a_little_beside_the_time_are_heeded_after_a_step():

@@ -103,10 +103,10 @@ def target(to: Path) -> Generator[BinaryIO]:
         raise OSError(f"there is no folder {to.parent}")
     part = to.with_name(f"{to.name}.{secrets.token_hex(4)}.part")
     try:
-        try:
-            file = part.open("xb")
-        except OSError as error:
-            raise OSError(f"{to} cannot be written: {error.strerror}") from error
+        file = part.open("xb")
+    except OSError as error:
+        raise OSError(f"{to} cannot be written: {error.strerror}") from error
+    try:
         with file:
             yield file
         part.replace(to)
