@@ -61,10 +61,10 @@ class Kraken:
         window = wanted.window
         stamps = [row[0] if row and type(row[0]) is int else None for row in rows]
         if len(rows) >= wanted.page_size:
-            first = next(filter(None, stamps), None)
-            if first is None:
+            stated = next(filter(None, stamps), None)
+            if stated is None:
                 raise ValueError("no row says when it is")
-            oldest = from_milliseconds(first * 1000)
+            oldest = from_milliseconds(stated * 1000)
             if oldest >= window.end:
                 raise Permanent(
                     "out_of_reach",
