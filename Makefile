@@ -4,8 +4,9 @@ BIN := .venv/bin
 MEMBERS := libs/common libs/client libs/embedded services/coordinator services/fetcher services/clickhouse-sink services/featurizer services/gap-auditor services/status-api
 UNUSED := (?!base|static|abstract|async_support)|abstract/(?!binance|kraken)|async_support/(?!base|binance|kraken)
 PYTEST := $(BIN)/python -m pytest
+UNIT := libs/*/tests/unit services/*/tests/unit tests/architecture
 
-.PHONY: install demo up test test-all lint typecheck test-unit test-connected test-faults bench fmt lock clean
+.PHONY: install demo up test lint typecheck test-unit test-connected test-faults bench fmt lock clean
 
 install: .venv/.installed
 .venv/.installed: requirements.lock pyproject.toml $(addsuffix /pyproject.toml,$(MEMBERS))
@@ -23,12 +24,9 @@ demo: install
 up: install
 	$(BIN)/candlelog up --sandbox --data-dir .candlelog
 
-# Side by side: the first tests wait for the stores, and what checks types is one process.
+# Side by side: connected tests often wait, and each of their workers imports what it collects.
 test: install
-	@$(MAKE) --no-print-directory -j3 lint typecheck test-all
-
-test-all: install
-	$(PYTEST) -n 3 --dist loadfile --no-loadscope-reorder
+	@$(MAKE) --no-print-directory -j4 test-connected test-unit typecheck lint
 
 lint: install
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -38,10 +36,10 @@ typecheck: install
 	$(BIN)/basedpyright
 
 test-unit: install
-	$(PYTEST) -m 'not connected' libs/*/tests/unit services/*/tests/unit tests/architecture tests/contract
+	$(PYTEST) $(UNIT)
 
 test-connected: install
-	$(PYTEST) -m 'connected or end_to_end'
+	$(PYTEST) -n 3 --dist loadfile --no-loadscope-reorder $(UNIT:%=--ignore-glob='%')
 
 test-faults: install
 	CANDLELOG_FAULT_SEEDS=10 CANDLELOG_HISTORIES=1000 $(PYTEST) -n 2 -m faults services tests

@@ -5,8 +5,8 @@ import sys
 from collections.abc import AsyncGenerator, Generator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
-import ccxt.async_support as ccxt
 import pytest
 
 pytestmark = pytest.mark.connected
@@ -24,18 +24,25 @@ def standin_url() -> Generator[str]:
 
 
 @pytest.fixture
-async def binance(standin_url: str) -> AsyncGenerator[ccxt.binance]:
+def ccxt() -> Any:
+    import ccxt.async_support  # takes seconds, and every worker reads this file
+
+    return ccxt.async_support
+
+
+@pytest.fixture
+async def binance(standin_url: str, ccxt: Any) -> AsyncGenerator[Any]:
     exchange = ccxt.binance({"options": {"fetchMarkets": {"types": ["spot"]}}})
     exchange.urls["api"]["public"] = f"{standin_url}/api/v3"
     yield exchange
     await exchange.close()
 
 
-async def test_it_lists_its_symbols(binance: ccxt.binance) -> None:
+async def test_it_lists_its_symbols(binance: Any) -> None:
     assert sorted(await binance.load_markets()) == ["ABC/USDT", "XYZ/BTC"]
 
 
-async def test_its_pages_follow_one_another(binance: ccxt.binance) -> None:
+async def test_its_pages_follow_one_another(binance: Any) -> None:
     first = await binance.fetch_ohlcv("ABC/USDT", "1m", since=START, limit=1000)
     second = await binance.fetch_ohlcv("ABC/USDT", "1m", since=START + 60_000_000, limit=5)
     rows = first + second
@@ -44,14 +51,14 @@ async def test_its_pages_follow_one_another(binance: ccxt.binance) -> None:
     assert all(after[1] == row[4] for row, after in pairwise(rows))
 
 
-async def test_it_ends_with_the_open_candle(binance: ccxt.binance) -> None:
+async def test_it_ends_with_the_open_candle(binance: Any) -> None:
     rows = await binance.fetch_ohlcv("ABC/USDT", "1h", limit=3)
     now = await binance.fetch_time()
     assert rows[-1][0] <= now < rows[-1][0] + 2 * 3_600_000
     assert len(rows) == 3
 
 
-async def test_it_counts_weight_and_knows_no_other_symbol(binance: ccxt.binance) -> None:
+async def test_it_counts_weight_and_knows_no_other_symbol(ccxt: Any, binance: Any) -> None:
     with pytest.raises(ccxt.BadSymbol):
         await binance.publicGetKlines({"symbol": "BTCUSDT", "interval": "1m"})
     assert binance.last_response_headers["x-mbx-used-weight-1m"] == "2"

@@ -7,6 +7,7 @@ from typing import TypeVar
 from uuid import UUID, uuid4
 
 import pytest
+from tests.databases import template_of
 
 from candlelog.clock import ManualClock
 from candlelog.events.codec import Message
@@ -27,7 +28,6 @@ from candlelog.log.publish import Publisher
 from candlelog.log.receive import receive
 from candlelog.log.types import Partition, Received
 from candlelog.market.profile import profile
-from candlelog.stores.migrations import migrate_postgres, migrations_directory
 from candlelog.stores.outbox import Relay
 from candlelog.stores.postgres import Pool, connect
 from candlelog.stores.transactions import Transactions
@@ -224,10 +224,15 @@ class _Producer:
             return await producer.send(messages)  # type: ignore[arg-type] -- what was given is passed on
 
 
+@pytest.fixture(scope="session")
+async def postgres_template(postgres_server_dsn: str) -> AsyncGenerator[str]:
+    async with template_of(postgres_server_dsn, "coordinator", schema="coordinator") as name:
+        yield name
+
+
 @pytest.fixture
 async def pool(postgres_dsn: str) -> AsyncGenerator[Pool]:
     async with connect(postgres_dsn, schema="coordinator", max_size=8) as opened:
-        await migrate_postgres(opened, "coordinator", migrations_directory("coordinator"))
         yield opened
 
 

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4, uuid5
 
 import pyarrow as pa
 import pytest
+from tests.databases import template_of
 
 from candlelog.clock import ManualClock
 from candlelog.events.codec import Message
@@ -27,7 +28,7 @@ from candlelog.market.ranges import TimeRange
 from candlelog.market.series import Series
 from candlelog.market.slots import SlotState
 from candlelog.stores.clickhouse import ClickHouse
-from candlelog.stores.migrations import migrate_clickhouse, migrate_postgres, migrations_directory
+from candlelog.stores.migrations import migrate_clickhouse, migrations_directory
 from candlelog.stores.outbox import Relay
 from candlelog.stores.postgres import Pool, connect
 from candlelog.stores.transactions import Transactions
@@ -247,10 +248,15 @@ class _Producer:
             return await producer.send(messages)  # type: ignore[arg-type]
 
 
+@pytest.fixture(scope="session")
+async def postgres_template(postgres_server_dsn: str) -> AsyncGenerator[str]:
+    async with template_of(postgres_server_dsn, "gap-auditor", schema="auditor") as name:
+        yield name
+
+
 @pytest.fixture
 async def pool(postgres_dsn: str) -> AsyncGenerator[Pool]:
     async with connect(postgres_dsn, schema="auditor", max_size=4) as opened:
-        await migrate_postgres(opened, "auditor", migrations_directory("gap-auditor"))
         yield opened
 
 

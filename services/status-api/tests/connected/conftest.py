@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-import asyncpg
 import httpx
 import pytest
 import uvicorn
+from tests.databases import database
 from tests.topics import topics_under
 
 from candlelog.clock import SystemClock
@@ -156,20 +156,19 @@ async def replica(bootstrap: str, prefix: str, dsn: str, url: str) -> AsyncGener
 async def stores(bootstrap: str, postgres: str, clickhouse: str) -> AsyncGenerator[Serve]:
     """Starts replicas on topics and databases of their own."""
     name = f"status_{uuid.uuid4().hex[:8]}"
-    server = await asyncpg.connect(postgres)
-    await server.execute(f"CREATE DATABASE {name}")
-    engine = ClickHouse(clickhouse.removesuffix("/default") + f"/{name}")
-    await migrate_clickhouse(engine, migrations_directory("clickhouse-sink"))
-    dsn = postgres.removesuffix("/postgres") + f"/{name}"
     url = clickhouse.removesuffix("/default") + f"/{name}"
-    async with topics_under(bootstrap, f"{name}."), AsyncExitStack() as stack:
+    engine = ClickHouse(url)
+    await migrate_clickhouse(engine, migrations_directory("clickhouse-sink"))
+    async with (
+        database(postgres, name) as dsn,
+        topics_under(bootstrap, f"{name}."),
+        AsyncExitStack() as stack,
+    ):
         yield lambda other=None: stack.enter_async_context(
             replica(bootstrap, f"{name}.", other or dsn, url)
         )
     await engine.command(f"DROP DATABASE {name} SYNC")
     await engine.close()
-    await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    await server.close()
 
 
 @pytest.fixture(scope="module")

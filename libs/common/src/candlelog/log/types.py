@@ -42,7 +42,7 @@ class Fetch:
 
     least_bytes: int = 1
     wait_ms: int = 100
-    idle_ms: int = 500
+    idle_ms: int = 1000
 
 
 AT_ONCE: Final = Fetch()

@@ -47,3 +47,17 @@ async def test_the_broker_keeps_answers_back_for_longer_until_there_is_a_record(
         while not asked:
             await consumer.poll(max_records=1, timeout=0.2)
     assert asked[0] == AT_ONCE.wait_ms
+
+
+async def test_the_end_of_the_log_is_told_while_an_answer_is_kept_back(
+    kafka_bootstrap, topics, asked
+):
+    topic, clock = SERVICES.full_name(topics), ManualClock(datetime(2024, 1, 1, tzinfo=UTC))
+    log = KafkaLog(kafka_bootstrap, clock=clock)
+    async with asyncio.timeout(240), log.tail([topic], start="end") as tail:
+        clock.advance(5.0)
+        while AT_ONCE.idle_ms not in asked:
+            assert not await tail.poll(max_records=1, timeout=0.2)
+        kept_back = asked.count(AT_ONCE.idle_ms)
+        assert await tail.end() == await tail.positions()
+        assert asked.count(AT_ONCE.idle_ms) == kept_back

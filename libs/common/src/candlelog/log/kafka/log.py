@@ -86,10 +86,10 @@ class KafkaLog:
         self, topics: Sequence[str], *, start: Start, only: Partition | None = None
     ) -> AsyncGenerator[KafkaTail]:
         """Read `topics` from `start`, or one partition of them."""
-        client = self._reader(None, AT_ONCE)
+        client, asker = self._reader(None, AT_ONCE), self._reader(None, AT_ONCE)
         client.subscribe(list(topics))
-        async with running(client):
-            tail = KafkaTail(client, self._clock)
+        async with running(client), running(asker):
+            tail = KafkaTail(client, asker, self._clock)
             await tail.seek(start, only)
             yield tail
 

@@ -21,11 +21,20 @@ _IDLE_SECONDS: Final = 1.0
 class Reader:
     """Polls, and ends the process when its client goes silent while there is more to read.
 
-    `client` asks as `fetch` says.
+    `client` asks for records as `fetch` says, `asker` where the log ends: the same one, unless that
+    must not wait for the answer that the broker keeps back, since it answers a connection in order.
     """
 
-    def __init__(self, client: AIOKafkaConsumer, clock: Clock, fetch: Fetch) -> None:
+    def __init__(
+        self,
+        client: AIOKafkaConsumer,
+        clock: Clock,
+        fetch: Fetch,
+        *,
+        asker: AIOKafkaConsumer | None = None,
+    ) -> None:
         self._client = client
+        self._asker = asker or client
         self._clock = clock
         self._fetch = fetch
         self._fed_at = clock.monotonic()
@@ -65,7 +74,7 @@ class Reader:
             return {}
         with mapped("asking for the end of the log"):
             async with asyncio.timeout(_ANSWER_SECONDS):
-                found = await self._client.end_offsets(held)
+                found = await self._asker.end_offsets(held)
         return {Partition(*partition): end for partition, end in found.items()}
 
     async def positions(self) -> Mapping[Partition, int]:

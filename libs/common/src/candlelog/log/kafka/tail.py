@@ -1,7 +1,6 @@
 """Reading without a group."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -9,19 +8,15 @@ from candlelog.clock import Clock
 from candlelog.log.kafka.errors import mapped
 from candlelog.log.kafka.reader import Reader
 from candlelog.log.ports import Start
-from candlelog.log.types import AT_ONCE, Fetch, Partition, Record
-
-_NEVER_IDLE: Final = Fetch(idle_ms=AT_ONCE.wait_ms)
-"""Whoever follows a topic asks where it ends, and a broker answers one connection in order: that
-question waits behind an answer that is kept back."""
+from candlelog.log.types import AT_ONCE, Partition, Record
 
 
 class KafkaTail:
-    """`Tail` on aiokafka."""
+    """`Tail` on aiokafka; `asker` is a second client, which reads nothing."""
 
-    def __init__(self, client: AIOKafkaConsumer, clock: Clock) -> None:
+    def __init__(self, client: AIOKafkaConsumer, asker: AIOKafkaConsumer, clock: Clock) -> None:
         self._client = client
-        self._reader = Reader(client, clock, _NEVER_IDLE)
+        self._reader = Reader(client, clock, AT_ONCE, asker=asker)
 
     async def seek(self, start: Start, only: Partition | None) -> None:
         """Take all partitions of the topics for good, or one, and begin at `start`."""
