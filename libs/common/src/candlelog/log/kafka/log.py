@@ -86,9 +86,9 @@ class KafkaLog:
         self, topics: Sequence[str], *, start: Start, only: Partition | None = None
     ) -> AsyncGenerator[KafkaTail]:
         """Read `topics` from `start`, or one partition of them."""
-        client, asker = self._reader(None, AT_ONCE), self._reader(None, AT_ONCE)
+        client = self._reader(None, AT_ONCE)
         client.subscribe(list(topics))
-        async with running(client), running(asker):
+        async with running(client), running(self._reader(None, AT_ONCE)) as asker:
             tail = KafkaTail(client, asker, self._clock)
             await tail.seek(start, only)
             yield tail
