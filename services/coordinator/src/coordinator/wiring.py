@@ -28,10 +28,10 @@ _COMMANDS_BATCH: Final = 50
 
 
 class Coordinator:
-    """Four loops: commands, progress, the release of chunks, and the outbox.
+    """Five loops: commands, progress, the planning of jobs, the release of chunks, and the outbox.
 
-    Commands and progress are read apart: while ClickHouse is away jobs cannot be planned, but those
-    that run go on. `tick_seconds` is how often to look for what no event of this process tells.
+    While ClickHouse is away jobs cannot be planned, but those that run go on, and any can be
+    steered. `tick_seconds` is how often to look for what no event of this process tells.
     """
 
     def __init__(
@@ -59,13 +59,14 @@ class Coordinator:
         """Take up the jobs that are open, and work until `runtime.stopping` is set."""
         clock, log, group = runtime.clock, runtime.log, runtime.group
         transactions = self._transactions
-        releasable = asyncio.Event()
+        plannable, releasable = asyncio.Event(), asyncio.Event()
+        submissions = Submissions(transactions, self._coverage, clock, releasable=releasable)
         commands = Commands(
             transactions,
-            Submissions(transactions, self._coverage, clock),
+            submissions,
             Replays(transactions, self._stock, clock),
             CandleReplays(transactions, self._changes, clock),
-            releasable=releasable,
+            woken=(plannable, releasable),
             clock=clock,
         )
         chunks = ChunkProgress(
@@ -82,6 +83,7 @@ class Coordinator:
             for loop in (
                 self._consume(runtime, command_records, commands, _COMMANDS_BATCH),
                 self._consume(runtime, progress_records, progress, _PROGRESS_BATCH),
+                self._woken("planning", submissions.step, plannable),
                 self._woken("release", releases.step, releasable),
                 self._woken("outbox", self._relay.step, transactions.outbox_filled),
             ):

@@ -41,8 +41,8 @@ from coordinator.handlers.shadows import CandleReplays, ShadowProgress
 from coordinator.handlers.submit import Submissions
 
 TABLES = (
-    "jobs", "tasks", "claims", "queues", "ranges", "chunks", "series_features", "replays",
-    "served", "shadows", "shadow_parts", "outbox",
+    "jobs", "submissions", "tasks", "claims", "queues", "ranges", "chunks", "series_features",
+    "replays", "served", "shadows", "shadow_parts", "outbox",
 )  # fmt: skip
 NOW = datetime(2024, 3, 1, 12, 0, 30, tzinfo=UTC)
 
@@ -103,12 +103,15 @@ class Desk:
         )
         self.transactions = Transactions(pool, self.publisher)
         woken = asyncio.Event()
+        self.submissions = Submissions(
+            self.transactions, self.coverage, self.clock, releasable=woken
+        )
         self.commands = Commands(
             self.transactions,
-            Submissions(self.transactions, self.coverage, self.clock),
+            self.submissions,
             Replays(self.transactions, self.stock, self.clock),
             CandleReplays(self.transactions, self.changes, self.clock),
-            releasable=woken, clock=self.clock,
+            woken=(woken,), clock=self.clock,
         )  # fmt: skip
         chunks = ChunkProgress(
             self.transactions, releasable=woken, clock=self.clock, random=Random(7)
@@ -151,9 +154,15 @@ class Desk:
                 found = True
         return found
 
+    async def plan(self) -> None:
+        """Plan every job that was taken."""
+        while await self.submissions.step():
+            pass
+
     async def work(self) -> None:
-        """Consume, release and publish once."""
+        """Consume, plan, release and publish once."""
         await self.consume()
+        await self.plan()
         await self.releases.step()
         while await self.relay.step():
             pass

@@ -234,6 +234,7 @@ async def test_a_crash_between_publishing_and_deleting_publishes_again_and_no_mo
 ):
     await desk.say(submission())
     await desk.consume()
+    await desk.plan()
     await desk.releases.step()
     pool = DyingPool(desk.pool, 3, Random())
     pool._left = 3

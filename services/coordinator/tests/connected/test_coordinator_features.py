@@ -408,6 +408,7 @@ async def test_tens_of_thousands_of_feature_chunks_leave_no_row_each(desk, with_
     ]
     await desk.say(job)
     await desk.consume()
+    await desk.plan()
     while await desk.relay.step():
         pass
     (accepted,) = desk.said(JobAcceptedV1)

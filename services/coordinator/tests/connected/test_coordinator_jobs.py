@@ -329,6 +329,7 @@ async def test_a_big_job_leaves_no_row_per_chunk(desk, submission):
     job = submission(symbols=tuple(f"S{n}/USDT" for n in range(500)), start="2019-01-01T00:00:00Z")
     await desk.say(job)
     await desk.consume()
+    await desk.plan()
     while await desk.relay.step():
         pass
     (accepted,) = desk.said(JobAcceptedV1)

@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 
+from candlelog.errors import Unavailable
 from candlelog.events.feature_sets import DEFAULT
 from candlelog.events.fetch import FetchRequestedV1
 from candlelog.events.jobs import (
@@ -17,6 +18,7 @@ from candlelog.events.jobs import (
 from candlelog.events.progress import (
     ChunkFailedV1,
     CommandAnsweredV1,
+    JobAcceptedV1,
     JobStateChangedV1,
     TaskStateChangedV1,
 )
@@ -483,4 +485,82 @@ async def test_a_refused_command_changes_nothing(desk, submission, steering):
     await desk.finish()
     assert answers_of(desk) == [(False, "invalid_transition")] * 4
     assert await desk.tables() == before
+    assert desk.states(job.job_id) == ["queued", "running", "completed"]
+
+
+@pytest.fixture
+def unplanned(desk, submission):
+    """A job that was taken and is not planned yet."""
+
+    async def make():
+        job = submission()
+        await desk.say(job)
+        await desk.consume()
+        return job
+
+    return make
+
+
+async def test_a_job_that_is_not_planned_yet_is_cancelled_and_never_planned(
+    desk, steering, unplanned
+):
+    job = await unplanned()
+    await desk.say(steering(CancelJobV1, job))
+    await desk.consume()
+    await desk.finish()
+    assert answers_of(desk) == [(True, "accepted")]
+    assert desk.states(job.job_id) == ["cancelled"]
+    assert desk.task_states() == {}
+
+
+async def test_a_job_that_is_not_planned_yet_is_paused_and_planned_when_it_goes_on(
+    desk, steering, unplanned
+):
+    job = await unplanned()
+    await desk.say(steering(PauseJobV1, job))
+    await desk.consume()
+    await desk.finish()
+    assert desk.said(JobAcceptedV1) == []
+    await desk.say(steering(ResumeJobV1, job))
+    await desk.finish()
+    assert desk.states(job.job_id)[0] == "paused"
+    assert desk.states(job.job_id)[-2:] == ["running", "completed"]
+
+
+async def test_of_a_job_that_cannot_be_planned_now_no_task_is_steered(
+    desk, steering, unplanned, monkeypatch
+):
+    async def away(*_, **__):
+        raise Unavailable("ClickHouse is away")
+
+    job = await unplanned()
+    with monkeypatch.context() as outage:
+        outage.setattr(desk.coverage, "explained", away)
+        await desk.say(steering(CancelJobV1, job, symbols=job.symbols))
+        await desk.consume()
+    await desk.finish()
+    assert answers_of(desk) == [(False, "invalid_transition")]
+    assert desk.states(job.job_id)[-1] == "completed"
+
+
+async def test_a_job_that_is_cancelled_while_its_coverage_is_read_is_not_planned(
+    desk, steering, unplanned, monkeypatch
+):
+    job, explained = await unplanned(), desk.coverage.explained
+
+    async def meanwhile(*of, **window):
+        await desk.say(steering(CancelJobV1, job))
+        await desk.consume()
+        return await explained(*of, **window)
+
+    monkeypatch.setattr(desk.coverage, "explained", meanwhile)
+    await desk.finish()
+    assert desk.states(job.job_id) == ["cancelled"]
+
+
+async def test_two_coordinators_plan_a_job_once(desk, unplanned):
+    job = await unplanned()
+    assert await asyncio.gather(desk.submissions.step(), desk.submissions.step()) == [True, True]
+    await desk.finish()
+    assert len(desk.said(JobAcceptedV1)) == 1
     assert desk.states(job.job_id) == ["queued", "running", "completed"]

@@ -17,7 +17,7 @@ from coordinator.domain.routes import Route
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """What a job is when its row is written; `chunks` are those of each route."""
+    """What a job is when its row is written."""
 
     job_id: UUID
     exchange: str
@@ -26,8 +26,6 @@ class NewJob:
     status: Status
     version: int
     tasks_total: int
-    tasks_completed: int
-    chunks: Mapping[Route, int]
     submitted_at: datetime
 
 
@@ -42,15 +40,24 @@ async def insert(connection: Connection, job: NewJob) -> bool:
         job.status,
         job.version,
         job.tasks_total,
-        job.tasks_completed,
         job.submitted_at,
     )
-    if found is None:
-        return False
+    return found is not None
+
+
+async def plan(
+    connection: Connection,
+    job: Job,
+    chunks: Mapping[Route, int],
+    *,
+    tasks_total: int,
+    tasks_completed: int,
+) -> None:
+    """Write what the plan of a job counts: its tasks, and the chunks of each route."""
+    await connection.execute(statements.PLAN_JOB, job.job_id, tasks_total, tasks_completed)
     await connection.execute(
-        statements.INSERT_CLAIMS, job.job_id, list(job.chunks), list(job.chunks.values())
+        statements.INSERT_CLAIMS, job.job_id, list(chunks), list(chunks.values())
     )
-    return True
 
 
 async def was_refused(connection: Connection, job_id: UUID) -> bool:

@@ -6,8 +6,8 @@ from typing import Final
 
 INSERT_JOB: Final = """
 INSERT INTO jobs (job_id, exchange, priority, max_attempts, status, version, generation,
-                  tasks_total, tasks_completed, submitted_at)
-VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8, $9)
+                  tasks_total, submitted_at)
+VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8)
 ON CONFLICT (job_id) DO NOTHING
 RETURNING job_id
 """
@@ -15,6 +15,10 @@ RETURNING job_id
 INSERT_CLAIMS: Final = """
 INSERT INTO claims (job_id, route, chunks)
 SELECT $1, route, chunks FROM unnest($2::text[], $3::int[]) AS new (route, chunks)
+"""
+
+PLAN_JOB: Final = """
+UPDATE jobs SET tasks_total = $2, tasks_completed = $3 WHERE job_id = $1
 """
 
 WAS_REFUSED: Final = """
@@ -85,6 +89,19 @@ TASK_COUNTS: Final = """
 SELECT job_id, tasks_total, tasks_completed, tasks_with_errors, tasks_failed, tasks_cancelled
 FROM jobs WHERE job_id = ANY($1::uuid[])
 """
+
+# submissions
+
+INSERT_SUBMISSION: Final = "INSERT INTO submissions (job_id, type, command) VALUES ($1, $2, $3)"
+
+OLDEST_SUBMISSION: Final = """
+SELECT type, command FROM submissions JOIN jobs USING (job_id)
+WHERE status IN ('pending', 'queued') ORDER BY submitted_at, job_id LIMIT 1
+"""
+
+SUBMISSION_OF_JOB: Final = "SELECT type, command FROM submissions WHERE job_id = $1"
+
+FORGET_SUBMISSION: Final = "DELETE FROM submissions WHERE job_id = $1 RETURNING job_id"
 
 # tasks
 

@@ -104,6 +104,8 @@ def _of_all(job: Job, tasks: Sequence[Task], action: Action) -> Decision:
 
 
 def _of_some(job: Job, tasks: Sequence[Task], command: SteerJob, action: Action) -> Decision:
+    if not tasks and job.status not in TERMINAL:
+        return Decision("invalid_transition", "it is not planned yet: try again in a moment")
     chosen: dict[UUID, Status] = {}
     for name, group in _named(tasks, command):
         if not group:
@@ -112,18 +114,23 @@ def _of_some(job: Job, tasks: Sequence[Task], command: SteerJob, action: Action)
         if not able:
             return Decision("invalid_transition", f"{name}: {reasons[0]}")
         chosen |= able
-    match action:
-        case Action.RETRY if job.status is Status.PAUSED:
-            return Decision("invalid_transition", "the job is paused: resume it first")
-        case Action.RETRY if job.status in TERMINAL:
-            after = transition(job.status, action)
-        case Action.RESUME if job.status is Status.PAUSED:
-            after = transition(job.status, action)
-        case _:
-            after = None
+    after = _with_some(job, action)
     if isinstance(after, Refusal):
         return Decision("invalid_transition", after.reason)
     return _accepted(action, after, chosen)
+
+
+def _with_some(job: Job, action: Action) -> Status | Refusal | None:
+    """The next state of the job when some of its tasks get one; None where it keeps its own."""
+    match action:
+        case Action.RETRY if job.status is Status.PAUSED:
+            return Refusal("the job is paused: resume it first")
+        case Action.RETRY if job.status in TERMINAL:
+            return transition(job.status, action)
+        case Action.RESUME if job.status is Status.PAUSED:
+            return transition(job.status, action)
+        case _:
+            return None
 
 
 def _named(tasks: Sequence[Task], command: SteerJob) -> Iterable[tuple[str, Sequence[Task]]]:

@@ -2,12 +2,15 @@
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
 from candlelog.events.jobs import ReplayFeaturesV1
 from candlelog.log.outcome import Done, Outcome, Reject, Skip
 from candlelog.log.types import Received
 from candlelog.market.states import Action, Status
+from candlelog.stores.postgres import Connection
 from candlelog.stores.transactions import Transaction, Transactions
 from coordinator.adapters import job_rows, task_rows
 from coordinator.adapters.job_rows import NewJob
@@ -18,7 +21,7 @@ from coordinator.domain.routes import Route
 from coordinator.domain.submission import NewJobCommand
 
 _OLD = Skip("consumed before")
-_KNOWN = Skip("there is a job with this id")
+KNOWN: Final = Skip("there is a job with this id")
 _ONE_ATTEMPT = 1
 """Of a replay: no venue is asked, and what cannot be computed once never can."""
 
@@ -26,17 +29,33 @@ _ONE_ATTEMPT = 1
 async def accept(
     transaction: Transaction, command: NewJobCommand, plans: list[TaskPlan], now: datetime
 ) -> Outcome:
-    """Write the job and its tasks, and say so; a job that is known already stays as it is."""
-    job = _job(command, moved(Status.PENDING, Action.ACCEPT), version=1)
-    if not await job_rows.insert(transaction.connection, _new_job(command, job.status, plans)):
-        return _KNOWN
-    await task_rows.insert(transaction.connection, job.job_id, plans)
-    transaction.say(*await asyncio.to_thread(list, announcing.planned(job, plans, now)))
-    if not any(plan.chunks_total for plan in plans):
-        completed = moved(job.status, Action.COMPLETE)
-        await job_rows.move(transaction.connection, job, completed)
-        transaction.say(announcing.job_changed(job, completed, now))
+    """Write a job that is planned already; one that is known stays as it is."""
+    job = await take(transaction, command, tasks=len(plans))
+    if job is None:
+        return KNOWN
+    await begin(transaction, job, plans, now)
     return Done()
+
+
+async def take(transaction: Transaction, command: NewJobCommand, *, tasks: int) -> Job | None:
+    """Write a job that is still to be planned; None where there is one with its id."""
+    job = _job(command, Status.PENDING, version=0)
+    taken = await job_rows.insert(transaction.connection, _new_job(command, job, tasks=tasks))
+    return job if taken else None
+
+
+async def begin(transaction: Transaction, job: Job, plans: list[TaskPlan], now: datetime) -> None:
+    """Write the tasks of a locked job that was planned, and say so."""
+    connection = transaction.connection
+    chunks, completed = _chunks(plans), sum(not plan.chunks_total for plan in plans)
+    await job_rows.plan(connection, job, chunks, tasks_total=len(plans), tasks_completed=completed)
+    await task_rows.insert(connection, job.job_id, plans)
+    if job.status is Status.PENDING:
+        job = await _moved(connection, job, moved(job.status, Action.ACCEPT))
+    transaction.say(*await asyncio.to_thread(list, announcing.planned(job, plans, now)))
+    if completed == len(plans):
+        transaction.say(announcing.job_changed(job, moved(job.status, Action.COMPLETE), now))
+        await _moved(connection, job, moved(job.status, Action.COMPLETE))
 
 
 async def refuse(
@@ -53,11 +72,10 @@ async def refuse(
             # Whoever refused it may have ended before its dead letter was written.
             refused = await job_rows.was_refused(transaction.connection, command.job_id)
             return Reject(reason) if refused else _OLD
-        new = _new_job(command, Status.FAILED, [])
-        if await job_rows.insert(transaction.connection, new):
+        failed = _job(command, moved(Status.PENDING, Action.FAIL), version=1)
+        if await job_rows.insert(transaction.connection, _new_job(command, failed, tasks=0)):
             pending = _job(command, Status.PENDING, version=0)
-            failed = moved(Status.PENDING, Action.FAIL)
-            transaction.say(announcing.job_changed(pending, failed, now, reason))
+            transaction.say(announcing.job_changed(pending, failed.status, now, reason))
     return Reject(reason)
 
 
@@ -73,19 +91,22 @@ def _job(command: NewJobCommand, status: Status, *, version: int) -> Job:
     )
 
 
-def _new_job(command: NewJobCommand, status: Status, plans: list[TaskPlan]) -> NewJob:
+def _new_job(command: NewJobCommand, job: Job, *, tasks: int) -> NewJob:
     return NewJob(
-        job_id=command.job_id,
-        exchange=command.exchange,
+        job_id=job.job_id,
+        exchange=job.exchange,
         priority=command.priority,
-        max_attempts=_attempts(command),
-        status=status,
-        version=1,
-        tasks_total=len(plans),
-        tasks_completed=sum(not plan.chunks_total for plan in plans),
-        chunks=_chunks(plans),
+        max_attempts=job.max_attempts,
+        status=job.status,
+        version=job.version,
+        tasks_total=tasks,
         submitted_at=command.submitted_at,
     )
+
+
+async def _moved(connection: Connection, job: Job, status: Status) -> Job:
+    await job_rows.move(connection, job, status)
+    return replace(job, status=status, version=job.version + 1)
 
 
 def _chunks(plans: list[TaskPlan]) -> dict[Route, int]:

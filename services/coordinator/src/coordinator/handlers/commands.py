@@ -29,7 +29,7 @@ _OLD = Skip("consumed before")
 
 
 class Commands:
-    """Handles records of `jobs.commands`."""
+    """Handles records of `jobs.commands`; each may leave work, for which others are `woken`."""
 
     def __init__(
         self,
@@ -38,14 +38,14 @@ class Commands:
         replays: Replays,
         candles: CandleReplays,
         *,
-        releasable: asyncio.Event,
+        woken: Sequence[asyncio.Event],
         clock: Clock,
     ) -> None:
         self._transactions = transactions
         self._submissions = submissions
         self._replays = replays
         self._candles = candles
-        self._releasable = releasable
+        self._woken = woken
         self._clock = clock
 
     async def __call__(self, received: Sequence[Received]) -> Sequence[Outcome]:
@@ -53,7 +53,8 @@ class Commands:
         outcomes: list[Outcome] = []
         for one in received:
             outcomes.append(await self._handle(one))
-            self._releasable.set()
+            for event in self._woken:
+                event.set()
         return outcomes
 
     async def _handle(self, received: Received) -> Outcome:
@@ -84,6 +85,8 @@ class Commands:
                 return outcome or await self._replays.switch(received, command)
 
     async def _steer(self, received: Received, command: SteerJob) -> Outcome:
+        if command.symbols or command.tasks:
+            await self._submissions.hurry(command.job_id)
         async with self._transactions.begin() as transaction:
             if not all(await transaction.fresh([received])):
                 return _OLD

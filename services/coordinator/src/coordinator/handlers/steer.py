@@ -8,10 +8,10 @@ from uuid import UUID
 
 from candlelog.events.jobs import SteerJob
 from candlelog.events.progress import CommandAnsweredV1
-from candlelog.market.states import Status
+from candlelog.market.states import TERMINAL, Status
 from candlelog.stores.postgres import Connection
 from candlelog.stores.transactions import Transaction
-from coordinator.adapters import chunk_rows, job_rows, replay_rows, task_rows
+from coordinator.adapters import chunk_rows, job_rows, replay_rows, submission_rows, task_rows
 from coordinator.adapters.task_rows import TaskKey
 from coordinator.domain import announcing
 from coordinator.domain.folding import Change
@@ -37,6 +37,8 @@ async def steer(transaction: Transaction, command: SteerJob, now: datetime) -> N
     await job_rows.note_command(connection, job, command.correlation_id)
     if decision.job is not None:
         job = await _move_job(transaction, job, decision.job, now)
+    if job.status in TERMINAL:
+        await submission_rows.forget(connection, job.job_id)
     if job.status is Status.DELETED:
         await task_rows.forget_job(connection, job.job_id)
         await job_rows.forget_claims(connection, [job.job_id])

@@ -1,10 +1,12 @@
-"""A submitted job becomes tasks, or fails with the reason."""
+"""A submitted job is taken, or fails with the reason; then it becomes tasks."""
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 from candlelog.clock import Clock
 from candlelog.errors import Invalid, Unavailable
@@ -15,22 +17,25 @@ from candlelog.log.outcome import Done, Outcome, Skip
 from candlelog.log.types import Received
 from candlelog.market.profile import ExchangeProfile
 from candlelog.market.ranges import TimeRange
+from candlelog.market.states import Status
 from candlelog.stores.transactions import Transaction, Transactions
-from coordinator.adapters import feature_rows, replay_rows
+from coordinator.adapters import feature_rows, job_rows, replay_rows, submission_rows
 from coordinator.domain import announcing
 from coordinator.domain.planning import Known, TaskPlan, plan_job
 from coordinator.domain.repairs import plan_repair
 from coordinator.domain.submission import Submission, check, series_of, sets_of
-from coordinator.handlers.accepting import accept, refuse
+from coordinator.handlers.accepting import KNOWN, begin, refuse, take
 from coordinator.ports import Coverage
 
 _OLD = Skip("consumed before")
+_TO_PLAN: Final = frozenset({Status.PENDING, Status.QUEUED})
 PLAN_SECONDS: Final = 15.0
 """How long a plan may look at what is stored; who asked waits for 20 s."""
 
 
 class Submissions:
-    """Plans jobs: coverage is read first, then everything is written in one transaction.
+    """Takes jobs, and plans them in a step of its own: for that ClickHouse is read, and no command
+    waits for it. Coverage is read first, then everything is written in one transaction.
 
     In that order no features are missed: of a range that coverage explained, either the chunk that
     stored it is still open when the transaction looks, or its features are stored. That leaves out
@@ -38,25 +43,67 @@ class Submissions:
     series had the set. Their features may come moments after a job that found their candles stored.
     """
 
-    def __init__(self, transactions: Transactions, coverage: Coverage, clock: Clock) -> None:
+    def __init__(
+        self,
+        transactions: Transactions,
+        coverage: Coverage,
+        clock: Clock,
+        *,
+        releasable: asyncio.Event,
+    ) -> None:
         self._transactions = transactions
         self._coverage = coverage
         self._clock = clock
+        self._releasable = releasable
 
     async def submit(self, received: Received, command: Submission) -> Outcome:
-        """Plan the job of a command. Raises `Unavailable`."""
+        """Take the job of a command, to be planned. Raises `Unavailable`."""
         now = self._clock.now()
         try:
-            venue = check(command)
+            check(command)
         except Invalid as error:
             return await refuse(self._transactions, received, command, reason=str(error), now=now)
-        seen = await self._seen(command, venue)
         async with self._transactions.begin() as transaction:
             if not all(await transaction.fresh([received])):
                 return _OLD
+            if await take(transaction, command, tasks=len(series_of(command))) is None:
+                return KNOWN
+            await submission_rows.insert(transaction.connection, command)
+        return Done()
+
+    async def step(self) -> bool:
+        """Plan the oldest job that waits for it; True where there was one. Raises `Unavailable`."""
+        async with self._transactions.begin() as transaction:
+            command = await submission_rows.oldest(transaction.connection)
+        if command is not None:
+            await self._begin(command)
+        return command is not None
+
+    async def hurry(self, job_id: UUID) -> None:
+        """Plan a job before its turn, if it waits and that can be done now: its tasks are asked
+        for. Raises `Unavailable` when Postgres is away."""
+        async with self._transactions.begin() as transaction:
+            command = await submission_rows.of_job(transaction.connection, job_id)
+        if command is not None:
+            with suppress(Unavailable, TimeoutError):
+                async with asyncio.timeout(PLAN_SECONDS):
+                    await self._begin(command)
+
+    async def _begin(self, command: Submission) -> None:
+        venue, now = check(command), self._clock.now()
+        seen = await self._seen(command, venue)
+        async with self._transactions.begin() as transaction:
+            connection = transaction.connection
+            job = (await job_rows.lock(connection, [command.job_id]))[command.job_id]
+            # Meanwhile it may have been paused or cancelled, or planned by another coordinator.
+            if job.status not in _TO_PLAN or not await submission_rows.forget(
+                connection, job.job_id
+            ):
+                return
             known = await _with_features(transaction, command, seen)
             plans = await asyncio.to_thread(_plan, command, venue, known, now)
-            return await accept(transaction, command, plans, now)
+            await begin(transaction, job, plans, now)
+        self._releasable.set()
 
     async def plan(self, received: Received, asked: PlanJobV1) -> Outcome:
         """Say what a job would do, as far as can be seen now. Raises `Unavailable`, but not for
