@@ -6,7 +6,7 @@ UNUSED := (?!base|static|abstract|async_support)|abstract/(?!binance|kraken)|asy
 PYTEST := $(BIN)/python -m pytest
 UNIT := libs/*/tests/unit services/*/tests/unit tests/architecture
 
-.PHONY: install demo up test lint typecheck test-unit test-connected test-faults bench fmt lock clean
+.PHONY: install demo up test static-and-unit lint typecheck test-unit test-connected test-faults bench fmt lock clean
 
 install: .venv/.installed
 .venv/.installed: requirements.lock pyproject.toml $(addsuffix /pyproject.toml,$(MEMBERS))
@@ -26,7 +26,11 @@ up: install
 
 # Side by side: connected tests often wait, and each of their workers imports what it collects.
 test: install
-	@$(MAKE) --no-print-directory -j4 test-connected test-unit typecheck lint
+	@$(MAKE) --no-print-directory -j2 test-connected static-and-unit
+
+static-and-unit: lint
+	@$(MAKE) --no-print-directory typecheck
+	@$(MAKE) --no-print-directory test-unit
 
 lint: install
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -39,7 +43,7 @@ test-unit: install
 	$(PYTEST) $(UNIT)
 
 test-connected: install
-	$(PYTEST) -n 3 --dist loadfile --no-loadscope-reorder $(UNIT:%=--ignore-glob='%')
+	$(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder $(UNIT:%=--ignore-glob='%')
 
 test-faults: install
 	CANDLELOG_FAULT_SEEDS=10 CANDLELOG_HISTORIES=1000 $(PYTEST) -n 2 -m faults services tests

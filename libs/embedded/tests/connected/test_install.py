@@ -19,7 +19,7 @@ def home(tmp_path: Path) -> Path:
     shutil.copytree(
         repository(cache_directory()),
         repository(tmp_path / "candlelog"),
-        copy_function=os.link,
+        copy_function=os.symlink,
         ignore=shutil.ignore_patterns("*.lastUpdated"),
     )
     return tmp_path
