@@ -74,7 +74,8 @@ class DyingConnection:
 
 
 EMPTY = (
-    "TRUNCATE jobs, tasks, claims, queues, ranges, chunks, series_features, replays, served,"
+    "TRUNCATE jobs, submissions, tasks, claims, queues, ranges, chunks, series_features, replays,"
+    " served,"
     " outbox, consumed_offsets"
 )
 JOB, OTHER = UUID(int=1), UUID(int=2)
@@ -105,7 +106,8 @@ async def play(desk, submission) -> None:
         job_id=OTHER, correlation_id=UUID(int=7), requested_by="t", requested_at=other.end
     )
     await desk.say(submission(job_id=JOB, **with_features), other)
-    await tolerant(desk, desk.work)
+    while await desk.pool.fetchval("SELECT count(DISTINCT job_id) FROM tasks") < 2:
+        await tolerant(desk, desk.work)
     await desk.say(cancel)
     for _ in range(40):
         await tolerant(desk, desk.work)

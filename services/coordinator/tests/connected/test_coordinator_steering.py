@@ -10,6 +10,7 @@ from candlelog.events.feature_sets import DEFAULT
 from candlelog.events.fetch import FetchRequestedV1
 from candlelog.events.jobs import (
     CancelJobV1,
+    DeleteJobV1,
     JobControlV1,
     PauseJobV1,
     ResumeJobV1,
@@ -511,6 +512,24 @@ async def test_a_job_that_is_not_planned_yet_is_cancelled_and_never_planned(
     assert answers_of(desk) == [(True, "accepted")]
     assert desk.states(job.job_id) == ["cancelled"]
     assert desk.task_states() == {}
+
+
+async def test_a_job_that_was_cancelled_before_it_was_planned_is_retried(desk, steering, unplanned):
+    job = await unplanned()
+    await desk.say(steering(CancelJobV1, job), steering(RetryJobV1, job))
+    await desk.finish()
+    assert answers_of(desk) == [(True, "accepted")] * 2
+    assert desk.states(job.job_id)[0] == "cancelled"
+    assert desk.states(job.job_id)[-2:] == ["running", "completed"]
+
+
+async def test_a_job_that_is_deleted_before_it_was_planned_leaves_no_submission(
+    desk, steering, unplanned
+):
+    job = await unplanned()
+    await desk.say(steering(CancelJobV1, job), steering(DeleteJobV1, job))
+    await desk.finish()
+    assert await desk.pool.fetch("SELECT FROM submissions") == []
 
 
 async def test_a_job_that_is_not_planned_yet_is_paused_and_planned_when_it_goes_on(

@@ -58,13 +58,18 @@ class Decision:
 
 
 def decide(
-    job: Job | None, tasks: Sequence[Task], command: SteerJob, *, closed: bool = False
+    job: Job | None,
+    tasks: Sequence[Task],
+    command: SteerJob,
+    *,
+    closed: bool = False,
+    unplanned: bool = False,
 ) -> Decision:
     """Decide a command on the state of the job; a refusal changes nothing.
 
     Of several things that are named each must allow the action; a symbol does if one of its tasks
     does. The last command that changed the job, with its correlation id, is answered again as the
-    first time. `closed`: the job is a replay that was given up.
+    first time. `closed`: the job is a replay that was given up. `unplanned`: it has no tasks yet.
     """
     action = Action(command.action)
     if job is None:
@@ -76,8 +81,8 @@ def decide(
     if action is Action.DELETE:
         return _of_the_job(job, command)
     if command.symbols or command.tasks:
-        return _of_some(job, tasks, command, action)
-    return _of_all(job, tasks, action)
+        return _of_some(job, tasks, command, action, unplanned=unplanned)
+    return _of_all(job, tasks, action, unplanned=unplanned)
 
 
 def _of_the_job(job: Job, command: SteerJob) -> Decision:
@@ -90,11 +95,11 @@ def _of_the_job(job: Job, command: SteerJob) -> Decision:
     return _accepted(Action.DELETE, after, {})
 
 
-def _of_all(job: Job, tasks: Sequence[Task], action: Action) -> Decision:
+def _of_all(job: Job, tasks: Sequence[Task], action: Action, *, unplanned: bool) -> Decision:
     able, reasons = _able(tasks, action)
     after = transition(job.status, action)
     if not isinstance(after, Refusal):
-        if action is Action.RETRY and not able:
+        if action is Action.RETRY and not able and not unplanned:
             reason = reasons[0] if reasons else "it was refused as a whole: submit another"
             return Decision("nothing_to_do", f"nothing of it can be retried: {reason}")
         return _accepted(action, after, able)
@@ -103,8 +108,10 @@ def _of_all(job: Job, tasks: Sequence[Task], action: Action) -> Decision:
     return Decision("invalid_transition", after.reason)
 
 
-def _of_some(job: Job, tasks: Sequence[Task], command: SteerJob, action: Action) -> Decision:
-    if not tasks and job.status not in TERMINAL:
+def _of_some(
+    job: Job, tasks: Sequence[Task], command: SteerJob, action: Action, *, unplanned: bool
+) -> Decision:
+    if unplanned:
         return Decision("invalid_transition", "it is not planned yet: try again in a moment")
     chosen: dict[UUID, Status] = {}
     for name, group in _named(tasks, command):

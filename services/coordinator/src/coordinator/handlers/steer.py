@@ -8,7 +8,7 @@ from uuid import UUID
 
 from candlelog.events.jobs import SteerJob
 from candlelog.events.progress import CommandAnsweredV1
-from candlelog.market.states import TERMINAL, Status
+from candlelog.market.states import Status
 from candlelog.stores.postgres import Connection
 from candlelog.stores.transactions import Transaction
 from coordinator.adapters import chunk_rows, job_rows, replay_rows, submission_rows, task_rows
@@ -30,16 +30,16 @@ async def steer(transaction: Transaction, command: SteerJob, now: datetime) -> N
     job = (await job_rows.lock(connection, [command.job_id])).get(command.job_id)
     tasks = await task_rows.to_steer(connection, command.job_id)
     closed = await replay_rows.closed(connection, command.job_id)
-    decision = decide(job, tasks, command, closed=closed)
+    unplanned = not tasks and await submission_rows.of_job(connection, command.job_id) is not None
+    decision = decide(job, tasks, command, closed=closed, unplanned=unplanned)
     if job is None or not decision.changes:
         transaction.say(_answer(command, decision, now))
         return
     await job_rows.note_command(connection, job, command.correlation_id)
     if decision.job is not None:
         job = await _move_job(transaction, job, decision.job, now)
-    if job.status in TERMINAL:
-        await submission_rows.forget(connection, job.job_id)
     if job.status is Status.DELETED:
+        await submission_rows.forget(connection, job.job_id)
         await task_rows.forget_job(connection, job.job_id)
         await job_rows.forget_claims(connection, [job.job_id])
     else:
