@@ -160,3 +160,20 @@ async def test_a_job_waits_while_coverage_is_away(desk, submission, monkeypatch)
         assert desk.states(UUID(int=4)) == []
     await desk.finish()
     assert desk.states(UUID(int=4)) == ["queued", "running", "completed"]
+
+
+async def test_a_job_whose_coverage_cannot_be_read_holds_up_no_other(desk, submission, monkeypatch):
+    explained = desk.coverage.explained
+
+    async def too_much(exchange, symbols, *rest, **window):
+        if symbols == ("BAD/USDT",):
+            raise Unavailable("ClickHouse: memory limit exceeded")
+        return await explained(exchange, symbols, *rest, **window)
+
+    monkeypatch.setattr(desk.coverage, "explained", too_much)
+    await desk.say(submission(symbols=("BAD/USDT",)), submission(job_id=UUID(int=4)))
+    await desk.consume()
+    with pytest.raises(Unavailable):
+        await desk.plan()
+    planned = await desk.pool.fetch("SELECT symbol FROM tasks")
+    assert [row["symbol"] for row in planned] == ["BTC/USDT"]

@@ -96,7 +96,8 @@ INSERT_SUBMISSION: Final = "INSERT INTO submissions (job_id, type, command) VALU
 
 OLDEST_SUBMISSION: Final = """
 SELECT type, command FROM submissions JOIN jobs USING (job_id)
-WHERE status IN ('pending', 'queued') ORDER BY submitted_at, job_id LIMIT 1
+WHERE status IN ('pending', 'queued') AND job_id <> ALL($1::uuid[])
+ORDER BY submitted_at, job_id LIMIT 1
 """
 
 SUBMISSION_OF_JOB: Final = "SELECT type, command FROM submissions WHERE job_id = $1"

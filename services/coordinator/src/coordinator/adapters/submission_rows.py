@@ -1,6 +1,6 @@
 """Rows of submissions: commands whose jobs are still to be planned."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -18,9 +18,9 @@ async def insert(connection: Connection, command: Submission) -> None:
     )
 
 
-async def oldest(connection: Connection) -> Submission | None:
-    """The command of the oldest job to be planned; one that is paused waits."""
-    return _command(await connection.fetchrow(statements.OLDEST_SUBMISSION))
+async def oldest(connection: Connection, *, but: Iterable[UUID]) -> Submission | None:
+    """The command of the oldest job to be planned, but for some; one that is paused waits."""
+    return _command(await connection.fetchrow(statements.OLDEST_SUBMISSION, list(but)))
 
 
 async def of_job(connection: Connection, job_id: UUID) -> Submission | None:

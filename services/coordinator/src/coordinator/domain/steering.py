@@ -11,6 +11,7 @@ from candlelog.market.states import TERMINAL, Action, Refusal, Status, transitio
 from coordinator.domain.jobs import Job
 from coordinator.domain.outcomes import TaskCounts, task_end
 
+_TO_PLAN: Final = frozenset({Status.PENDING, Status.QUEUED})
 _DONE: Final = {
     Action.CANCEL: "cancelled",
     Action.PAUSE: "paused",
@@ -112,7 +113,8 @@ def _of_some(
     job: Job, tasks: Sequence[Task], command: SteerJob, action: Action, *, unplanned: bool
 ) -> Decision:
     if unplanned:
-        return Decision("invalid_transition", "it is not planned yet: try again in a moment")
+        first = "try again in a moment" if job.status in _TO_PLAN else f"it is {job.status}"
+        return Decision("invalid_transition", f"it is not planned yet: {first}")
     chosen: dict[UUID, Status] = {}
     for name, group in _named(tasks, command):
         if not group:

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+import structlog
+
 from candlelog.clock import Clock
 from candlelog.errors import Invalid, Unavailable
 from candlelog.events.event import Event
@@ -15,7 +17,7 @@ from candlelog.events.jobs import FillGapsV1, PlanJobV1, SubmitJobV1
 from candlelog.events.progress import PlanAnsweredV1
 from candlelog.log.outcome import Done, Outcome, Skip
 from candlelog.log.types import Received
-from candlelog.market.profile import ExchangeProfile
+from candlelog.market.profile import ExchangeProfile, profile
 from candlelog.market.ranges import TimeRange
 from candlelog.market.states import Status
 from candlelog.stores.transactions import Transaction, Transactions
@@ -31,11 +33,14 @@ _OLD = Skip("consumed before")
 _TO_PLAN: Final = frozenset({Status.PENDING, Status.QUEUED})
 PLAN_SECONDS: Final = 15.0
 """How long a plan may look at what is stored; who asked waits for 20 s."""
+_HURRY_SECONDS: Final = 3.0
+"""How long a command about tasks may wait for them; who gave it waits for 5 s."""
+_LOGGER: Final = structlog.get_logger()
 
 
 class Submissions:
-    """Takes jobs, and plans them in a step of its own: for that ClickHouse is read, and no command
-    waits for it. Coverage is read first, then everything is written in one transaction.
+    """Takes jobs, and plans them in a step of its own: for that ClickHouse is read, for which other
+    commands do not wait. Coverage is read first, then everything is written in one transaction.
 
     In that order no features are missed: of a range that coverage explained, either the chunk that
     stored it is still open when the transaction looks, or its features are stored. That leaves out
@@ -55,6 +60,7 @@ class Submissions:
         self._coverage = coverage
         self._clock = clock
         self._releasable = releasable
+        self._in_vain = set[UUID]()
 
     async def submit(self, received: Received, command: Submission) -> Outcome:
         """Take the job of a command, to be planned. Raises `Unavailable`."""
@@ -72,12 +78,23 @@ class Submissions:
         return Done()
 
     async def step(self) -> bool:
-        """Plan the oldest job that waits for it; True where there was one. Raises `Unavailable`."""
+        """Plan the oldest job that waits for it; True where there was one.
+
+        One that cannot be planned holds up no other: raises `Unavailable` after the last of them.
+        """
         async with self._transactions.begin() as transaction:
-            command = await submission_rows.oldest(transaction.connection)
-        if command is not None:
+            command = await submission_rows.oldest(transaction.connection, but=self._in_vain)
+        if command is None:
+            in_vain, self._in_vain = self._in_vain, set()
+            if in_vain:
+                raise Unavailable(f"{len(in_vain)} jobs cannot be planned now")
+            return False
+        try:
             await self._begin(command)
-        return command is not None
+        except Unavailable as error:
+            _LOGGER.warning("not_planned", job_id=str(command.job_id), reason=str(error))
+            self._in_vain.add(command.job_id)
+        return True
 
     async def hurry(self, job_id: UUID) -> None:
         """Plan a job before its turn, if it waits and that can be done now: its tasks are asked
@@ -86,11 +103,11 @@ class Submissions:
             command = await submission_rows.of_job(transaction.connection, job_id)
         if command is not None:
             with suppress(Unavailable, TimeoutError):
-                async with asyncio.timeout(PLAN_SECONDS):
+                async with asyncio.timeout(_HURRY_SECONDS):
                     await self._begin(command)
 
     async def _begin(self, command: Submission) -> None:
-        venue, now = check(command), self._clock.now()
+        venue, now = profile(command.exchange), self._clock.now()
         seen = await self._seen(command, venue)
         async with self._transactions.begin() as transaction:
             connection = transaction.connection
