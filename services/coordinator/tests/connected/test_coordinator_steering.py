@@ -577,9 +577,16 @@ async def test_a_job_that_is_cancelled_while_its_coverage_is_read_is_not_planned
     assert desk.states(job.job_id) == ["cancelled"]
 
 
-async def test_two_coordinators_plan_a_job_once(desk, unplanned):
-    job = await unplanned()
-    assert await asyncio.gather(desk.submissions.step(), desk.submissions.step()) == [True, True]
+async def test_two_coordinators_plan_a_job_once(desk, unplanned, monkeypatch):
+    job, explained, both = await unplanned(), desk.coverage.explained, asyncio.Barrier(2)
+
+    async def at_the_same_time(*of, **window):
+        await both.wait()
+        return await explained(*of, **window)
+
+    with monkeypatch.context() as racing:
+        racing.setattr(desk.coverage, "explained", at_the_same_time)
+        await asyncio.gather(desk.submissions.step(), desk.submissions.step())
     await desk.finish()
     assert len(desk.said(JobAcceptedV1)) == 1
     assert desk.states(job.job_id) == ["queued", "running", "completed"]

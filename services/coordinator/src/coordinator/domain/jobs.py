@@ -1,9 +1,13 @@
 """A job as the coordinator keeps it, and what may be done to it."""
 
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 from candlelog.market.states import Action, Refusal, Status, transition
+
+TO_PLAN: Final = frozenset({Status.PENDING, Status.QUEUED})
+"""States in which a job without tasks gets them; one that was stopped before waits."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,9 @@ from uuid import UUID
 
 from candlelog.events.jobs import SteerJob
 from candlelog.market.states import TERMINAL, Action, Refusal, Status, transition
-from coordinator.domain.jobs import Job
+from coordinator.domain.jobs import TO_PLAN, Job
 from coordinator.domain.outcomes import TaskCounts, task_end
 
-_TO_PLAN: Final = frozenset({Status.PENDING, Status.QUEUED})
 _DONE: Final = {
     Action.CANCEL: "cancelled",
     Action.PAUSE: "paused",
@@ -113,7 +112,7 @@ def _of_some(
     job: Job, tasks: Sequence[Task], command: SteerJob, action: Action, *, unplanned: bool
 ) -> Decision:
     if unplanned:
-        first = "try again in a moment" if job.status in _TO_PLAN else f"it is {job.status}"
+        first = "try again in a moment" if job.status in TO_PLAN else f"it is {job.status}"
         return Decision("invalid_transition", f"it is not planned yet: {first}")
     chosen: dict[UUID, Status] = {}
     for name, group in _named(tasks, command):

@@ -33,7 +33,7 @@ async def accept(
     job = await take(transaction, command, tasks=len(plans))
     if job is None:
         return KNOWN
-    await begin(transaction, job, plans, now)
+    await queue(transaction, job, plans, now)
     return Done()
 
 
@@ -44,8 +44,8 @@ async def take(transaction: Transaction, command: NewJobCommand, *, tasks: int) 
     return job if taken else None
 
 
-async def begin(transaction: Transaction, job: Job, plans: list[TaskPlan], now: datetime) -> None:
-    """Write the tasks of a locked job that was planned, and say so."""
+async def queue(transaction: Transaction, job: Job, plans: list[TaskPlan], now: datetime) -> None:
+    """Write the tasks of a locked job that was planned: it is queued. Say so."""
     connection = transaction.connection
     chunks, completed = _chunks(plans), sum(not plan.chunks_total for plan in plans)
     await job_rows.plan(connection, job, chunks, tasks_total=len(plans), tasks_completed=completed)

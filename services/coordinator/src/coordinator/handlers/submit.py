@@ -19,18 +19,17 @@ from candlelog.log.outcome import Done, Outcome, Skip
 from candlelog.log.types import Received
 from candlelog.market.profile import ExchangeProfile, profile
 from candlelog.market.ranges import TimeRange
-from candlelog.market.states import Status
 from candlelog.stores.transactions import Transaction, Transactions
 from coordinator.adapters import feature_rows, job_rows, replay_rows, submission_rows
 from coordinator.domain import announcing
+from coordinator.domain.jobs import TO_PLAN
 from coordinator.domain.planning import Known, TaskPlan, plan_job
 from coordinator.domain.repairs import plan_repair
 from coordinator.domain.submission import Submission, check, series_of, sets_of
-from coordinator.handlers.accepting import KNOWN, begin, refuse, take
+from coordinator.handlers.accepting import KNOWN, queue, refuse, take
 from coordinator.ports import Coverage
 
 _OLD = Skip("consumed before")
-_TO_PLAN: Final = frozenset({Status.PENDING, Status.QUEUED})
 PLAN_SECONDS: Final = 15.0
 """How long a plan may look at what is stored; who asked waits for 20 s."""
 _HURRY_SECONDS: Final = 3.0
@@ -90,7 +89,7 @@ class Submissions:
                 raise Unavailable(f"{len(in_vain)} jobs cannot be planned now")
             return False
         try:
-            await self._begin(command)
+            await self._queue(command)
         except Unavailable as error:
             _LOGGER.warning("not_planned", job_id=str(command.job_id), reason=str(error))
             self._in_vain.add(command.job_id)
@@ -104,22 +103,22 @@ class Submissions:
         if command is not None:
             with suppress(Unavailable, TimeoutError):
                 async with asyncio.timeout(_HURRY_SECONDS):
-                    await self._begin(command)
+                    await self._queue(command)
 
-    async def _begin(self, command: Submission) -> None:
+    async def _queue(self, command: Submission) -> None:
         venue, now = profile(command.exchange), self._clock.now()
         seen = await self._seen(command, venue)
         async with self._transactions.begin() as transaction:
             connection = transaction.connection
             job = (await job_rows.lock(connection, [command.job_id]))[command.job_id]
             # Meanwhile it may have been paused or cancelled, or planned by another coordinator.
-            if job.status not in _TO_PLAN or not await submission_rows.forget(
+            if job.status not in TO_PLAN or not await submission_rows.forget(
                 connection, job.job_id
             ):
                 return
             known = await _with_features(transaction, command, seen)
             plans = await asyncio.to_thread(_plan, command, venue, known, now)
-            await begin(transaction, job, plans, now)
+            await queue(transaction, job, plans, now)
         self._releasable.set()
 
     async def plan(self, received: Received, asked: PlanJobV1) -> Outcome:
