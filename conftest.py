@@ -61,7 +61,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Keep files in memory where there is room; end a run on containers where there is no Docker.
 
     For a new file ext4 looks past every one that was deleted in the last seconds, and the tests
-    delete hundreds a second: with their databases and topics on a disk, a third of the time goes there.
+    delete hundreds a second: with databases and topics on a disk, a third of their time goes there.
     """
     if _IN_MEMORY.is_dir() and shutil.disk_usage(_IN_MEMORY).free >= _IN_MEMORY_BYTES:
         os.environ["TMPDIR"] = tempfile.tempdir = str(_IN_MEMORY)
