@@ -75,8 +75,7 @@ class DyingConnection:
 
 EMPTY = (
     "TRUNCATE jobs, submissions, tasks, claims, queues, ranges, chunks, series_features, replays,"
-    " served,"
-    " outbox, consumed_offsets"
+    " served, outbox, consumed_offsets"
 )
 JOB, OTHER = UUID(int=1), UUID(int=2)
 

@@ -1,7 +1,7 @@
 """Rows of jobs."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -85,9 +85,10 @@ async def claims(
     return [Claim(*row) for row in rows]
 
 
-async def move(connection: Connection, job: Job, status: Status) -> None:
-    """Give a locked job its next state; its version rises by one."""
+async def move(connection: Connection, job: Job, status: Status) -> Job:
+    """Give a locked job its next state; its version rises by one. The job as it is then."""
     await connection.execute(statements.MOVE_JOB, job.job_id, status)
+    return replace(job, status=status, version=job.version + 1)
 
 
 async def note_command(connection: Connection, job: Job, correlation_id: UUID) -> None:

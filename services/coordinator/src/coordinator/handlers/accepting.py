@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import Counter
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -10,7 +9,6 @@ from candlelog.events.jobs import ReplayFeaturesV1
 from candlelog.log.outcome import Done, Outcome, Reject, Skip
 from candlelog.log.types import Received
 from candlelog.market.states import Action, Status
-from candlelog.stores.postgres import Connection
 from candlelog.stores.transactions import Transaction, Transactions
 from coordinator.adapters import job_rows, task_rows
 from coordinator.adapters.job_rows import NewJob
@@ -51,11 +49,11 @@ async def queue(transaction: Transaction, job: Job, plans: list[TaskPlan], now: 
     await job_rows.plan(connection, job, chunks, tasks_total=len(plans), tasks_completed=completed)
     await task_rows.insert(connection, job.job_id, plans)
     if job.status is Status.PENDING:
-        job = await _moved(connection, job, moved(job.status, Action.ACCEPT))
+        job = await job_rows.move(connection, job, moved(job.status, Action.ACCEPT))
     transaction.say(*await asyncio.to_thread(list, announcing.planned(job, plans, now)))
     if completed == len(plans):
-        transaction.say(announcing.job_changed(job, moved(job.status, Action.COMPLETE), now))
-        await _moved(connection, job, moved(job.status, Action.COMPLETE))
+        done = await job_rows.move(connection, job, moved(job.status, Action.COMPLETE))
+        transaction.say(announcing.job_changed(job, done.status, now))
 
 
 async def refuse(
@@ -102,11 +100,6 @@ def _new_job(command: NewJobCommand, job: Job, *, tasks: int) -> NewJob:
         tasks_total=tasks,
         submitted_at=command.submitted_at,
     )
-
-
-async def _moved(connection: Connection, job: Job, status: Status) -> Job:
-    await job_rows.move(connection, job, status)
-    return replace(job, status=status, version=job.version + 1)
 
 
 def _chunks(plans: list[TaskPlan]) -> dict[Route, int]:

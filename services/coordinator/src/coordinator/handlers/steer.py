@@ -61,9 +61,8 @@ async def _move_job(transaction: Transaction, job: Job, status: Status, now: dat
     """The job in its next state, and a generation that fences what was given out before."""
     job = replace(job, generation=job.generation + 1)
     await job_rows.fence(transaction.connection, job)
-    await job_rows.move(transaction.connection, job, status)
     transaction.say(announcing.job_changed(job, status, now))
-    return replace(job, status=status, version=job.version + 1)
+    return await job_rows.move(transaction.connection, job, status)
 
 
 async def _change_work(connection: Connection, job: Job, states: Mapping[UUID, Status]) -> None:
