@@ -19,6 +19,7 @@ from candlelog.log.outcome import Done, Outcome, Reject
 from candlelog.log.publish import Publisher
 from candlelog.log.receive import receive
 from candlelog.log.types import Received
+from candlelog.telemetry import CONSUMER_LAG
 from featurizer.adapters import faust_stream
 from featurizer.adapters.faust_stream import FaustStream
 from featurizer.adapters.gathering import Gathering, Taken
@@ -108,6 +109,15 @@ async def test_what_is_done_is_not_read_again(bench: Bench):
     second = Reader(1)
     await bench.run(second, second.stopping)
     assert (sorted(first.seen), second.seen) == (["one", "two"], ["three"])
+
+
+async def test_its_lag_is_a_metric(bench: Bench):
+    await bench.publish("one")
+    reader = Reader(1)
+    await bench.run(reader, reader.stopping)
+    (gauge,) = CONSUMER_LAG.collect()
+    found = [each.value for each in gauge.samples if each.labels["topic"] == bench.topic]
+    assert found == [0]
 
 
 async def test_nothing_is_left_where_it_was_started(

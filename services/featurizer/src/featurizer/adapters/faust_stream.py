@@ -25,6 +25,7 @@ from candlelog.log.kafka.errors import mapped
 from candlelog.log.kafka.log import REBALANCE_MS, SESSION_MS
 from candlelog.log.kafka.watchdog import Watchdog
 from candlelog.log.types import Partition, Record
+from candlelog.telemetry import CONSUMER_LAG
 from featurizer.adapters.gathering import Gathering, Taken
 
 _JOIN_SECONDS: Final = 3 * REBALANCE_MS / 1000
@@ -125,6 +126,7 @@ class FaustStream:
             if each.rebalances == self._rebalances:
                 self._done[each.event.message.tp] = each.record.offset + 1
         self._handling.count_rejects(found)
+        self._report_lag()
 
     async def _let_go(self) -> None:
         """Take no more, and give what is in hand a while to be done."""
@@ -135,6 +137,8 @@ class FaustStream:
 
     async def _forget(self, *_: Any, **__: Any) -> None:
         """The partitions were taken away: how far they are done is another's to know."""
+        for partition in self._done:
+            CONSUMER_LAG.labels(*partition).set(0)
         self._done.clear()
         self._rebalances += 1
         self._joined.clear()
@@ -149,6 +153,7 @@ class FaustStream:
         joined_at = self._clock.monotonic()
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
+            self._report_lag()
             now, moved = self._clock.monotonic(), (self._rebalances, sum(self._done.values()))
             if self._joined.is_set():
                 joined_at = now
@@ -173,6 +178,10 @@ class FaustStream:
                 for each in ends.keys() - reached.keys():
                     reached[each] = await consumer.position(each)
         return any(reached[each] < end for each, end in ends.items())
+
+    def _report_lag(self) -> None:
+        for partition in self._done:
+            CONSUMER_LAG.labels(*partition).set(self._behind(partition))
 
     def _behind(self, partition: Any) -> int:
         try:
