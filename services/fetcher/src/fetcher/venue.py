@@ -107,7 +107,7 @@ class Venue:
                 "unknown_timeframe", f"{self.profile.name} has no {chunk.timeframe} candles"
             )
         window, timeframe = TimeRange(chunk.start, chunk.end), Timeframe.parse(chunk.timeframe)
-        await self._prepare(chunk.symbol)
+        await self._prepare(chunk.symbol, wanted)
         check_closed(window, timeframe, self._exchange_time(self._clock.monotonic()))
         fetched = await self._page(chunk, window, self.profile.page_size, wanted)
         if self.profile.sparse:
@@ -158,12 +158,12 @@ class Venue:
                 answer = await self._ask("time", self._exchange.time, _as_it_is)
                 self._purse.learn_time(answer.said, answer.used)
 
-    async def _prepare(self, symbol: str) -> None:
+    async def _prepare(self, symbol: str, wanted: Gate) -> None:
         """Know the venue's time and that symbol."""
         await self._know_time()
         listing = self._listing
         if listing is None or symbol not in listing.symbols:
-            listing = await self._list(self._clock.now() - _LISTING_AGE)
+            listing = await self._list(self._clock.now() - _LISTING_AGE, wanted)
         if symbol not in listing.symbols:
             raise Permanent("unknown_symbol", f"{self.profile.name} lists no {symbol}")
 
@@ -184,13 +184,13 @@ class Venue:
         with suppress(VenueFailure):  # whoever needs the time asks for it
             await self.keep_time()
 
-    async def _list(self, newer_than: datetime) -> Listing:
+    async def _list(self, newer_than: datetime, wanted: Gate = lambda: None) -> Listing:
         async with self._listing_lock:
             known = self._listing
             if known is not None and known.listed_at >= newer_than:
                 return known
             asked_at = self._clock.now()
-            answer = await self._ask("exchange_info", self._exchange.markets, _as_it_is)
+            answer = await self._ask("exchange_info", self._exchange.markets, _as_it_is, wanted)
             self._purse.state_capacity(answer.said.capacity)
             markets = answer.said.markets
             self._listing = Listing(
@@ -286,7 +286,7 @@ class Venue:
             case Undated():
                 self._outage.answered(now, candles=False)
             case RateLimited():
-                self._purse.back_off(failure.seconds, str(failure))
+                self._purse.back_off(failure.seconds, str(failure), failure.date)
                 self._outage.answered(now, candles=False)
             case Reset():
                 failure.retry_after = FIRST_SECONDS

@@ -48,11 +48,18 @@ class Venues:
         return {name: text for name, text in found.items() if text is not None}
 
     async def keep_times(self) -> None:
-        """Ask for the time of every venue the allocator wants to know it of."""
-        while True:
-            exchange = await self._budgets.time_wanted()
-            with suppress(VenueFailure):  # the allocator asks again
-                await (await self.venue(exchange)).keep_time()
+        """Ask for the time of every venue the allocator wants to know it of, of all at once: one
+        that hangs holds up no other."""
+        asking = dict[str, asyncio.Task[None]]()
+        async with asyncio.TaskGroup() as group:
+            while True:
+                exchange = await self._budgets.time_wanted()
+                if exchange not in asking or asking[exchange].done():
+                    asking[exchange] = group.create_task(self._keep_time(exchange))
+
+    async def _keep_time(self, exchange: str) -> None:
+        with suppress(VenueFailure):  # the allocator asks again
+            await (await self.venue(exchange)).keep_time()
 
     async def _open(self, exchange: str) -> Venue:
         known = profile(exchange)

@@ -10,6 +10,7 @@ from candlelog.clock import SystemClock
 from candlelog.market.profile import profile
 from candlelog.market.ranges import TimeRange
 from candlelog.market.timeframe import Timeframe
+from fetcher.adapters import wire
 from fetcher.adapters.exchange import CcxtExchange, open_exchange
 from fetcher.domain.failures import (
     Away,
@@ -184,6 +185,14 @@ async def test_a_fault_becomes_what_it_is(
 async def test_a_page_of_html_is_not_understood(exchange: CcxtExchange, sandbox: Any):
     sandbox.turn("faults", {"faults": [{"kind": "html"}]})
     with pytest.raises(Transient, match="another kind"):
+        await exchange.candles("SYNA/USDT", "1m", WINDOW, leave, most=1000)
+
+
+async def test_an_answer_without_an_end_is_not_read_to_it(
+    exchange: CcxtExchange, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(wire, "_MOST_BYTES", 1000)
+    with pytest.raises(Transient, match="more than 1000 bytes"):
         await exchange.candles("SYNA/USDT", "1m", WINDOW, leave, most=1000)
 
 

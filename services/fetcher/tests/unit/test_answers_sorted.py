@@ -9,6 +9,7 @@ from fetcher.domain.outages import Admission, Outage
 TABLE = [
     (429, {"retry-after": "7"}, RateLimited, 7.0),
     (429, {}, RateLimited, 60.0),
+    (429, {"retry-after": "0"}, RateLimited, 1.0),
     (429, {"retry-after": "soon"}, RateLimited, 60.0),
     (429, {"retry-after": "1700000000000"}, RateLimited, 259_200.0),
     (418, {"retry-after": "300"}, RateLimited, 300.0),

@@ -548,6 +548,41 @@ async def test_a_job_cancelled_while_its_chunk_waits_is_noticed_before_the_reque
     assert desk.exchange.asked == before
 
 
+async def test_a_job_cancelled_meanwhile_has_no_list_of_markets_asked_for(desk: Desk):
+    asked, before_time = chunk(), desk.exchange.time
+
+    async def time(gate: Gate) -> Answer[TimeReading]:
+        desk.control._states[asked.job_id] = JobControlV1(
+            job_id=asked.job_id, generation=1, state="cancelled"
+        )
+        return await before_time(gate)
+
+    desk.exchange.time = time
+    assert isinstance(await desk.fetch(asked), Skip)
+    assert desk.exchange.asked == 1
+
+
+async def test_a_venue_that_hangs_keeps_nobody_from_learning_the_time_of_another(desk: Desk):
+    hanging, learnt = asyncio.Event(), asyncio.Event()
+    ask = desk.exchange.time
+
+    async def time(gate: Gate) -> Answer[TimeReading]:
+        if not hanging.is_set():
+            hanging.set()
+            await asyncio.Event().wait()
+        answer = await ask(gate)
+        learnt.set()
+        return answer
+
+    desk.exchange.time = time
+    desk.budgets._want_time("kraken")
+    async with asyncio.timeout(60):
+        await hanging.wait()
+        desk.budgets._want_time("binance")
+        await learnt.wait()
+    assert desk.exchange.asked == 1
+
+
 async def test_of_two_releases_of_a_chunk_in_hand_at_once_one_asks_the_venue(desk: Desk):
     first = chunk(release=1)
     second = first.model_copy(update={"release": 2})

@@ -29,16 +29,18 @@ BUDGET = "binance|default|REQUEST_WEIGHT"
 class Bench:
     """A purse with a clock that the test moves; the venue's clock is right."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, resolution: float = 0.001, known: bool = True) -> None:
         self.clock = ManualClock(datetime(2024, 2, 1, 0, 0, 30, tzinfo=UTC))
-        self.time = VenueTime(self.clock, 0.001)
-        self.woken = 0
+        self.resolution = resolution
+        self.time = VenueTime(self.clock, resolution)
+        self.woken = self.urgent = 0
         self.purse = Purse(Spender(BUDGET, 60, ME), self.time, self.clock, self._wake)
-        self.learn()
+        if known:
+            self.learn()
 
     def learn(self) -> None:
-        steady = self.clock.monotonic()
-        self.time.learn(TimeReading(steady, steady, self.clock.now().timestamp()))
+        steady, now = self.clock.monotonic(), self.clock.now().timestamp()
+        self.time.learn(TimeReading(steady, steady, now, self.resolution))
 
     def grant(self, weight: float, demand_offset: int = 1) -> None:
         window = window_at(self.clock.now().timestamp(), 60)
@@ -56,8 +58,9 @@ class Bench:
             )
         )
 
-    def _wake(self) -> None:
+    def _wake(self, *, urgent: bool = False) -> None:
         self.woken += 1
+        self.urgent += urgent
 
 
 async def _settle() -> None:
@@ -151,6 +154,37 @@ async def test_after_a_backoff_only_a_grant_that_knows_of_it_counts():
     assert not waiting.done()
     bench.grant(2, demand_offset=8)
     (await waiting).use()
+
+
+def told_until(bench: Bench) -> float:
+    [sighting] = [each for each in bench.purse.reports(0) if isinstance(each, BackoffObservedV1)]
+    return seconds(sighting.until)
+
+
+async def test_a_backoff_lasts_for_those_who_know_the_time_better_too():
+    bench = Bench(resolution=1.0)
+    bench.purse.back_off(10, "429")
+    assert told_until(bench) == bench.clock.now().timestamp() + 1 + 10
+
+
+async def test_a_backoff_is_counted_from_the_date_of_the_refusal_while_the_time_is_unknown():
+    bench = Bench(known=False)
+    bench.purse.back_off(10, "418", bench.clock.now().timestamp() + 30)
+    assert told_until(bench) == bench.clock.now().timestamp() + 30 + 1 + 10
+
+
+async def test_a_backoff_is_told_at_once():
+    bench = Bench()
+    bench.purse.back_off(10, "429")
+    assert bench.urgent == 1
+
+
+async def test_an_answer_that_was_long_on_its_way_takes_the_place_of_no_newer_count():
+    bench = Bench()
+    for window, used in ((8, 5900.0), (9, 40.0), (8, 5950.0)):
+        bench.purse.observe(window, used)
+    [told] = [each for each in bench.purse.reports(0) if isinstance(each, UsageObservedV1)]
+    assert (told.window_id, told.used) == (9, 40.0)
 
 
 async def test_a_backoff_that_could_not_be_told_is_told_again():

@@ -26,7 +26,8 @@ from candlelog.log.ports import Start
 from candlelog.log.publish import Publisher
 from candlelog.log.receive import receive
 from candlelog.log.types import Partition
-from fetcher.limits import recovery
+from fetcher.domain.ledger import LedgerBook
+from fetcher.limits import recovery, reign
 from fetcher.limits.catalogue import Catalogue
 from fetcher.limits.readings import Readings
 from fetcher.limits.recovery import recover
@@ -209,6 +210,30 @@ async def test_reading_the_ledger_leaves_the_event_loop_to_others(world: World):
     await recover(world.log, LEDGER, world.end)
     running.cancel()
     assert turns >= 20
+
+
+async def test_an_allocator_that_reads_for_long_says_that_it_lives(
+    world: World, monkeypatch: pytest.MonkeyPatch
+):
+    known = asyncio.Event()
+
+    async def slowly(*_: object) -> LedgerBook:
+        await known.wait()
+        return LedgerBook()
+
+    monkeypatch.setattr(reign, "recover", slowly)
+    monkeypatch.setattr(reign, "ALIVE_SECONDS", 0.01)
+
+    async def lives() -> None:
+        while len(world.log.records(LEDGER)) < 3:  # noqa: ASYNC110 -- a plain value is waited for
+            await asyncio.sleep(0.01)
+        known.set()
+
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+        group.create_task(lives())
+        async with world.reign():
+            said = [type(receive(each).event) for each in world.log.records(LEDGER)]
+    assert said[:3] == [AllocatorStartedV1, AllocatorAliveV1, AllocatorAliveV1]
 
 
 async def test_a_ban_of_days_is_known_to_every_allocator_though_nobody_wants_its_budget(

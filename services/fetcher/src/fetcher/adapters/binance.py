@@ -28,13 +28,17 @@ class Binance:
         """The venue's time."""
         return Clock(float(body["serverTime"]) / 1000, 0.001)
 
-    def listed(self, foreign: Any, body: Any) -> Iterable[Listed]:
-        """The markets, as ccxt names them."""
-        for symbol in body["symbols"]:
-            market = foreign.parse_market(symbol)
-            if market[self.kind]:
-                named = Market(symbol=market["symbol"], active=bool(market["active"]))
-                yield Listed(named, market["id"])
+    def entries(self, body: Any) -> Iterable[Any]:
+        """The symbols."""
+        return body["symbols"]
+
+    def listed(self, foreign: Any, entry: Any) -> Listed | None:
+        """The market, as ccxt names it."""
+        market = foreign.parse_market(entry)
+        if not market[self.kind]:
+            return None
+        named = Market(symbol=market["symbol"], active=bool(market["active"]))
+        return Listed(named, market["id"])
 
     def capacity(self, body: Any, budget: BudgetProfile) -> float | None:
         """The limit of that name and length."""

@@ -76,8 +76,13 @@ class Dialect(Protocol):
         """The venue's time."""
         ...
 
-    def listed(self, foreign: Any, body: Any) -> Iterable[Listed]:
-        """The markets; `foreign` is ccxt's venue, which knows names. May take a while."""
+    def entries(self, body: Any) -> Iterable[Any]:
+        """What an answer about markets lists."""
+        ...
+
+    def listed(self, foreign: Any, entry: Any) -> Listed | None:
+        """The market of one entry, None for one of another kind; `foreign` is ccxt's venue, which
+        knows names."""
         ...
 
     def capacity(self, body: Any, budget: BudgetProfile) -> float | None:

@@ -16,13 +16,14 @@ from importlib.util import find_spec, module_from_spec
 from typing import Any, Final, cast
 
 import orjson
+import structlog
 
 from candlelog.clock import Clock
 from candlelog.market.profile import ExchangeProfile
 from candlelog.market.ranges import TimeRange
 from candlelog.market.timeframe import Timeframe
 from fetcher.adapters.binance import FUTURES, SPOT
-from fetcher.adapters.dialect import Dialect, Wanted
+from fetcher.adapters.dialect import Dialect, Listed, Wanted
 from fetcher.adapters.kraken import Kraken
 from fetcher.adapters.wire import HttpAnswer, Wire, open_wire
 from fetcher.domain.answers import DEFAULT_PAUSE, date_of, excerpt, failure_of, not_understood
@@ -40,6 +41,8 @@ _DIALECTS: Final[Mapping[str, Dialect]] = {
     "binanceusdm": FUTURES,
     "kraken": Kraken(),
 }
+
+_LOGGER: Final = structlog.get_logger()
 
 _MISSHAPEN: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What reading an answer raises, in our code or ccxt's, where it is of another shape."""
@@ -78,13 +81,33 @@ class CcxtExchange:
         body, answer = await self._ask(self._dialect.endpoint.markets, {}, gate)
         with _understood(body):
             # Having ccxt name a thousand markets takes a while.
-            listed = await asyncio.to_thread(
-                lambda: tuple(self._dialect.listed(self._foreign, body))
-            )
+            listed = await asyncio.to_thread(self._listed, list(self._dialect.entries(body)))
             capacity = self._dialect.capacity(body, self._venue.budgets[0])
         # One that is no longer listed may still be waited for: the venue will say so.
         self._ids |= {each.market.symbol: each.id for each in listed}
         return self._with(answer, MarketList(tuple(each.market for each in listed), capacity))
+
+    def _listed(self, entries: list[Any]) -> list[Listed]:
+        """The markets of a list, but for entries of another shape: one takes no other with it."""
+        found, odd = list[Listed](), list[Any]()
+        for entry in entries:
+            try:
+                with _understood(entry):
+                    listed = self._dialect.listed(self._foreign, entry)
+            except Transient:
+                odd.append(entry)
+            else:
+                found += [] if listed is None else [listed]
+        if odd:
+            _LOGGER.warning(
+                "markets_not_understood",
+                exchange=self._venue.name,
+                count=len(odd),
+                first=excerpt(_text(odd[0])),
+            )
+        if odd and not found:
+            raise not_understood(_text(odd[0]))
+        return found
 
     async def candles(
         self, symbol: str, timeframe: str, window: TimeRange, gate: Gate, *, most: int
@@ -227,7 +250,7 @@ def _words(foreign: Any, url: str, answer: HttpAnswer, parsed: Any) -> VenueFail
     except errors.BadSymbol as error:
         return Permanent("unknown_symbol", excerpt(str(error)))
     except (errors.DDoSProtection, errors.RateLimitExceeded) as error:
-        return RateLimited(excerpt(str(error)), DEFAULT_PAUSE)
+        return RateLimited(excerpt(str(error)), DEFAULT_PAUSE, date_of(answer.headers))
     except errors.OperationFailed as error:
         return Transient("venue_error", excerpt(str(error)))
     except (errors.BaseError, *_MISSHAPEN):

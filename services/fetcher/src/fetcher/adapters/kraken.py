@@ -30,15 +30,17 @@ class Kraken:
         """The venue's time."""
         return Clock(float(_result(body)["unixtime"]), 1.0)
 
-    def listed(self, foreign: Any, body: Any) -> Iterable[Listed]:
-        """The pairs, their assets as ccxt names them: `XXBT` is BTC."""
-        for pair, entry in _result(body).items():
-            if _NOT_A_PAIR in pair:
-                continue
-            base, quote = (foreign.safe_currency_code(entry[side]) for side in ("base", "quote"))
-            yield Listed(
-                Market(symbol=f"{base}/{quote}", active=entry.get("status") == "online"), pair
-            )
+    def entries(self, body: Any) -> Iterable[Any]:
+        """The pairs by name."""
+        return _result(body).items()
+
+    def listed(self, foreign: Any, entry: Any) -> Listed | None:
+        """The pair, its assets as ccxt names them: `XXBT` is BTC."""
+        pair, said = entry
+        if _NOT_A_PAIR in pair:
+            return None
+        base, quote = (foreign.safe_currency_code(said[side]) for side in ("base", "quote"))
+        return Listed(Market(symbol=f"{base}/{quote}", active=said.get("status") == "online"), pair)
 
     def capacity(self, body: Any, budget: BudgetProfile) -> float | None:
         """It states none."""

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _CONNECT_SECONDS: Final = 5.0
 _USER_AGENT: Final = "candlelog"
+_MOST_BYTES: Final = 64 * 1024 * 1024
+"""More than any answer has, unpacked: a list of all markets has some 20 MB."""
 
 
 @dataclass(slots=True)
@@ -110,7 +112,7 @@ class Wire:
         if proxy is not None and proxy_bypass(address.host or ""):
             proxy = None
         async with self._session.get(address, proxy=proxy, allow_redirects=False) as answer:
-            body = await answer.read()
+            body = await _whole(answer.content)
         assert flight.sent is not None
         return HttpAnswer(
             status=answer.status,
@@ -119,6 +121,16 @@ class Wire:
             sent=flight.sent,
             received=self._clock.monotonic(),
         )
+
+
+async def _whole(content: aiohttp.StreamReader) -> bytes:
+    """A body. Raises `Transient` for one without an end."""
+    body = bytearray()
+    async for part in content.iter_any():
+        body += part
+        if len(body) > _MOST_BYTES:
+            raise Transient("not_understood", f"an answer of more than {_MOST_BYTES} bytes")
+    return bytes(body)
 
 
 @asynccontextmanager

@@ -33,9 +33,9 @@ def failure_of(status: int, headers: Mapping[str, str], text: str) -> VenueFailu
     said = f"HTTP {status}: {excerpt(text)}"
     wait = retry_after(headers)
     if status == 429:
-        return RateLimited(said, DEFAULT_PAUSE if wait is None else wait)
+        return RateLimited(said, DEFAULT_PAUSE if wait is None else wait, date_of(headers))
     if status == 418:
-        return RateLimited(said, DEFAULT_BAN if wait is None else wait)
+        return RateLimited(said, DEFAULT_BAN if wait is None else wait, date_of(headers))
     if 200 <= status < 300:
         return None
     if status in _PERMANENT:
@@ -46,12 +46,13 @@ def failure_of(status: int, headers: Mapping[str, str], text: str) -> VenueFailu
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds of `Retry-After`, at most `LONGEST_BAN`; None where it is absent or no number."""
+    """Seconds of `Retry-After`, `LONGEST_BAN` at most and one at least, since 0 is what is left of
+    one that has begun; None where it is absent or no number."""
     try:
         seconds = float(headers.get("retry-after", ""))
     except ValueError:
         return None
-    return min(seconds, LONGEST_BAN) if seconds >= 0 else None
+    return min(max(seconds, 1.0), LONGEST_BAN) if seconds >= 0 else None
 
 
 def date_of(headers: Mapping[str, str]) -> float | None:

@@ -54,11 +54,13 @@ class Reset(Away):
 
 
 class RateLimited(Away):
-    """The venue says that too much was asked; `retry_after` seconds are to pass."""
+    """The venue says that too much was asked; `seconds` are to pass. `date` is that of its answer,
+    in seconds since the epoch and rounded down to one, where it told it."""
 
-    def __init__(self, message: str, retry_after: float) -> None:
-        super().__init__(message, retry_after)
-        self.seconds = retry_after
+    def __init__(self, message: str, seconds: float, date: float | None = None) -> None:
+        super().__init__(message, seconds)
+        self.seconds = seconds
+        self.date = date
 
 
 class NotSent(VenueFailure):

@@ -2,9 +2,8 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 
@@ -26,6 +25,14 @@ PATIENCE: Final = 20.0
 """Seconds a request waits for weight before its chunk goes back to the coordinator."""
 
 
+class Wake(Protocol):
+    """Has the log told, soon, or at once."""
+
+    def __call__(self, *, urgent: bool = False) -> None:
+        """There may be something to tell."""
+        ...
+
+
 @dataclass(slots=True)
 class _Waiter:
     weight: float
@@ -39,9 +46,7 @@ class Purse:
     `wake` is called when there may be something to tell the log.
     """
 
-    def __init__(
-        self, spender: Spender, time: VenueTime, clock: Clock, wake: Callable[[], None]
-    ) -> None:
+    def __init__(self, spender: Spender, time: VenueTime, clock: Clock, wake: Wake) -> None:
         self.spender: Final = spender
         self.time: Final = time
         self.statements: Final = Statements(spender, clock)
@@ -76,13 +81,14 @@ class Purse:
             self._abandon(waiter)
             raise
 
-    def back_off(self, seconds_to_wait: float, reason: str) -> None:
-        """The venue wants to be left alone: stop at once, and have everybody told."""
-        until = self._exchange_time() + seconds_to_wait
+    def back_off(self, seconds_to_wait: float, reason: str, date: float | None = None) -> None:
+        """The venue wants to be left alone, as it said at `date`, where that is known: stop at
+        once, and have everybody told."""
+        until = self._latest_time(date) + seconds_to_wait
         self._stock.halt(until)
         self.statements.back_off(until, reason)
         self._turn_away()
-        self._wake()
+        self._wake(urgent=True)
 
     def heed(self, answer: Answer[object], window_id: int) -> None:
         """Take in what stands on an answer to a request paid with weight of that window.
@@ -176,13 +182,20 @@ class Purse:
         if served.done() and not served.cancelled() and served.exception() is None:
             served.result().close()
 
-    def _exchange_time(self) -> float:
-        """The earliest exchange time it can be; this machine's time while nothing is known."""
-        earliest = self.time.instant().earliest
-        return self._clock.now().timestamp() if earliest is None else earliest
+    def _latest_time(self, date: float | None) -> float:
+        """The latest exchange time it can be, a moment after `date`; this machine's time while
+        nothing is known. Those who know the bounds of it better wait by the same end."""
+        latest = self.time.instant().latest
+        if latest is None:
+            latest = self._clock.now().timestamp() if date is None else date + 1
+        return latest
 
     def _pause(self) -> float:
-        return self._stock.halted_until - self._exchange_time()
+        """Seconds to leave the venue alone for, by the earliest exchange time it can be."""
+        earliest = self.time.instant().earliest
+        if earliest is None:
+            earliest = self._clock.now().timestamp()
+        return self._stock.halted_until - earliest
 
     def _turn_away(self) -> None:
         """Nobody is kept waiting for a venue that wants to be left alone."""

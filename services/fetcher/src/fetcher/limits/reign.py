@@ -1,5 +1,6 @@
 """Granting: what the allocator does while it is the allocator."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -52,8 +53,6 @@ class Reign:
         self._producer = producer
         self._readings = readings
         self._granting = granting
-        self._log = granting.log
-        self._publisher = granting.publisher
         self._topic: Final = LIMITS_LEDGER.full_name(granting.publisher.topic_prefix)
         self._book = LedgerBook()
         self._allocator = UUID(int=0)
@@ -70,7 +69,13 @@ class Reign:
             [AllocatorStartedV1(allocator=allocator, started_at=self._granting.clock.now())]
         )
         await self._readings.demand.caught_up()
-        self._book = await recover(self._log, self._topic, self._ledger_end)
+        recovering = asyncio.create_task(recover(self._granting.log, self._topic, self._ledger_end))
+        try:
+            while not (await asyncio.wait({recovering}, timeout=ALIVE_SECONDS))[0]:
+                await self._write([self._alive()])  # or somebody takes over, and begins anew
+            self._book = await recovering
+        finally:
+            recovering.cancel()
 
     async def step(self) -> bool:
         """Write what is due now; whether anything was."""
@@ -84,12 +89,15 @@ class Reign:
                 entries += self._entries(terms)
         entries += self._observed(entries)
         if not entries and self.wanted and steady - self._written_at >= ALIVE_SECONDS:
-            now = self._granting.clock.now()
-            entries.append(AllocatorAliveV1(allocator=self._allocator, alive_at=now))
+            entries.append(self._alive())
         if entries:
             entries += self._statement()
             await self._write(entries)
         return bool(entries)
+
+    def _alive(self) -> Event:
+        now = self._granting.clock.now()
+        return AllocatorAliveV1(allocator=self._allocator, alive_at=now)
 
     def _entries(self, terms: Terms) -> list[Event]:
         exchange = exchange_of(terms.budget)
@@ -124,7 +132,7 @@ class Reign:
         return Backoffs(self._book, self._readings.book, self._allocator)
 
     async def _write(self, entries: list[Event]) -> None:
-        messages = [self._publisher.outgoing(entry) for entry in entries]
+        messages = [self._granting.publisher.outgoing(entry) for entry in entries]
         offsets = await self._producer.send_atomically(messages)
         for entry, offset in zip(entries, offsets, strict=True):
             self._book.apply(entry, offset)

@@ -19,7 +19,8 @@ _LOGGER: Final = structlog.get_logger()
 
 
 class Reporter:
-    """Publishes as soon as it is woken, and not again for a tenth of a second."""
+    """Publishes as soon as it is woken, and for a tenth of a second after nothing but what is
+    urgent."""
 
     def __init__(
         self, publisher: Publisher, readings: Readings, purses: Mapping[str, Purse]
@@ -28,10 +29,13 @@ class Reporter:
         self._readings = readings
         self._purses = purses
         self._woken = asyncio.Event()
+        self._urgent = asyncio.Event()
 
-    def wake(self) -> None:
-        """There may be something to say."""
+    def wake(self, *, urgent: bool = False) -> None:
+        """There may be something to say, and it may not wait for a tenth of a second."""
         self._woken.set()
+        if urgent:
+            self._urgent.set()
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Report until `stopping` is set."""
@@ -41,8 +45,11 @@ class Reporter:
                 async with asyncio.timeout(_REPEAT_SECONDS):
                     await self._woken.wait()
             self._woken.clear()
+            self._urgent.clear()
             if await self.report():
-                await asyncio.sleep(_APART_SECONDS)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_APART_SECONDS):
+                        await self._urgent.wait()
 
     async def report(self) -> bool:
         """Publish what there is to say; whether there was anything."""
