@@ -562,6 +562,23 @@ async def test_of_a_job_that_cannot_be_planned_now_no_task_is_steered(
     assert desk.states(job.job_id)[-1] == "completed"
 
 
+async def test_for_tasks_of_a_job_that_is_paused_before_it_was_planned_nothing_is_read(
+    desk, steering, unplanned, monkeypatch
+):
+    reads = []
+
+    async def explained(*of, **_):
+        reads.append(of)
+        raise Unavailable("ClickHouse is away")
+
+    job = await unplanned()
+    monkeypatch.setattr(desk.coverage, "explained", explained)
+    await desk.say(steering(PauseJobV1, job), steering(CancelJobV1, job, symbols=job.symbols))
+    await desk.finish()
+    assert answers_of(desk) == [(True, "accepted"), (False, "invalid_transition")]
+    assert reads == []
+
+
 async def test_a_job_that_is_cancelled_while_its_coverage_is_read_is_not_planned(
     desk, steering, unplanned, monkeypatch
 ):
