@@ -13,7 +13,7 @@ install: .venv/.installed
 	$(PYTHON) -m venv .venv && $(BIN)/pip install --quiet 'uv==0.13.9'
 	$(BIN)/uv pip install --quiet --require-hashes -r requirements.lock
 	$(BIN)/uv pip install --quiet --no-deps $(addprefix -e ,$(MEMBERS))
-	# A service starts in a third of the time, the first time too. Most of ccxt's venues are not used.
+	# Services start sooner, the first time too. Most of ccxt's venues are not used.
 	-$(BIN)/python -m compileall -q -j 2 -x '/tests/|/ccxt/($(UNUSED))' .venv/lib libs services
 	$(BIN)/python -m candlelog_embedded.install
 	touch $@

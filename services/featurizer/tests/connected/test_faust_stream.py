@@ -112,12 +112,18 @@ async def test_what_is_done_is_not_read_again(bench: Bench):
 
 
 async def test_its_lag_is_a_metric(bench: Bench):
-    await bench.publish("one")
-    reader = Reader(1)
-    await bench.run(reader, reader.stopping)
-    (gauge,) = CONSUMER_LAG.collect()
-    found = [each.value for each in gauge.samples if each.labels["topic"] == bench.topic]
-    assert found == [0]
+    await bench.publish("one", "one", "one")
+    stopping, lags = asyncio.Event(), list[float]()
+
+    async def look(received: Sequence[Received]) -> Sequence[Outcome]:
+        (gauge,) = CONSUMER_LAG.collect()
+        lags.extend(each.value for each in gauge.samples if each.labels["topic"] == bench.topic)
+        if len(lags) == 2:
+            stopping.set()
+        return [Done()] * len(received)
+
+    await bench.run(look, stopping, Gathering(Open(), bench.prefix, most=1, seconds=0.05))
+    assert lags == [2, 1]
 
 
 async def test_nothing_is_left_where_it_was_started(

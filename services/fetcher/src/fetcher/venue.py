@@ -44,6 +44,10 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 
+def _always() -> None:
+    """The gate of what no job may have stopped."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fetched:
     """A page, what it answers for, and the exchange time as of which it holds; it took so many
@@ -184,7 +188,7 @@ class Venue:
         with suppress(VenueFailure):  # whoever needs the time asks for it
             await self.keep_time()
 
-    async def _list(self, newer_than: datetime, wanted: Gate = lambda: None) -> Listing:
+    async def _list(self, newer_than: datetime, wanted: Gate = _always) -> Listing:
         async with self._listing_lock:
             known = self._listing
             if known is not None and known.listed_at >= newer_than:
@@ -203,7 +207,7 @@ class Venue:
         call: Call,
         request: Callable[[Gate], Awaitable[Answer[T]]],
         understood: Callable[[Answer[T]], U],
-        wanted: Gate = lambda: None,
+        wanted: Gate = _always,
     ) -> U:
         """Write one request for one permit, as soon as there is one; what is understood of it.
 
@@ -286,7 +290,7 @@ class Venue:
             case Undated():
                 self._outage.answered(now, candles=False)
             case RateLimited():
-                self._purse.back_off(failure.seconds, str(failure), failure.date)
+                self._purse.back_off(failure.seconds, str(failure))
                 self._outage.answered(now, candles=False)
             case Reset():
                 failure.retry_after = FIRST_SECONDS

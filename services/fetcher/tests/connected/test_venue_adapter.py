@@ -196,6 +196,15 @@ async def test_an_answer_without_an_end_is_not_read_to_it(
         await exchange.candles("SYNA/USDT", "1m", WINDOW, leave, most=1000)
 
 
+async def test_of_a_refusal_without_an_end_the_beginning_is_read(
+    exchange: CcxtExchange, sandbox: Any, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(wire, "_MOST_BYTES", 1)
+    sandbox.turn("faults", {"faults": [{"kind": "429"}]})
+    with pytest.raises(RateLimited):
+        await exchange.candles("SYNA/USDT", "1m", WINDOW, leave, most=1000)
+
+
 async def test_a_request_whose_connection_is_reset_is_not_written_again(
     exchange: CcxtExchange, sandbox: Any
 ):

@@ -14,7 +14,7 @@ from fetcher.adapters.dialect import Wanted
 from fetcher.adapters.exchange import CcxtExchange, open_exchange
 from fetcher.adapters.kraken import Kraken
 from fetcher.adapters.wire import HttpAnswer
-from fetcher.domain.failures import Permanent, RateLimited, Transient
+from fetcher.domain.failures import Permanent, Transient
 from fetcher.ports import Gate
 
 START = datetime(2024, 2, 1, tzinfo=UTC)
@@ -79,17 +79,18 @@ async def test_a_list_of_markets_that_is_none_is_not_understood(
         await exchange.markets(leave)
 
 
-async def test_a_market_of_another_shape_takes_no_other_with_it(exchange: CcxtExchange):
-    answer(exchange, {"symbols": [SYMBOL | {"filters": [3]}, SYMBOL]})
-    listed = (await exchange.markets(leave)).said
-    assert [market.symbol for market in listed.markets] == ["ABC/USDT"]
+@pytest.mark.parametrize("entry", [5, SYMBOL | {"filters": [3]}], ids=str)
+async def test_a_few_markets_of_another_shape_take_no_other_with_them(
+    exchange: CcxtExchange, entry: object
+):
+    answer(exchange, {"symbols": [entry, *[SYMBOL] * 10]})
+    assert len((await exchange.markets(leave)).said.markets) == 10
 
 
-async def test_a_refusal_tells_when_it_was_said(exchange: CcxtExchange):
-    answer(exchange, {}, status=429, date="Thu, 01 Feb 2024 00:00:00 GMT")
-    with pytest.raises(RateLimited) as failure:
-        await exchange.time(leave)
-    assert failure.value.date == datetime(2024, 2, 1, tzinfo=UTC).timestamp()
+async def test_a_list_of_which_much_is_of_another_shape_is_not_understood(exchange: CcxtExchange):
+    answer(exchange, {"symbols": [5, *[SYMBOL] * 9]})
+    with pytest.raises(Transient, match="another kind"):
+        await exchange.markets(leave)
 
 
 @pytest.mark.parametrize("limit", [0, -1, "NaN", 1e999, None])

@@ -25,6 +25,7 @@ from candlelog.market.profile import profile
 from fetcher.domain.failures import BackingOff
 from fetcher.domain.venue_time import TimeReading
 from fetcher.limits import allocator as allocator_module
+from fetcher.limits import reporter
 from fetcher.limits.budgets import Budgets, Surroundings
 from fetcher.limits.catalogue import Catalogue
 from fetcher.limits.purse import Purse
@@ -206,3 +207,21 @@ async def test_a_backoff_met_right_before_the_end_is_told(log: MemoryLog, runnin
         await limits
     told = [receive(record).event for record in log.records("candlelog.limits.demand")]
     assert [type(event) for event in told].count(BackoffObservedV1) == 1
+
+
+async def test_a_backoff_waits_for_no_report_before_it(
+    log: MemoryLog, running: Running, monkeypatch: pytest.MonkeyPatch
+):
+    def told() -> list[type[Message]]:
+        return [type(receive(each).event) for each in log.records("candlelog.limits.demand")]
+
+    monkeypatch.setattr(reporter, "_APART_SECONDS", 3600.0)
+    async with running() as (worker, _), asyncio.timeout(60):
+        asking = asyncio.create_task(worker.purse.acquire(1, for_time=True))
+        while not told():  # noqa: ASYNC110 -- a plain value is waited for
+            await asyncio.sleep(0.01)
+        worker.purse.back_off(60, "418")
+        while BackoffObservedV1 not in told():  # noqa: ASYNC110 -- the same
+            await asyncio.sleep(0.01)
+    await asyncio.gather(asking, return_exceptions=True)
+    assert told().count(BackoffObservedV1) == 1

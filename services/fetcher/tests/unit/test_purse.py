@@ -167,12 +167,6 @@ async def test_a_backoff_lasts_for_those_who_know_the_time_better_too():
     assert told_until(bench) == bench.clock.now().timestamp() + 1 + 10
 
 
-async def test_a_backoff_is_counted_from_the_date_of_the_refusal_while_the_time_is_unknown():
-    bench = Bench(known=False)
-    bench.purse.back_off(10, "418", bench.clock.now().timestamp() + 30)
-    assert told_until(bench) == bench.clock.now().timestamp() + 30 + 1 + 10
-
-
 async def test_a_backoff_is_told_at_once():
     bench = Bench()
     bench.purse.back_off(10, "429")

@@ -97,13 +97,13 @@ class Submissions:
 
     async def hurry(self, job_id: UUID) -> None:
         """Plan a job before its turn, if it waits and that can be done now: its tasks are asked
-        for. Raises `Unavailable` when Postgres is away."""
-        async with self._transactions.begin() as transaction:
-            job = (await job_rows.lock(transaction.connection, [job_id])).get(job_id)
-            command = await submission_rows.of_job(transaction.connection, job_id)
-        if command is not None and job is not None and job.status in TO_PLAN:
-            with suppress(Unavailable, TimeoutError):
-                async with asyncio.timeout(_HURRY_SECONDS):
+        for."""
+        with suppress(Unavailable, TimeoutError):
+            async with asyncio.timeout(_HURRY_SECONDS):
+                async with self._transactions.begin() as transaction:
+                    job = (await job_rows.lock(transaction.connection, [job_id])).get(job_id)
+                    command = await submission_rows.of_job(transaction.connection, job_id)
+                if command is not None and job is not None and job.status in TO_PLAN:
                     await self._queue(command)
 
     async def _queue(self, command: Submission) -> None:

@@ -43,6 +43,8 @@ _DIALECTS: Final[Mapping[str, Dialect]] = {
 }
 
 _LOGGER: Final = structlog.get_logger()
+_ODD_AT_MOST: Final = 0.1
+"""Where more entries of a list, for each that is understood, are not: the list is another one."""
 
 _MISSHAPEN: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What reading an answer raises, in our code or ccxt's, where it is of another shape."""
@@ -88,25 +90,26 @@ class CcxtExchange:
         return self._with(answer, MarketList(tuple(each.market for each in listed), capacity))
 
     def _listed(self, entries: list[Any]) -> list[Listed]:
-        """The markets of a list, but for entries of another shape: one takes no other with it."""
+        """The markets of a list. A few entries of another shape take no other with them: they are
+        left out, and told of."""
+        from ccxt.base.errors import BaseError  # noqa: PLC0415 -- imported when a venue is opened
+
         found, odd = list[Listed](), list[Any]()
         for entry in entries:
             try:
-                with _understood(entry):
-                    listed = self._dialect.listed(self._foreign, entry)
-            except Transient:
+                listed = self._dialect.listed(self._foreign, entry)
+            except (BaseError, *_MISSHAPEN):
                 odd.append(entry)
             else:
-                found += [] if listed is None else [listed]
-        if odd:
-            _LOGGER.warning(
-                "markets_not_understood",
-                exchange=self._venue.name,
-                count=len(odd),
-                first=excerpt(_text(odd[0])),
-            )
-        if odd and not found:
+                if listed is not None:
+                    found.append(listed)
+        if len(odd) > _ODD_AT_MOST * len(found):
             raise not_understood(_text(odd[0]))
+        if odd:
+            said, number = excerpt(_text(odd[0])), len(odd)
+            _LOGGER.warning(
+                "markets_left_out", exchange=self._venue.name, number=number, first=said
+            )
         return found
 
     async def candles(
@@ -250,7 +253,7 @@ def _words(foreign: Any, url: str, answer: HttpAnswer, parsed: Any) -> VenueFail
     except errors.BadSymbol as error:
         return Permanent("unknown_symbol", excerpt(str(error)))
     except (errors.DDoSProtection, errors.RateLimitExceeded) as error:
-        return RateLimited(excerpt(str(error)), DEFAULT_PAUSE, date_of(answer.headers))
+        return RateLimited(excerpt(str(error)), DEFAULT_PAUSE)
     except errors.OperationFailed as error:
         return Transient("venue_error", excerpt(str(error)))
     except (errors.BaseError, *_MISSHAPEN):

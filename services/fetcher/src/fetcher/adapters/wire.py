@@ -91,7 +91,7 @@ class Wire:
 
     async def get(self, url: str, gate: Gate) -> HttpAnswer:
         """The whole answer. Raises what `gate` raises, `Away` without an answer, `Transient` when
-        one was cut short."""
+        one was cut short or is too long."""
         flight = Flight(gate)
         token = _FLIGHT.set(flight)
         try:
@@ -112,7 +112,7 @@ class Wire:
         if proxy is not None and proxy_bypass(address.host or ""):
             proxy = None
         async with self._session.get(address, proxy=proxy, allow_redirects=False) as answer:
-            body = await _whole(answer.content)
+            body = await _body(answer)
         assert flight.sent is not None
         return HttpAnswer(
             status=answer.status,
@@ -123,13 +123,15 @@ class Wire:
         )
 
 
-async def _whole(content: aiohttp.StreamReader) -> bytes:
-    """A body. Raises `Transient` for one without an end."""
+async def _body(answer: aiohttp.ClientResponse) -> bytes:
+    """A body; of a refusal, of which it only gives the words, no more than its beginning."""
     body = bytearray()
-    async for part in content.iter_any():
+    async for part in answer.content.iter_any():
         body += part
         if len(body) > _MOST_BYTES:
-            raise Transient("not_understood", f"an answer of more than {_MOST_BYTES} bytes")
+            if answer.ok:
+                raise Transient("not_understood", f"an answer of more than {_MOST_BYTES} bytes")
+            break
     return bytes(body)
 
 

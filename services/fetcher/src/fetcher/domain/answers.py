@@ -33,9 +33,9 @@ def failure_of(status: int, headers: Mapping[str, str], text: str) -> VenueFailu
     said = f"HTTP {status}: {excerpt(text)}"
     wait = retry_after(headers)
     if status == 429:
-        return RateLimited(said, DEFAULT_PAUSE if wait is None else wait, date_of(headers))
+        return RateLimited(said, DEFAULT_PAUSE if wait is None else wait)
     if status == 418:
-        return RateLimited(said, DEFAULT_BAN if wait is None else wait, date_of(headers))
+        return RateLimited(said, DEFAULT_BAN if wait is None else wait)
     if 200 <= status < 300:
         return None
     if status in _PERMANENT:
@@ -46,8 +46,8 @@ def failure_of(status: int, headers: Mapping[str, str], text: str) -> VenueFailu
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds of `Retry-After`, `LONGEST_BAN` at most and one at least, since 0 is what is left of
-    one that has begun; None where it is absent or no number."""
+    """Seconds of `Retry-After`, `LONGEST_BAN` at most and one at least, as a venue may round down;
+    None where it is absent or no number."""
     try:
         seconds = float(headers.get("retry-after", ""))
     except ValueError:

@@ -54,13 +54,11 @@ class Reset(Away):
 
 
 class RateLimited(Away):
-    """The venue says that too much was asked; `seconds` are to pass. `date` is that of its answer,
-    in seconds since the epoch and rounded down to one, where it told it."""
+    """The venue says that too much was asked; `seconds` are to pass."""
 
-    def __init__(self, message: str, seconds: float, date: float | None = None) -> None:
+    def __init__(self, message: str, seconds: float) -> None:
         super().__init__(message, seconds)
         self.seconds = seconds
-        self.date = date
 
 
 class NotSent(VenueFailure):

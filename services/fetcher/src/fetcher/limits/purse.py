@@ -81,10 +81,10 @@ class Purse:
             self._abandon(waiter)
             raise
 
-    def back_off(self, seconds_to_wait: float, reason: str, date: float | None = None) -> None:
-        """The venue wants to be left alone, as it said at `date`, where that is known: stop at
-        once, and have everybody told."""
-        until = self._latest_time(date) + seconds_to_wait
+    def back_off(self, seconds_to_wait: float, reason: str) -> None:
+        """The venue wants to be left alone: stop at once, and have everybody told."""
+        # Of those who wait by the same end, some know the time better.
+        until = self._or_wall(self.time.instant().latest) + seconds_to_wait
         self._stock.halt(until)
         self.statements.back_off(until, reason)
         self._turn_away()
@@ -182,20 +182,13 @@ class Purse:
         if served.done() and not served.cancelled() and served.exception() is None:
             served.result().close()
 
-    def _latest_time(self, date: float | None) -> float:
-        """The latest exchange time it can be, a moment after `date`; this machine's time while
-        nothing is known. Those who know the bounds of it better wait by the same end."""
-        latest = self.time.instant().latest
-        if latest is None:
-            latest = self._clock.now().timestamp() if date is None else date + 1
-        return latest
-
     def _pause(self) -> float:
         """Seconds to leave the venue alone for, by the earliest exchange time it can be."""
-        earliest = self.time.instant().earliest
-        if earliest is None:
-            earliest = self._clock.now().timestamp()
-        return self._stock.halted_until - earliest
+        return self._stock.halted_until - self._or_wall(self.time.instant().earliest)
+
+    def _or_wall(self, exchange_time: float | None) -> float:
+        """This machine's time while exchange time is unknown."""
+        return self._clock.now().timestamp() if exchange_time is None else exchange_time
 
     def _turn_away(self) -> None:
         """Nobody is kept waiting for a venue that wants to be left alone."""

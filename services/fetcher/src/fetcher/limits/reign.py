@@ -68,14 +68,14 @@ class Reign:
         await self._write(
             [AllocatorStartedV1(allocator=allocator, started_at=self._granting.clock.now())]
         )
-        await self._readings.demand.caught_up()
-        recovering = asyncio.create_task(recover(self._granting.log, self._topic, self._ledger_end))
+        learning = asyncio.create_task(self._learn(self._ledger_end))
         try:
-            while not (await asyncio.wait({recovering}, timeout=ALIVE_SECONDS))[0]:
+            while not (await asyncio.wait({learning}, timeout=ALIVE_SECONDS))[0]:
                 await self._write([self._alive()])  # or somebody takes over, and begins anew
-            self._book = await recovering
+            self._book = await learning
         finally:
-            recovering.cancel()
+            learning.cancel()
+            await asyncio.gather(learning, return_exceptions=True)
 
     async def step(self) -> bool:
         """Write what is due now; whether anything was."""
@@ -94,6 +94,10 @@ class Reign:
             entries += self._statement()
             await self._write(entries)
         return bool(entries)
+
+    async def _learn(self, ledger_end: int) -> LedgerBook:
+        await self._readings.demand.caught_up()
+        return await recover(self._granting.log, self._topic, ledger_end)
 
     def _alive(self) -> Event:
         now = self._granting.clock.now()

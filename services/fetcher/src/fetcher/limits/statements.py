@@ -73,8 +73,9 @@ class Statements:
         """The venue counted `used` in that window, from everybody behind this address."""
         unplaced, self._unplaced = self._unplaced, 0.0
         self._spent_in[window_id] = self._spent_in.get(window_id, 0.0) + unplaced
-        # An answer that was long on its way says nothing of what was used since.
-        self._used = max(self._used or (window_id, used), (window_id, used))
+        told = (window_id, used)
+        # What is not told yet may be newer: answers come in another order than they were made in.
+        self._used = told if self._used is None else max(self._used, told)
 
     def state_capacity(self, capacity: float) -> None:
         """The venue's own figure for its limit."""
