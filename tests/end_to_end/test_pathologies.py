@@ -37,12 +37,11 @@ class Seen(NamedTuple):
     missing: int = 0
 
 
-def refused(reason: str, *, missing: int = 1, outage: int = 0) -> Seen:
+def refused(reason: str) -> Seen:
     """One row was set aside."""
     return Seen(
-        "completed_with_errors", SLOTS - 1, error="quarantined", quarantined=(reason,),
-        missing=missing, outage=outage,
-    )  # fmt: skip
+        "completed_with_errors", SLOTS - 1, error="quarantined", quarantined=(reason,), missing=1
+    )
 
 
 def given_up(code: str) -> Seen:
@@ -66,8 +65,7 @@ ONCE = {
     "row-negative": refused("not_positive"),
     "row-low-above-open": refused("low_or_high_wrong"),
     "unsorted": refused("not_increasing"),
-    # a row of no slot leaves its slot without one
-    "row-off-grid": refused("off_grid", missing=0, outage=1),
+    "row-off-grid": refused("off_grid"),
 }
 SHORTENED = {"429": 1, "418": 1}
 """Seconds of faults that last longer by themselves than a test needs."""

@@ -105,11 +105,10 @@ def _explained(
     grids = {name: Timeframe.parse(name) for name in {row[1] for row in (*runs, *refused)}}
     holes: dict[Series, list[TimeRange]] = defaultdict(list)
     for symbol, timeframe, time in refused:
-        grid = grids[timeframe]
-        if grid.floor(time) == time:  # another time is that of no slot
-            holes[Series(exchange, symbol, timeframe)].append(
-                TimeRange(time, grid.advance(time, 1))
-            )
+        slot = grids[timeframe].floor(time)  # a time off the grid is that of the slot it lies in
+        holes[Series(exchange, symbol, timeframe)].append(
+            TimeRange(slot, grids[timeframe].advance(slot, 1))
+        )
     explained: dict[Series, list[TimeRange]] = defaultdict(list)
     for symbol, timeframe, start, finish in runs:
         series, end = Series(exchange, symbol, timeframe), grids[timeframe].floor(finish)

@@ -58,7 +58,6 @@ WITH
         FROM quarantine INNER JOIN answered USING (symbol, chunk_id, observed_at)
         WHERE {_OF_SERIES}
             AND open_time IS NOT NULL
-            AND slot_of(open_time) != slot_of(open_time - toIntervalMillisecond(1))
             AND slot >= first AND slot < after
     ),
     spans AS (

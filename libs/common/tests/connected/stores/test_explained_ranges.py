@@ -159,10 +159,10 @@ async def test_a_slot_that_was_refused_each_time_is_not_explained(coverage):
     assert await coverage.explained() == {BTC: [TimeRange(at(0), at(4)), TimeRange(at(5), at(10))]}
 
 
-async def test_a_refused_row_off_the_grid_is_that_of_no_slot(coverage):
+async def test_a_refused_row_off_the_grid_is_that_of_the_slot_it_lies_in(coverage):
     await coverage.add((at(0), at(10)))
     await coverage.refuse(at(4.5))
-    assert await coverage.explained() == {BTC: [TimeRange(at(0), at(10))]}
+    assert await coverage.explained() == {BTC: [TimeRange(at(0), at(4)), TimeRange(at(5), at(10))]}
 
 
 async def test_a_series_with_nothing_but_refused_rows_is_left_out(coverage):

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Final, Literal
 from uuid import UUID, uuid4, uuid5
 
 import pyarrow as pa
@@ -32,7 +32,9 @@ NAMES = ("exchange", "symbol", "timeframe")
 ORIGIN = {"source": "rest", "job_id": str(UUID(int=1))}
 TIME = pa.timestamp("ms", tz="UTC")
 
-Got = Literal["row", "nothing", "refused"]
+Got = Literal["row", "nothing", "refused", "off grid"]
+REFUSED: Final = {"refused": timedelta(), "off grid": timedelta(seconds=7)}
+"""How far behind its slot a row that is refused opens."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ class History:
         """The state of one slot, from the words that define it."""
         reaching = [a for a in self.answers if a.first <= slot <= a.last]
         settled = [a for a in reaching if self.read_at(a) - SETTLE >= self.at(slot + 1)]
-        explaining = [a for a in settled if a.got[slot - a.first] != "refused"]
+        explaining = [a for a in settled if a.got[slot - a.first] not in REFUSED]
         stored = any(a.got[slot - a.first] == "row" for a in reaching)
         if stored:
             return ("present" if explaining else "provisional"), bool(settled)
@@ -114,7 +116,8 @@ def _add(rows: dict[str, list[Any]], history: History, answer: Answer, chunk: st
         at = {"open_time": history.at(slot)}
         if got == "row":
             rows["candles"].append(names | at | prices | {"source": "rest"} | read)
-        elif got == "refused":
+        elif got in REFUSED:
+            at = {"open_time": history.at(slot) + REFUSED[got]}
             rows["quarantine"].append(common | at | {"raw": f"[{slot}]", "reason": "not_positive"})
 
 
@@ -155,7 +158,7 @@ def told(found: Sequence[SlotRun]) -> list[tuple[str, int]]:
     return [(run.state.value, run.slots) for run in found]
 
 
-got = st.sampled_from(["row", "row", "nothing", "refused"])
+got = st.sampled_from(["row", "row", "nothing", "refused", "off grid"])
 after = st.sampled_from([-3.0, -1.5, -1.0, -0.5, 0.0, 0.5, 50.0])
 answers = st.lists(
     st.builds(Answer, st.integers(-2, SLOTS), st.lists(got, min_size=1, max_size=6), after),

@@ -33,6 +33,6 @@ def _unexplained(batch: Batch) -> int:
         return 0
     window, grid = batch.window, Timeframe.parse(batch.header.timeframe)
     times = {row.open_time for row in batch.header.quarantined if row.open_time is not None}
-    slots = {milliseconds(time) for time in times if grid.floor(time) == time}
+    slots = {milliseconds(grid.floor(time)) for time in times}
     held = set(batch.rows.column("open_time").cast("int64").to_pylist())
     return sum(window.start <= slot < window.end for slot in slots - held)
