@@ -32,8 +32,10 @@ async def test_an_answer_without_a_candle_is_covered(bench, tables, batch_of):
     assert [row["outcome"] for row in tables.rows("coverage")] == ["empty"]
 
 
-async def test_each_batch_is_reported_with_the_slots_it_explains(bench, batch_of):
-    refused = QuarantinedRow(raw="[]", reason="not_positive", open_time=batch_of([1]).header.start)
+@pytest.mark.parametrize("aside", [timedelta(), timedelta(seconds=7)], ids=str)
+async def test_each_batch_is_reported_with_the_slots_it_explains(bench, batch_of, aside):
+    opens = batch_of([1]).header.start + aside
+    refused = QuarantinedRow(raw="[]", reason="not_positive", open_time=opens)
     await bench.store(batch_of([None, 1.0, None], quarantined=[refused], part=2, last_part=False))
     (stored,) = bench.said("progress")
     assert isinstance(stored, BatchStoredV1)
