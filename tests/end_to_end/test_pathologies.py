@@ -189,8 +189,7 @@ async def test_a_clock_of_the_exchange_that_is_wrong_changes_nothing(
     system: tuple[Candlelog, Sandbox],
 ):
     client, sandbox = system
-    # Behind first, and at an exchange whose time nobody has asked for yet: budgets do not go back.
-    for seconds, symbol in ((-90, "SYNA/USDT:USDT"), (90, "SYNB/USDT:USDT")):
+    for seconds, symbol in ((90, "SYNA/USDT:USDT"), (-90, "SYNB/USDT:USDT")):
         await sandbox.turn("clock", offset_seconds=seconds)
         assert await seen(client, symbol, "1m", "binanceusdm") == Seen()
     await sandbox.turn("clock", offset_seconds=0)

@@ -158,6 +158,55 @@ def test_what_others_used_is_not_granted():
     assert world.granted(window_at(START, 60).id) <= 1000
 
 
+def test_after_the_clock_of_a_venue_was_an_hour_ahead_it_is_granted_on_as_in_a_window_begun():
+    world = World(now=START + 3600)
+    world.wish(ME, 500)
+    world.step()
+    world.use(ME, used=500, spent=500)
+    world.now = START + 30
+    world.wish(ME, 500)
+    world.step()
+    this = window_at(START, 60).id
+    assert world.granted(this) == TERMS.probe
+    world.use(ME, used=TERMS.probe, spent=TERMS.probe)
+    world.wish(ME, 500)
+    world.step()
+    assert world.granted(this) == TERMS.probe + 500
+
+
+def test_what_was_granted_of_a_window_counts_when_the_clock_comes_back_to_it():
+    world = World(now=START + 50)
+    world.use(ME, used=0, spent=0)
+    world.wish(ME, 5000)
+    world.step()
+    world.now += 120
+    world.wish(ME, 500)
+    world.step()
+    world.now -= 118
+    world.use(ME, used=5000, spent=5000)
+    world.wish(ME, 5000)
+    world.step()
+    assert 5000 <= world.granted(window_at(START, 60).id) <= TERMS.capacity
+
+
+def test_a_late_report_of_an_older_window_takes_the_place_of_no_newer_one():
+    world = World(now=START + 55)
+    world.use(ME, used=5000, spent=0)
+    world.say(
+        UsageObservedV1(
+            budget=BUDGET,
+            incarnation=YOU,
+            window_id=window_at(START, 60).id - 3,
+            used=40,
+            spent_by_us=40,
+            observed_at=moment(world.now),
+        )
+    )
+    world.wish(ME, 5000)
+    world.step()
+    assert world.granted(window_at(START, 60).id) <= 1000
+
+
 def test_a_backoff_is_declared_and_nothing_granted_before_it_is_over():
     world = World()
     world.wish(ME, 10)
@@ -226,7 +275,8 @@ events = st.one_of(
     st.tuples(st.just("use"), st.integers(0, 6000)),
     st.tuples(st.just("take over"), st.just(0)),
     st.tuples(st.just("back off"), st.floats(0, 90)),
-    st.tuples(st.just("back in time"), st.floats(0, 3)),
+    st.tuples(st.just("back in time"), st.one_of(st.floats(0, 3), st.floats(50, 200))),
+    st.tuples(st.just("wait"), st.floats(50, 200)),
 )
 
 
@@ -292,6 +342,13 @@ def test_a_counter_that_falls_by_one_a_second_never_rises_above_two(
         height = max(0.0, height - (now - at)) + 1
         at = now
         assert height <= 2
+
+
+def test_slots_come_again_after_the_clock_of_a_venue_was_an_hour_ahead():
+    world = World(now=START + 3600)
+    slots(world, 5)
+    world.now = START
+    assert len(slots(world, 10)) >= 10
 
 
 def test_workers_of_a_spaced_budget_take_turns():

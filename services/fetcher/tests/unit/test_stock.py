@@ -53,6 +53,12 @@ def test_grants_of_different_windows_do_not():
     assert stock.take(2, at(MIDDLE)) is None
 
 
+def test_what_was_granted_by_a_clock_that_was_ahead_is_not_held():
+    stock = Stock()
+    stock.add(grant(10, WINDOW.id + 60))
+    assert stock.held(at(MIDDLE)) == 0
+
+
 def test_weight_is_spent_only_while_every_possible_time_is_inside_the_window():
     stock = Stock()
     stock.add(grant(10))

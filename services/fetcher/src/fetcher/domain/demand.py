@@ -11,6 +11,9 @@ from fetcher.domain.windows import seconds
 
 WISH_SECONDS: Final = 3.0
 """A wish not repeated for so long is one of a worker that is gone or has enough."""
+_WINDOWS: Final = 3
+"""Of how many windows it is remembered what was used: of the one before, too, and of one more
+where somebody was stopped and tells of it late."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,6 @@ class Wish:
 class Usage:
     """What was used of one window: the venue's own figure, and what each worker spent."""
 
-    window_id: int
     used: float = 0.0
     spent: dict[UUID, float] = field(default_factory=dict)
 
@@ -53,7 +55,7 @@ class DemandBook:
     def __init__(self) -> None:
         self.position = 0
         self._wishes: dict[str, dict[UUID, Wish]] = defaultdict(dict)
-        self._usage: dict[str, Usage] = {}
+        self._usage: dict[str, dict[int, Usage]] = defaultdict(dict)
         self._capacity: dict[str, float] = {}
         self.backoffs: dict[str, Backoff] = {}
         """The backoff observed last, of each budget that ever had one."""
@@ -90,8 +92,7 @@ class DemandBook:
 
     def usage(self, budget: str, window_id: int) -> Usage | None:
         """What is known of the use of that window, if anything was reported."""
-        usage = self._usage.get(budget)
-        return usage if usage is not None and usage.window_id == window_id else None
+        return self._usage[budget].get(window_id)
 
     def capacity(self, budget: str) -> float | None:
         """The venue's own figure for the limit, where it has stated one."""
@@ -104,10 +105,11 @@ class DemandBook:
     def _observe(self, event: UsageObservedV1) -> None:
         if event.capacity is not None:
             self._capacity[event.budget] = event.capacity
-        usage = self._usage.get(event.budget)
-        if usage is None or usage.window_id < event.window_id:
-            usage = self._usage[event.budget] = Usage(event.window_id)
-        if usage.window_id == event.window_id:
-            usage.used = max(usage.used, event.used)
-            spent = usage.spent.get(event.incarnation, 0.0)
-            usage.spent[event.incarnation] = max(spent, event.spent_by_us)
+        usages = self._usage[event.budget]
+        # Those heard of last are kept, not the newest: a clock that was ahead may be set back.
+        usage = usages[event.window_id] = usages.pop(event.window_id, None) or Usage()
+        if len(usages) > _WINDOWS:
+            del usages[next(iter(usages))]
+        usage.used = max(usage.used, event.used)
+        spent = usage.spent.get(event.incarnation, 0.0)
+        usage.spent[event.incarnation] = max(spent, event.spent_by_us)

@@ -79,9 +79,9 @@ class Account:
             page = replace(page, backoff_until=backoff.until)
             written.append(self._declaration(backoff))
         window = window_at(now.exchange - now.uncertainty, self.terms.length)
-        if window.id < page.window_id:
-            return written
-        if window.id > page.window_id:
+        if window.id == page.window_id - 1:
+            return written  # it is just over, by the clock of who opened the next one
+        if window.id != page.window_id:  # a lower one: the venue's clock was set back
             opening = self._opening(page, window, now)
             page = replace(page, grants={})
             page.open(opening)

@@ -9,6 +9,8 @@ from fetcher.domain.windows import seconds
 
 PROBE_WINDOW = 0
 """Grants of this window may be spent at once, to ask the venue for its time."""
+_EARLIER = 5
+"""Of how many windows before it is remembered what was granted."""
 
 
 @dataclass(slots=True)
@@ -26,6 +28,8 @@ class Page:
     """Of all grants that are no probes, whatever their window."""
     grants: dict[UUID, list[tuple[int, float]]] = field(default_factory=dict)
     """Offsets and weights of the grants of each worker since the window opened."""
+    earlier: dict[int, float] = field(default_factory=dict[int, float])
+    """What was granted of the windows before."""
 
     @property
     def window_id(self) -> int:
@@ -42,9 +46,15 @@ class Page:
         return max((offset for offset, _ in self.grants.get(incarnation, ())), default=-1)
 
     def open(self, event: WindowOpenedV1) -> None:
-        """Turn to the next window: what was granted of the last one is worth nothing now."""
+        """Turn to the next window: what was granted of the last one is worth nothing now. After the
+        venue's clock was set back it may be one of which something was granted before."""
+        if event.window_id < self.window_id:
+            self.latest_expiry = float("-inf")  # the clock that was ahead says nothing of slots
+        self.earlier[self.window_id] = self.granted
+        for window_id in list(self.earlier)[:-_EARLIER]:
+            del self.earlier[window_id]
         self.window = event
-        self.granted, self.probes = self.probes, 0.0
+        self.granted, self.probes = self.probes + self.earlier.pop(event.window_id, 0.0), 0.0
         self.grants.clear()
         if event.backoff_until is not None:
             self.backoff_until = max(self.backoff_until, seconds(event.backoff_until))

@@ -11,6 +11,10 @@ from fetcher.domain.windows import seconds
 PROBE_FRESH: Final = 3.0
 """Seconds after its arrival in which a grant may be spent without knowing exchange time."""
 
+AHEAD: Final = 10.0
+"""Seconds before a grant may be spent at which it may come: one further ahead is of a clock that
+was set back since."""
+
 
 @dataclass(frozen=True, slots=True)
 class Instant:
@@ -58,9 +62,9 @@ class Holding:
 
     def useful(self, now: Instant) -> bool:
         """Whether it can be spent now or later."""
-        if now.latest is None or self.window_id == PROBE_WINDOW:
+        if now.earliest is None or now.latest is None or self.window_id == PROBE_WINDOW:
             return now.steady - self.received_at <= PROBE_FRESH
-        return now.latest <= self.expires_at
+        return self.not_before - AHEAD <= now.earliest and now.latest <= self.expires_at
 
 
 class Stock:

@@ -128,8 +128,10 @@ class Ledger:
 
     def _opened(self, budget: Budget, event: WindowOpenedV1) -> None:
         self.allocator = event.allocator
-        if budget.window is None or event.window_id > budget.window.window_id:
+        if budget.window is None or event.window_id != budget.window.window_id:
             budget.granted = 0.0
+            if budget.used is not None and budget.used[0] > event.window_id:
+                budget.used = None  # the venue's clock was ahead, and was set back
         budget.window = event
         if event.backoff_until is not None:
             _back_off(budget, event.backoff_until)
