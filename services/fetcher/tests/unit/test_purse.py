@@ -29,14 +29,13 @@ BUDGET = "binance|default|REQUEST_WEIGHT"
 class Bench:
     """A purse with a clock that the test moves; the venue's clock is right."""
 
-    def __init__(self, *, resolution: float = 0.001, known: bool = True) -> None:
+    def __init__(self, *, resolution: float = 0.001) -> None:
         self.clock = ManualClock(datetime(2024, 2, 1, 0, 0, 30, tzinfo=UTC))
         self.resolution = resolution
         self.time = VenueTime(self.clock, resolution)
         self.woken = self.urgent = 0
         self.purse = Purse(Spender(BUDGET, 60, ME), self.time, self.clock, self._wake)
-        if known:
-            self.learn()
+        self.learn()
 
     def learn(self) -> None:
         steady, now = self.clock.monotonic(), self.clock.now().timestamp()

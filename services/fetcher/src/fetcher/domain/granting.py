@@ -83,7 +83,7 @@ class Account:
             return written  # it is just over, by the clock of who opened the next one
         if window.id != page.window_id:  # a lower one: the venue's clock was set back
             opening = self._opening(page, window, now)
-            page = replace(page, grants={}, earlier=dict(page.earlier))
+            page = replace(page)  # a copy: the book is opened when this is written
             page.open(opening)
             written.append(opening)
         return [*written, *self._grants(page, window, now)]

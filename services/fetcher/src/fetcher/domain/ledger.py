@@ -47,15 +47,15 @@ class Page:
 
     def open(self, event: WindowOpenedV1) -> None:
         """Turn to the next window: what was granted of the last one is worth nothing now. After the
-        venue's clock was set back it may be one of which something was granted before."""
+        venue's clock was set back it may be one of which something was granted before. A copy
+        made before keeps what it had."""
         if event.window_id < self.window_id:
             self.latest_expiry = float("-inf")  # the clock that was ahead says nothing of slots
-        self.earlier[self.window_id] = self.granted
-        for window_id in list(self.earlier)[:-_EARLIER]:
-            del self.earlier[window_id]
+        known = {**self.earlier, self.window_id: self.granted}
+        self.earlier = dict(list(known.items())[-_EARLIER:])
         self.window = event
         self.granted, self.probes = self.probes + self.earlier.pop(event.window_id, 0.0), 0.0
-        self.grants.clear()
+        self.grants = {}
         if event.backoff_until is not None:
             self.backoff_until = max(self.backoff_until, seconds(event.backoff_until))
 
