@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,12 @@ def imports(tree: ast.AST) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@cache
+def imported_by(path: Path) -> frozenset[str]:
+    """What a module imports. Several rules ask, and to parse all takes seconds."""
+    return frozenset(imports(ast.parse(path.read_text())))
 
 
 def names_one_of(imported: str, wanted: set[str]) -> bool:
@@ -126,7 +133,7 @@ def test_a_service_imports_no_other_service(package: str):
     found = {
         (relative(path), name)
         for path in modules(PACKAGES[package])
-        for name in imports(ast.parse(path.read_text()))
+        for name in imported_by(path)
         if names_one_of(name, others)
     }
     assert found == set()
@@ -134,9 +141,7 @@ def test_a_service_imports_no_other_service(package: str):
 
 @pytest.mark.parametrize("path", modules(PACKAGES["candlelog"] / "events"), ids=relative)
 def test_the_contracts_import_nothing_else_of_ours(path: Path):
-    ours = {
-        name for name in imports(ast.parse(path.read_text())) if names_one_of(name, set(PACKAGES))
-    }
+    ours = {name for name in imported_by(path) if names_one_of(name, set(PACKAGES))}
     assert {name for name in ours if not name.startswith("candlelog.events.")} == set()
 
 
@@ -155,7 +160,7 @@ def test_a_foreign_library_is_met_in_one_place(library: str, only: str):
     users = {
         relative(path)
         for path in modules(*PACKAGES.values())
-        if any(names_one_of(name, {library}) for name in imports(ast.parse(path.read_text())))
+        if any(names_one_of(name, {library}) for name in imported_by(path))
     }
     assert users
     assert {user for user in users if not user.startswith(only)} == set()

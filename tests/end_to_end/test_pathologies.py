@@ -3,25 +3,30 @@
 import asyncio
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import NamedTuple
 
 import pyarrow as pa
 import pytest
 import pytest_asyncio
+from tests.end_to_end.holes import START as HOLES_START
+from tests.end_to_end.holes import Hole, asked, drawn, slots, told
 from tests.sandbox import Sandbox
 
 from candlelog.market.timeframe import Timeframe
 from candlelog_client.client import Candlelog
-from candlelog_client.results import Job
+from candlelog_client.results import Gap, Job
 
 pytestmark = [
     pytest.mark.end_to_end, pytest.mark.timeout(900), pytest.mark.asyncio(loop_scope="module"),
 ]  # fmt: skip
 
-START = datetime(2024, 2, 1, tzinfo=UTC)
+START = datetime(2024, 6, 1, tzinfo=UTC)
 SLOTS = 3000
 FRAMES = ("1m", "3m", "5m")
 SYMBOLS = 10
+HOLLOW = [*(f"GEN{number:03d}" for number in range(1, SYMBOLS + 1)), "SYNA", "SYNB"]
+"""The markets with holes."""
 SECONDS = 300
 
 
@@ -74,12 +79,12 @@ SHORTENED = {"429": 1, "418": 1}
 NEWEST = {"exchange": "binance", "symbol": "GEN010/USDT", "timeframe": "1m"}
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", autouse=True)
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def read_early(
     system: tuple[Candlelog, Sandbox],
 ) -> tuple[datetime, datetime, pa.ChunkedArray]:
     """Start, end and volumes of ten minutes that end now, as they are stored while the last of them
-    still grows. Before all tests: while they run, the settle delay passes."""
+    still grows. While other tests run, the settle delay passes."""
     client, sandbox = system
     await sandbox.turn("late", seconds=60)
     states = {"present"}
@@ -127,7 +132,7 @@ async def seen(client: Candlelog, symbol: str, timeframe: str, exchange: str = "
     series = {"exchange": exchange, "symbol": symbol, "timeframe": timeframe}
     end = end_of(timeframe)
     table = await client.candles(**series, start=START, end=end).to_arrow()
-    rows = [row async for row in client.quarantine(**series)]
+    rows = [row async for row in client.quarantine(**series) if row.open_time >= START]
     slots = Counter[str]()
     async for run in client.coverage(**series, start=START, end=end):
         slots[run.state] += run.slots
@@ -142,6 +147,83 @@ async def seen(client: Candlelog, symbol: str, timeframe: str, exchange: str = "
     )
 
 
+async def audited(client: Candlelog, job_id: str) -> Job:
+    """The job once it has ended and all its tasks were audited."""
+    async with asyncio.timeout(SECONDS):
+        assert [state async for state in client.jobs.watch(job_id)][-1].finished
+        while True:
+            tasks = [task async for task in client.jobs.tasks(job_id)]
+            if all(task.data_quality_score is not None for task in tasks):
+                return await client.jobs.get(job_id)
+            await asyncio.sleep(0.2)
+
+
+async def gaps_of(client: Candlelog, count: int) -> list[Gap]:
+    """The open gaps, once there are so many or time is up."""
+    found: list[Gap] = []
+    for _ in range(300):
+        found = [gap async for gap in client.gaps()]
+        if len(found) == count:
+            break
+        await asyncio.sleep(0.2)
+    return found
+
+
+async def missed(client: Candlelog, timeframe: str, found: list[Hole]) -> None:
+    """Have a job miss these holes of its timeframe, and say so."""
+    end = Timeframe.parse(timeframe).advance(HOLES_START, SLOTS)
+    job = await client.jobs.submit(
+        exchange="binance", symbols=[f"{symbol}/USDT" for symbol in HOLLOW],
+        timeframes=[timeframe], start=HOLES_START, end=end, features=False, max_attempts=1,
+    )  # fmt: skip
+    done = await audited(client, job.id)
+    unknown = sum(hole.end - hole.first for hole in found)
+    assert done.status == "completed_with_errors"
+    assert done.data_quality_score == round(1 - unknown / (len(HOLLOW) * SLOTS), 6)
+    assert len(done.missing_periods) == len(found)
+
+
+async def test_every_hole_is_found_and_filled_and_nothing_else_is_asked_for(
+    system: tuple[Candlelog, Sandbox],
+):
+    """Sixty series, and the first test: there are no other gaps."""
+    client, sandbox = system
+    random = Random(11)
+    found = {
+        frame: [hole for symbol in HOLLOW for hole in drawn(random, symbol, frame)]
+        for frame in ("1m", "3m", "5m", "15m", "30m")
+    }
+    holes = [hole for each in found.values() for hole in each]
+    away = (HOLES_START + timedelta(hours=16), HOLES_START + timedelta(hours=16, minutes=30))
+    await sandbox.strike(hole.rule() for hole in holes)
+    await sandbox.turn("holes", symbol="SYNAUSDT", ranges=[[time.isoformat() for time in away]])
+    await asyncio.gather(*(missed(client, frame, each) for frame, each in found.items()))
+
+    gaps = await gaps_of(client, len(holes))
+    assert sorted(map(told, gaps)) == sorted(
+        (hole.symbol, hole.timeframe, *hole.times()) for hole in holes
+    )
+    assert {gap.state for gap in gaps} == {"detected"}
+
+    await sandbox.strike([])
+    before = len(await sandbox.asked())
+    for repair in await client.gaps.fill_all():
+        assert repair.kind == "gap_repair"
+        assert (await audited(client, repair.id)).status == "completed"
+    assert await gaps_of(client, 0) == []
+
+    end = HOLES_START + SLOTS * timedelta(minutes=1)
+    whole = client.coverage("binance", "SYNA/USDT", "1m", start=HOLES_START, end=end)
+    assert [(run.state, run.start, run.slots) async for run in whole] == [
+        ("present", HOLES_START, 960), ("outage", away[0], 30), ("present", away[1], SLOTS - 990),
+    ]  # fmt: skip
+    missing = Counter[tuple[str, str, int]]()
+    for hole in holes:
+        missing += slots(hole.symbol, hole.timeframe, *hole.times())
+    assert asked((await sandbox.asked())[before:]) == missing
+
+
+@pytest.mark.usefixtures("read_early")
 async def test_every_fault_of_the_exchange_is_seen_as_what_it_is(
     system: tuple[Candlelog, Sandbox],
 ):

@@ -33,11 +33,11 @@ SERVICES = ("coordinator", "fetcher", "clickhouse-sink", "featurizer", "gap-audi
 STORES = ("broker", "postgres", "clickhouse")
 OUTAGE_SECONDS = 30
 SLOW_MS, FAST_MS = 4000, 0
-REQUESTS_AT_ONCE = 2  # so that the last of 172 is not sent before all disturbances are over
+REQUESTS_AT_ONCE = 2  # so that the last of 129 is not sent before all disturbances are over
 FINISH_SECONDS = 480
 REQUEST = {
     "exchange": "binance",
-    "symbols": ["NEAR/USDT", "SYNA/USDT", "GEN001/USDT", "GEN002/USDT"],
+    "symbols": ["NEAR/USDT", "SYNA/USDT", "GEN001/USDT"],
     "timeframes": ["1m", "1h"],
     "start": "2024-02-01",
     "end": "2024-03-01",

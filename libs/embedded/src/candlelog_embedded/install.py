@@ -1,4 +1,4 @@
-"""`python -m candlelog_embedded.install`: fetches what pip cannot, the broker's jars.
+"""`python -m candlelog_embedded.install`: what pip cannot: the broker's jars, and a log for it.
 
 `jgo` fetches them from Maven Central; a jar with other bytes than the locked ones is refused.
 Quick when everything is there. `--lock` resolves the class path anew and writes `jars.lock`.
@@ -17,6 +17,7 @@ from jgo.maven import Artifact, MavenContext, PythonResolver
 from jgo.parse import Endpoint
 
 from candlelog.errors import CandlelogError
+from candlelog_embedded.broker import BrokerFailedError, format_pattern
 from candlelog_embedded.jars import (
     KAFKA_VERSION,
     LOCK,
@@ -49,9 +50,8 @@ def fetch_jars(cache: Path) -> int:
 
     Raises JarNotFetchedError when one can neither be found nor fetched.
     """
-    cache.mkdir(parents=True, exist_ok=True)
     maven = _maven(cache)
-    with FileLock(cache / "jars.filelock"), ThreadPoolExecutor(_DOWNLOADS_AT_ONCE) as pool:
+    with ThreadPoolExecutor(_DOWNLOADS_AT_ONCE) as pool:
         wanted = [jar for jar in locked_jars() if not jar.is_sound(cache)]
         fetches = [pool.submit(_fetch, jar, maven, cache) for jar in wanted]
         for fetch in fetches:
@@ -97,11 +97,14 @@ def _fetch(jar: LockedJar, maven: MavenContext, cache: Path) -> None:
 def main(arguments: list[str]) -> int:
     """Install; the exit code is 1 and the message says what to do when a jar cannot be had."""
     cache = cache_directory()
+    cache.mkdir(parents=True, exist_ok=True)
     if arguments == ["--lock"]:
         LOCK.write_text(resolve_lock(cache))
     try:
-        fetched = fetch_jars(cache)
-    except JarNotFetchedError as error:
+        with FileLock(cache / "install.filelock"):
+            fetched = fetch_jars(cache)
+            format_pattern(cache)
+    except (JarNotFetchedError, BrokerFailedError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     if fetched:
