@@ -58,7 +58,7 @@ def told(gap: Gap) -> tuple[str, str, datetime, datetime]:
     return gap.symbol.removesuffix("/USDT"), gap.timeframe, gap.start, gap.end
 
 
-def slots(
+def slots_of(
     symbol: str, timeframe: str, start: datetime, end: datetime
 ) -> Counter[tuple[str, str, int]]:
     times = Timeframe.parse(timeframe).open_times_ms(start, end).tolist()
@@ -73,5 +73,5 @@ def asked(requests: Iterable[dict[str, Any]]) -> Counter[tuple[str, str, int]]:
             datetime.fromtimestamp(int(each[name]) / 1000, UTC) for name in ("start", "end")
         )
         symbol = each["symbol"].removesuffix("USDT")
-        found += slots(symbol, each["interval"], start, last + timedelta(milliseconds=1))
+        found += slots_of(symbol, each["interval"], start, last + timedelta(milliseconds=1))
     return found

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import pyarrow as pa
 import pytest
 import pytest_asyncio
+from tests.end_to_end.holes import SLOTS, Hole, asked, drawn, slots_of, told
 from tests.end_to_end.holes import START as HOLES_START
-from tests.end_to_end.holes import Hole, asked, drawn, slots, told
 from tests.sandbox import Sandbox
 
 from candlelog.market.timeframe import Timeframe
@@ -22,7 +22,6 @@ pytestmark = [
 ]  # fmt: skip
 
 START = datetime(2024, 6, 1, tzinfo=UTC)
-SLOTS = 3000
 FRAMES = ("1m", "3m", "5m")
 SYMBOLS = 10
 HOLLOW = [*(f"GEN{number:03d}" for number in range(1, SYMBOLS + 1)), "SYNA", "SYNB"]
@@ -132,7 +131,7 @@ async def seen(client: Candlelog, symbol: str, timeframe: str, exchange: str = "
     series = {"exchange": exchange, "symbol": symbol, "timeframe": timeframe}
     end = end_of(timeframe)
     table = await client.candles(**series, start=START, end=end).to_arrow()
-    rows = [row async for row in client.quarantine(**series) if row.open_time >= START]
+    rows = [row async for row in client.quarantine(**series) if row.job_id == job.id]
     slots = Counter[str]()
     async for run in client.coverage(**series, start=START, end=end):
         slots[run.state] += run.slots
@@ -169,7 +168,7 @@ async def gaps_of(client: Candlelog, count: int) -> list[Gap]:
     return found
 
 
-async def missed(client: Candlelog, timeframe: str, found: list[Hole]) -> None:
+async def missed(client: Candlelog, timeframe: str, holes: list[Hole]) -> None:
     """Have a job miss these holes of its timeframe, and say so."""
     end = Timeframe.parse(timeframe).advance(HOLES_START, SLOTS)
     job = await client.jobs.submit(
@@ -177,27 +176,30 @@ async def missed(client: Candlelog, timeframe: str, found: list[Hole]) -> None:
         timeframes=[timeframe], start=HOLES_START, end=end, features=False, max_attempts=1,
     )  # fmt: skip
     done = await audited(client, job.id)
-    unknown = sum(hole.end - hole.first for hole in found)
+    unknown = sum(hole.end - hole.first for hole in holes)
     assert done.status == "completed_with_errors"
     assert done.data_quality_score == round(1 - unknown / (len(HOLLOW) * SLOTS), 6)
-    assert len(done.missing_periods) == len(found)
+    assert len(done.missing_periods) == len(holes)
 
 
 async def test_every_hole_is_found_and_filled_and_nothing_else_is_asked_for(
     system: tuple[Candlelog, Sandbox],
 ):
-    """Sixty series, and the first test: there are no other gaps."""
+    """Sixty series. The first test: every gap there is, is one of these."""
     client, sandbox = system
+    assert [gap async for gap in client.gaps()] == []
     random = Random(11)
-    found = {
+    by_frame = {
         frame: [hole for symbol in HOLLOW for hole in drawn(random, symbol, frame)]
         for frame in ("1m", "3m", "5m", "15m", "30m")
     }
-    holes = [hole for each in found.values() for hole in each]
+    holes = [hole for each in by_frame.values() for hole in each]
     away = (HOLES_START + timedelta(hours=16), HOLES_START + timedelta(hours=16, minutes=30))
     await sandbox.strike(hole.rule() for hole in holes)
     await sandbox.turn("holes", symbol="SYNAUSDT", ranges=[[time.isoformat() for time in away]])
-    await asyncio.gather(*(missed(client, frame, each) for frame, each in found.items()))
+    async with asyncio.TaskGroup() as group:
+        for frame, each in by_frame.items():
+            group.create_task(missed(client, frame, each))
 
     gaps = await gaps_of(client, len(holes))
     assert sorted(map(told, gaps)) == sorted(
@@ -219,7 +221,7 @@ async def test_every_hole_is_found_and_filled_and_nothing_else_is_asked_for(
     ]  # fmt: skip
     missing = Counter[tuple[str, str, int]]()
     for hole in holes:
-        missing += slots(hole.symbol, hole.timeframe, *hole.times())
+        missing += slots_of(hole.symbol, hole.timeframe, *hole.times())
     assert asked((await sandbox.asked())[before:]) == missing
 
 

@@ -32,8 +32,9 @@ SEEDS = range(int(os.environ.get("CANDLELOG_FAULT_SEEDS", "1")))
 SERVICES = ("coordinator", "fetcher", "clickhouse-sink", "featurizer", "gap-auditor", "status-api")
 STORES = ("broker", "postgres", "clickhouse")
 OUTAGE_SECONDS = 30
-SLOW_MS, FAST_MS = 4000, 0
-REQUESTS_AT_ONCE = 2  # so that the last of 129 is not sent before all disturbances are over
+SLOW_MS, FAST_MS = 5000, 0
+# So that one fetcher does not send the last of 129 before all disturbances are over.
+REQUESTS_AT_ONCE = 2
 FINISH_SECONDS = 480
 REQUEST = {
     "exchange": "binance",

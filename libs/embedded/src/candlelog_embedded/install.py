@@ -1,4 +1,4 @@
-"""`python -m candlelog_embedded.install`: what pip cannot: the broker's jars, and a log for it.
+"""`python -m candlelog_embedded.install`: fetches the broker's jars, and formats a log for it.
 
 `jgo` fetches them from Maven Central; a jar with other bytes than the locked ones is refused.
 Quick when everything is there. `--lock` resolves the class path anew and writes `jars.lock`.
@@ -40,13 +40,18 @@ the broker's jar {jar} is not in the cache and could not be fetched.
   set HTTPS_PROXY), or copy the folder {cache} from a machine that has it.
   Reason: {error}"""
 
+_NOT_WRITTEN = """\
+the cache {cache} cannot be written: {error}
+  What to do: make it writable for this account, or set XDG_CACHE_HOME to another folder.
+"""
+
 
 class JarNotFetchedError(CandlelogError):
     """A jar is not in the cache and could not be fetched; the message says what to do."""
 
 
 def fetch_jars(cache: Path) -> int:
-    """Bring every locked jar into the cache; returns how many had to be fetched.
+    """Bring every locked jar into the cache, whose lock is held; returns how many were fetched.
 
     Raises JarNotFetchedError when one can neither be found nor fetched.
     """
@@ -95,17 +100,20 @@ def _fetch(jar: LockedJar, maven: MavenContext, cache: Path) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Install; the exit code is 1 and the message says what to do when a jar cannot be had."""
+    """Install; the exit code is 1 and the message says what to do when that cannot be done."""
     cache = cache_directory()
-    cache.mkdir(parents=True, exist_ok=True)
-    if arguments == ["--lock"]:
-        LOCK.write_text(resolve_lock(cache))
     try:
-        with FileLock(cache / "install.filelock"):
+        cache.mkdir(parents=True, exist_ok=True)
+        with FileLock(cache / "jars.filelock"):
+            if arguments == ["--lock"]:
+                LOCK.write_text(resolve_lock(cache))
             fetched = fetch_jars(cache)
             format_pattern(cache)
     except (JarNotFetchedError, BrokerFailedError) as error:
         sys.stderr.write(f"{error}\n")
+        return 1
+    except OSError as error:
+        sys.stderr.write(_NOT_WRITTEN.format(cache=cache, error=error))
         return 1
     if fetched:
         sys.stdout.write(f"Apache Kafka {KAFKA_VERSION}: {fetched} jars fetched into {cache}\n")

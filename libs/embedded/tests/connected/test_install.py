@@ -2,12 +2,14 @@
 
 import os
 import shutil
+import stat
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from candlelog_embedded.broker import broker
 from candlelog_embedded.jars import cache_directory, locked_jars, repository
 
 pytestmark = pytest.mark.connected
@@ -36,9 +38,38 @@ def install(home: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_nothing_is_fetched_twice(home: Path):
-    done = install(home)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+def test_nothing_is_fetched_and_nothing_formatted_twice(home: Path):
+    written = []
+    for _ in range(2):
+        done = install(home)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        (identity,) = home.glob("candlelog/formatted-*/meta.properties")
+        written.append(identity.stat().st_mtime_ns)
+    assert written[0] == written[1]
+
+
+def log_of(directory: Path) -> Path:
+    """The log of a broker that is about to start for the first time, or again."""
+    broker(directory, port=1, controller_port=2).prepare()
+    return directory / "log"
+
+
+def test_every_system_has_a_cluster_id_of_its_own(tmp_path: Path):
+    ids = {
+        line
+        for name in ("one", "other")
+        for line in (log_of(tmp_path / name) / "meta.properties").read_text().splitlines()
+        if line.startswith("cluster.id=")
+    }
+    assert len(ids) == 2
+
+
+def test_a_log_that_was_not_copied_to_its_end_is_copied_again(tmp_path: Path):
+    log = log_of(tmp_path)
+    (log / "meta.properties").unlink()
+    (bootstrap,) = log.glob("__cluster_metadata-0/*.checkpoint")
+    assert bootstrap.stat().st_mode & stat.S_IWUSR, "other accounts than root could not copy it"
+    assert (log_of(tmp_path) / "meta.properties").exists()
 
 
 def test_a_damaged_jar_is_fetched_again_and_without_a_network_the_message_says_what_to_do(
