@@ -120,7 +120,7 @@ async def ended(client: Candlelog, symbol: str, timeframe: str, exchange: str = 
     async with asyncio.timeout(SECONDS):
         job = [state async for state in client.jobs.watch(job.id)][-1]
         while job.data_quality_score is None:
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.5)  # twenty of these at once
             job = await client.jobs.get(job.id)
     return job
 
@@ -154,7 +154,7 @@ async def audited(client: Candlelog, job_id: str) -> Job:
             tasks = [task async for task in client.jobs.tasks(job_id)]
             if all(task.data_quality_score is not None for task in tasks):
                 return await client.jobs.get(job_id)
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.5)
 
 
 async def gaps_of(client: Candlelog, count: int) -> list[Gap]:
@@ -307,7 +307,7 @@ async def test_candles_that_change_after_their_close_are_read_again_by_themselve
     start, end, early = read_early
     async with asyncio.timeout(SECONDS):
         while await states_of(client, start, end) != {"present"}:  # noqa: ASYNC110 -- another system's news
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.5)
     final = await volumes(client, start, end)
     assert final[:8] == early[:8]
     assert final[9].as_py() > early[9].as_py()

@@ -6,7 +6,6 @@ finish. The second one has a new version of that set.
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,9 +14,12 @@ import pyarrow as pa
 import pytest
 import pytest_asyncio
 from tests.conftest import Launch, fresh_data_dir
+from tests.end_to_end.readers import Readers
 from tests.sandbox import sandbox_of
 
+from candlelog.stores.clickhouse import ClickHouse
 from candlelog_client.client import Candlelog
+from candlelog_client.connection import read_environment_file
 from candlelog_client.demo import checks, market, truth
 from candlelog_client.demo.checks import Check
 from candlelog_client.errors import Conflict, Refused
@@ -40,6 +42,13 @@ features:
   - {{indicator: SMA, parameters: {{timeperiod: {period}}}, columns: [trend]}}
   - {{indicator: RSI, parameters: {{timeperiod: 14}}, columns: [strength]}}
   - {{indicator: MACD, columns: [macd, macd_signal, macd_histogram]}}
+"""
+DAMAGED, DAMAGED_ROWS = "GEN001/USDT", 60
+DAY = {"start": "2024-02-01", "end": "2024-02-02"}
+DAMAGE = """
+INSERT INTO candles SELECT * REPLACE (close * 2 AS close, high * 2 AS high) FROM candles FINAL
+WHERE symbol = 'GEN001/USDT'
+    AND open_time >= '2024-02-01 12:00:00' AND open_time < '2024-02-01 13:00:00'
 """
 
 
@@ -142,47 +151,6 @@ def unlike(old: pa.ChunkedArray, new: pa.ChunkedArray) -> int:
     return int((apart | (np.isnan(first) != np.isnan(second))).sum())
 
 
-class Readers:
-    """Two who read the features again and again, and the version that was read last.
-
-    Every answer holds all rows of one version, as they are known to be (`whole`).
-    """
-
-    def __init__(self, client, whole: dict[int, pa.Table]) -> None:
-        self._client = client
-        self._whole = whole
-        self._enough = False
-        self._version = 0
-        self._read = asyncio.Event()
-
-    @classmethod
-    @asynccontextmanager
-    async def at_work(cls, client) -> AsyncGenerator["Readers"]:
-        """They read for as long as the block lasts."""
-        readers = cls(
-            client, {version: await read(client, f"mine/{version}") for version in (1, 2)}
-        )
-        async with asyncio.TaskGroup() as group:
-            for _ in range(2):
-                group.create_task(readers._poll())
-            yield readers
-            readers._enough = True
-
-    async def see(self, version: int) -> None:
-        """Return once one of them has read this version."""
-        while self._version != version:
-            self._read.clear()
-            await self._read.wait()
-
-    async def _poll(self) -> None:
-        while not self._enough:
-            found = await read(self._client)
-            version = found["version"][0].as_py()
-            assert found.equals(self._whole[version]), "a mixture, or a hole"
-            self._version = version
-            self._read.set()
-
-
 async def test_a_changed_parameter_is_named_and_switched_to_and_back_at_once(client: Candlelog):
     with pytest.raises(Refused, match="has no candles in this range"):
         await client.replays.features("binance", [FEATURED], ["1m"], start="2031-01-01")
@@ -199,7 +167,8 @@ async def test_a_changed_parameter_is_named_and_switched_to_and_back_at_once(cli
     assert found.rows_changed == found.columns_changed[0].rows_changed == unlike(old, new)
     assert 0 < found.columns_changed[0].largest_relative_change < 1
 
-    async with Readers.at_work(client) as readers:
+    whole = {version: await read(client, f"mine/{version}") for version in (1, 2)}
+    async with Readers.at_work(lambda: read(client), whole) as readers:
         await readers.see(1)
         assert (await client.replays.switch(replay.id)).switched
         assert set((await read(client))["version"].to_pylist()) == {2}
@@ -231,3 +200,68 @@ async def test_a_changed_parameter_is_named_and_switched_to_and_back_at_once(cli
     with pytest.raises(Conflict, match="closed"):
         await client.replays.switch_back(replay.id)
     assert (await read(client, "mine/1")).num_rows == 0
+
+
+async def closes(client: Candlelog) -> np.ndarray:
+    return (await client.candles("binance", DAMAGED, "1m", **DAY).to_arrow())["close"].to_numpy()
+
+
+async def averages(client: Candlelog) -> np.ndarray:
+    found = await client.features("binance", DAMAGED, "1m", **DAY).to_arrow()
+    return found["sma_7"].to_numpy()[6:]
+
+
+def means(values: np.ndarray) -> np.ndarray:
+    """The mean of every seven in a row."""
+    return np.lib.stride_tricks.sliding_window_view(values, 7).mean(axis=1)
+
+
+async def damaged(data_dir: Path) -> int:
+    """Damage an hour of candles in the store; returns how many candles there are in all."""
+    environment = read_environment_file(data_dir / "candlelog.env")
+    store = ClickHouse(environment["CANDLELOG_CLICKHOUSE_URL"])
+    try:
+        await store.command(DAMAGE)
+        ((count,),) = await store.query("SELECT count() FROM candles_latest")
+    finally:
+        await store.close()
+    return count
+
+
+async def test_damaged_candles_are_found_and_gone_after_a_switch_and_so_are_their_features(
+    first_run: FirstRun, client: Candlelog
+):
+    job = await submitted(client, DAMAGED, features=False, **DAY)
+    assert (await ended(client, job.id)).status == "completed"
+    sound = await closes(client)
+    count = await damaged(first_run.data_dir)
+    job = await submitted(client, DAMAGED, features=True, **DAY)
+    assert (await ended(client, job.id)).status == "completed"
+    wrong = await closes(client)
+    assert np.allclose(await averages(client), means(wrong))
+
+    replay = await client.replays.candles()
+    with pytest.raises(Conflict, match="open"):
+        await client.replays.candles()
+    assert (await ended(client, replay.id)).progress_pct == 100.0
+    found = (await client.replays.get(replay.id)).comparison
+    assert (found.rows_compared, found.rows_changed) == (count, DAMAGED_ROWS)
+    assert (found.rows_only_live, found.rows_only_shadow) == (0, 0)
+    (series,) = found.series
+    assert (series.symbol, series.first.hour, series.last.minute) == (DAMAGED, 12, 59)
+    assert {each.column: round(each.largest_relative_change, 9) for each in series.columns} == {
+        "high": 0.5, "close": 0.5,
+    }  # fmt: skip
+
+    assert (await client.replays.switch(replay.id)).switched
+    assert np.array_equal(await closes(client), sound)
+    async with asyncio.timeout(240):
+        while not np.allclose(await averages(client), means(sound)):  # noqa: ASYNC110 -- another system's news
+            await asyncio.sleep(0.2)
+    assert not (await client.replays.switch_back(replay.id)).switched
+    assert np.array_equal(await closes(client), wrong)
+    await client.replays.switch(replay.id)
+    assert (await client.replays.close(replay.id)).closed
+    assert np.array_equal(await closes(client), sound)
+    with pytest.raises(Conflict, match="closed"):
+        await client.replays.switch_back(replay.id)

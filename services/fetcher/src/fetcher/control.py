@@ -1,6 +1,8 @@
 """Whether a chunk may still be worked on: the latest word of its job's coordinator."""
 
 import asyncio
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Final, Literal
 from uuid import UUID
 
@@ -27,9 +29,11 @@ class Control:
         self._follower = Follower(log, topic, "beginning", self._take, clock=clock)
         self._complete_at = float("-inf")
         self._confirmed = asyncio.Event()
+        self._users = 0
+        self._in_use = asyncio.Event()
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Follow, and ask again and again whether everything was read."""
+        """Follow, and ask again and again whether everything was read while that is of use."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._follower.run(stopping))
             confirming = group.create_task(self._confirm())
@@ -39,9 +43,22 @@ class Control:
     async def fresh(self, since: float = float("-inf")) -> None:
         """Wait until the reading is complete, at most `FRESH_SECONDS` old, and holds what was
         written before `since` on the monotonic clock."""
-        while not (self.is_fresh and self.holds(since)):
-            self._confirmed.clear()
-            await self._confirmed.wait()
+        with self.in_use():
+            while not (self.is_fresh and self.holds(since)):
+                self._confirmed.clear()
+                await self._confirmed.wait()
+
+    @contextmanager
+    def in_use(self) -> Generator[None]:
+        """Keep the reading fresh for as long as the block lasts."""
+        self._users += 1
+        self._in_use.set()
+        try:
+            yield
+        finally:
+            self._users -= 1
+            if not self._users:
+                self._in_use.clear()
 
     def holds(self, since: float) -> bool:
         """Whether everything written before `since` was read."""
@@ -73,6 +90,7 @@ class Control:
 
     async def _confirm(self) -> None:
         while True:
+            await self._in_use.wait()
             try:
                 self._complete_at = await self._follower.caught_up()
                 self._confirmed.set()

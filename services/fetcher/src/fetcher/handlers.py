@@ -109,13 +109,14 @@ class Handlers:
     async def _page(self, venue: Venue, chunk: FetchRequestedV1) -> Fetched:
         """Ask the venue, as soon as it is certain that the chunk is wanted."""
         received, since = self._clock.monotonic(), float("-inf")
-        while True:
-            await self._control.fresh(since)
-            try:
-                self._check_wanted(chunk, received)
-                return await venue.candles(chunk, lambda: self._check_wanted(chunk, received))
-            except Unsure:
-                since = received
+        with self._control.in_use():
+            while True:
+                await self._control.fresh(since)
+                try:
+                    self._check_wanted(chunk, received)
+                    return await venue.candles(chunk, lambda: self._check_wanted(chunk, received))
+                except Unsure:
+                    since = received
 
     def _check_wanted(self, chunk: FetchRequestedV1, received: float) -> None:
         """Raise `Unwanted`, or `Unsure`: an older reading may not know yet that the task, which was

@@ -30,7 +30,7 @@ _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 @dataclass(frozen=True)
 class Sandbox:
-    """The sandbox exchange of one test."""
+    """The sandbox exchange, as a test finds it: nothing counted, no switch turned."""
 
     url: str
 
@@ -147,8 +147,9 @@ def _reached(positions: Mapping[Partition, int], end: Mapping[Partition, int]) -
     return all(positions[partition] >= end[partition] for partition in end)
 
 
-@pytest.fixture
-def sandbox() -> Generator[Sandbox]:
+@pytest.fixture(scope="module")
+def sandbox_of_the_module() -> Generator[Sandbox]:
+    """One process for all tests of a module: its start takes more than most of them."""
     process = subprocess.Popen(
         [sys.executable, "-m", "candlelog_embedded.sandbox", "--port", "0"],
         stdout=subprocess.PIPE,
@@ -158,6 +159,12 @@ def sandbox() -> Generator[Sandbox]:
     process.terminate()
     process.wait(10)
     process.stdout.close()
+
+
+@pytest.fixture
+def sandbox(sandbox_of_the_module: Sandbox) -> Sandbox:
+    sandbox_of_the_module.turn("reset", {})
+    return sandbox_of_the_module
 
 
 @pytest.fixture

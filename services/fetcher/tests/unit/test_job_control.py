@@ -99,6 +99,16 @@ async def test_a_reading_is_as_old_as_is_asked_for_at_most(desk: Desk):
     assert desk.control.stopped(job, TASK, 0) == "for now"
 
 
+async def test_a_reading_is_kept_fresh_while_it_is_in_use(desk: Desk):
+    await desk.control.fresh()
+    with desk.control.in_use():
+        desk.clock.advance(FRESH_SECONDS + 0.1)
+        async with asyncio.timeout(60):
+            while not desk.control.is_fresh:  # noqa: ASYNC110 -- nobody is told of it
+                await asyncio.sleep(0.01)
+    assert desk.control.holds(desk.clock.monotonic())
+
+
 async def test_nothing_is_certain_while_the_log_is_away(desk: Desk):
     await desk.control.fresh()
     desk.log.away = True

@@ -7,7 +7,7 @@ import pytest
 from aiokafka.consumer import fetcher
 
 from candlelog.clock import ManualClock
-from candlelog.events.topics import SERVICES
+from candlelog.events.topics import PROGRESS, SERVICES
 from candlelog.log.kafka import KafkaLog
 from candlelog.log.types import AT_ONCE, Outgoing
 
@@ -27,10 +27,9 @@ def asked(monkeypatch):
     return waits
 
 
-async def test_the_broker_keeps_answers_back_for_longer_until_there_is_a_record(
-    kafka_bootstrap, topics, asked
-):
-    topic, clock = SERVICES.full_name(topics), ManualClock(datetime(2024, 1, 1, tzinfo=UTC))
+async def asked_after_a_record(kafka_bootstrap: str, topics: str, asked: list[int], name: str):
+    """For how long a consumer that had nothing for long lets the broker wait after a record."""
+    topic, clock = f"{topics}{name}", ManualClock(datetime(2024, 1, 1, tzinfo=UTC))
     log = KafkaLog(kafka_bootstrap, clock=clock)
     async with (
         asyncio.timeout(240),
@@ -46,7 +45,23 @@ async def test_the_broker_keeps_answers_back_for_longer_until_there_is_a_record(
         asked.clear()
         while not asked:
             await consumer.poll(max_records=1, timeout=0.2)
-    assert asked[0] == AT_ONCE.wait_ms
+    return asked[0]
+
+
+async def test_the_broker_keeps_answers_back_for_longer_until_there_is_a_record(
+    kafka_bootstrap, topics, asked
+):
+    assert PROGRESS.partitions > 1
+    waited = await asked_after_a_record(kafka_bootstrap, topics, asked, PROGRESS.name)
+    assert waited == AT_ONCE.wait_ms
+
+
+async def test_of_one_partition_answers_are_kept_back_for_longer_all_the_time(
+    kafka_bootstrap, topics, asked
+):
+    assert SERVICES.partitions == 1
+    waited = await asked_after_a_record(kafka_bootstrap, topics, asked, SERVICES.name)
+    assert waited == AT_ONCE.idle_ms
 
 
 async def test_the_end_of_the_log_is_told_while_an_answer_is_kept_back(

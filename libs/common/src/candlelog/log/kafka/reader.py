@@ -62,7 +62,9 @@ class Reader:
             await self._watch()
             return ()
         # Before aiokafka asks for more: it does so after those who wait for records were woken.
-        self._keep_back(self._fetch.wait_ms)
+        # Of one partition alone nothing can come meanwhile that this answer keeps waiting.
+        alone = len(self._client.assignment()) == 1
+        self._keep_back(self._fetch.idle_ms if alone else self._fetch.wait_ms)
         self._fed_at = now
         self._watchdog.fed(now)
         return [_record(message) for messages in batches.values() for message in messages]
