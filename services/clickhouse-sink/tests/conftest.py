@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from uuid import UUID, uuid5
+from uuid import UUID, uuid4, uuid5
 
 import pyarrow as pa
 import pytest
@@ -21,8 +21,10 @@ from candlelog.log.receive import receive
 from candlelog.log.types import Partition, Received, Record
 from candlelog.stores.clickhouse import ClickHouse
 from candlelog.stores.migrations import migrate_clickhouse, migrations_directory
+from candlelog.stores.shadow import SHADOW
 from clickhouse_sink.adapters.clickhouse import ClickHouseTables
 from clickhouse_sink.adapters.sets import ClickHouseSets
+from clickhouse_sink.domain.sets import MARKED
 from clickhouse_sink.handlers.batches import StoreBatches
 from clickhouse_sink.handlers.watermarks import Watermarks
 from clickhouse_sink.ports import Tables
@@ -137,13 +139,28 @@ def bench_over() -> Callable[..., Bench]:
     return Bench
 
 
-@pytest.fixture
-async def clickhouse(clickhouse_url: str) -> AsyncGenerator[ClickHouse]:
-    """A migrated database of this test alone."""
-    store = ClickHouse(clickhouse_url)
+@pytest.fixture(scope="session")
+def migrated_url(clickhouse_server_url: str) -> str:
+    """The URL of `migrated`."""
+    return clickhouse_server_url.removesuffix("/default") + f"/sink_{uuid4().hex[:8]}"
+
+
+@pytest.fixture(scope="session")
+async def migrated(migrated_url: str) -> AsyncGenerator[ClickHouse]:
+    """One migrated database for many tests: to migrate one takes half a second of a processor, to
+    empty it a hundredth of one."""
+    store = ClickHouse(migrated_url)
     await migrate_clickhouse(store, migrations_directory("clickhouse-sink"))
     yield store
+    await store.command(f"DROP DATABASE {store.database} SYNC")
     await store.close()
+
+
+@pytest.fixture
+async def clickhouse(migrated: ClickHouse) -> ClickHouse:
+    """The migrated database, without a row."""
+    await migrated.command(f"TRUNCATE ALL TABLES FROM {migrated.database}")
+    return migrated
 
 
 @pytest.fixture
@@ -152,12 +169,25 @@ def clickhouse_tables(clickhouse: ClickHouse) -> ClickHouseTables:
     return ClickHouseTables(clickhouse)
 
 
+@pytest.fixture(scope="session")
+async def beside_migrated(migrated_url: str) -> AsyncGenerator[ClickHouse]:
+    """Where a shadow of the tables of that database would lie."""
+    store = ClickHouse(migrated_url + SHADOW)
+    yield store
+    await store.close()
+
+
 @pytest.fixture
 async def clickhouse_sets(
-    clickhouse: ClickHouse, clickhouse_url: str
+    clickhouse: ClickHouse, beside_migrated: ClickHouse
 ) -> AsyncGenerator[ClickHouseSets]:
-    """The sets of that database."""
-    beside = ClickHouse(clickhouse_url + "_shadow")
-    yield ClickHouseSets(clickhouse, beside)
-    await clickhouse.command(f"DROP DATABASE IF EXISTS {beside.database} SYNC")
-    await beside.close()
+    """The sets of that database. What a test exchanges is made anew for the next one."""
+    definitions = await clickhouse.query(
+        "SELECT create_table_query FROM system.tables"
+        " WHERE database = currentDatabase() AND name IN {names:Array(String)}",
+        names=list(MARKED),
+    )
+    yield ClickHouseSets(clickhouse, beside_migrated)
+    await clickhouse.command(f"DROP DATABASE IF EXISTS {beside_migrated.database} SYNC")
+    for (definition,) in definitions:
+        await clickhouse.command(definition.replace("CREATE TABLE", "CREATE OR REPLACE TABLE", 1))

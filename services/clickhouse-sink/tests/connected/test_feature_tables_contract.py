@@ -66,6 +66,7 @@ async def test_of_two_rows_of_a_slot_the_higher_revision_stays_whatever_comes_la
     assert await rows(tables) == [7.0]
 
 
+# A column stays in the database that the tests share: what is new to one has a name of its own.
 async def test_a_feature_that_is_new_becomes_a_column(tables):
     await append(tables, batch([7.0], name="my_trend"))
     assert await rows(tables, "my_trend") == [7.0]
@@ -91,7 +92,7 @@ async def test_the_view_shows_what_is_served_with_columns_of_every_set(clickhous
         {Build(BTC, "default", 1, 0): Note("serving"), Build(BTC, "default", 1, 1): Note("beside")}
     )
     await append(
-        tables, batch([1.0]), batch([2.0], build=1), batch([3.0], name="my_trend", build=0)
+        tables, batch([1.0]), batch([2.0], build=1), batch([3.0], name="my_level", build=0)
     )
-    shown = await clickhouse.query("SELECT version, my_trend, `return` FROM features_latest")
+    shown = await clickhouse.query("SELECT version, my_level, `return` FROM features_latest")
     assert shown == [(1, 3.0, None)]

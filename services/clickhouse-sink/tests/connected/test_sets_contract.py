@@ -125,11 +125,9 @@ async def test_a_table_that_was_exchanged_refuses_the_rows_of_the_other(
         await tables.append(name, columns[name])
 
 
-async def test_nothing_is_written_while_only_some_tables_are_exchanged(
-    clickhouse_sets, clickhouse, clickhouse_url
-):
+async def test_nothing_is_written_while_only_some_tables_are_exchanged(clickhouse_sets, clickhouse):
     await clickhouse_sets.open(5)
-    live = clickhouse_url.rpartition("/")[2]
+    live = clickhouse.database
     await clickhouse.command(f"EXCHANGE TABLES {live}.candles AND {live}_shadow.candles")
     with pytest.raises(Unavailable):
         await clickhouse_sets.current()

@@ -8,7 +8,6 @@ import sys
 from collections import defaultdict
 from contextlib import suppress
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 from hypothesis import given, settings
@@ -16,7 +15,6 @@ from hypothesis import strategies as st
 
 from candlelog.events.codec import encode
 from candlelog.stores.clickhouse import ClickHouse
-from candlelog.stores.migrations import migrate_clickhouse, migrations_directory
 from clickhouse_sink.adapters.clickhouse import ClickHouseTables
 from clickhouse_sink.adapters.memory import MemoryTables
 
@@ -103,7 +101,7 @@ async def undisturbed(bench_over, events):
 
 
 async def test_a_kill_at_any_step_leaves_no_trace(
-    clickhouse, clickhouse_url, tmp_path: Path, batch_of, bench_over
+    clickhouse, migrated_url, tmp_path: Path, batch_of, bench_over
 ):
     bench = bench_over(ClickHouseTables(clickhouse))
     stories = [story(batch_of, next(_symbols)) for _ in range(_MOMENTS)]
@@ -112,7 +110,7 @@ async def test_a_kill_at_any_step_leaves_no_trace(
     file.write_bytes(pickle.dumps([[encode(event) for event in flush] for _, flush in stories]))
     script = Path(__file__).with_name("kill_at_each_step.py")
     process = await asyncio.create_subprocess_exec(
-        sys.executable, script, file, clickhouse_url, stdout=asyncio.subprocess.PIPE
+        sys.executable, script, file, migrated_url, stdout=asyncio.subprocess.PIPE
     )
     ends = json.loads((await process.communicate())[0])
     assert set(ends) == {-9, 0}
@@ -129,23 +127,12 @@ answers = st.lists(st.tuples(st.integers(0, 2), closes, st.integers(0, 5)), min_
 deliveries = st.lists(st.tuples(st.integers(1, 6), st.integers(0, 60)), max_size=4)
 
 
-@pytest.fixture(scope="module")
-async def shared_tables(clickhouse_server_url):
-    """One database for all examples, which differ by their symbols."""
-    database = f"sink_crashes_{uuid4().hex[:8]}"
-    store = ClickHouse(clickhouse_server_url.removesuffix("default") + database)
-    await migrate_clickhouse(store, migrations_directory("clickhouse-sink"))
-    yield store
-    await store.command(f"DROP DATABASE {database} SYNC")
-    await store.close()
-
-
 @settings(max_examples=25, deadline=None)
 @given(answers, deliveries)
 async def test_crashes_and_redeliveries_of_any_course_end_in_the_same_tables(
-    shared_tables, batch_of, bench_over, log, deliveries
+    migrated, batch_of, bench_over, log, deliveries
 ):
-    symbol, tables = next(_symbols), ClickHouseTables(shared_tables)
+    symbol, tables = next(_symbols), ClickHouseTables(migrated)
     batches = [
         batch_of(values, symbol=symbol, start=start, observed=observed)
         for start, values, observed in log
@@ -156,5 +143,5 @@ async def test_crashes_and_redeliveries_of_any_course_end_in_the_same_tables(
             await bench_over(Breakable(tables, fatal)).store(*batches[committed : committed + size])
             committed += size
     await bench_over(tables).store(*batches[committed:])
-    found = await on_engine(shared_tables)
+    found = await on_engine(migrated)
     assert found[symbol] == await undisturbed(bench_over, batches)

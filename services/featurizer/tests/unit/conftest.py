@@ -64,12 +64,12 @@ def real_market(request: pytest.FixtureRequest) -> Market:
     if not REAL_DATA.is_dir():
         pytest.skip(f"no real market data in {REAL_DATA} (CANDLELOG_REAL_DATA)")
     if request.param == "XBTUSD":
-        rows = np.genfromtxt(REAL_DATA / "kraken/XBTUSD_60.csv", delimiter=",")
+        rows = np.loadtxt(REAL_DATA / "kraken/XBTUSD_60.csv", delimiter=",")
         return Timeframe.parse("1h"), columns(rows[:, 0] * 1000, rows[:, 1:6])
     folder = REAL_DATA / f"binance/futures/um/monthly/klines/{request.param}/1m"
     with zipfile.ZipFile(folder / f"{request.param}-1m-2024-02.zip") as archive:
         text = archive.read(archive.namelist()[0]).decode()
-    rows = np.genfromtxt(io.StringIO(text), delimiter=",", skip_header=1)
+    rows = np.loadtxt(io.StringIO(text), delimiter=",", skiprows=1)
     return Timeframe.parse("1m"), columns(rows[:, 0], rows[:, 1:6])
 
 

@@ -55,12 +55,12 @@ async def submitted(api: Any, **fields: Any) -> UUID:
 
 async def shown(api: Any, job_id: UUID, until: Any) -> dict[str, Any]:
     """The replay, once it is seen as `until` says."""
-    async with asyncio.timeout(240):
-        while True:
-            page = (await api.http.get(f"/replays/{job_id}")).json()
-            if until(page):
-                return page
-            await asyncio.sleep(0.02)
+
+    async def look() -> dict[str, Any] | None:
+        page = (await api.http.get(f"/replays/{job_id}")).json()
+        return page if until(page) else None
+
+    return await api.folds.until(look)
 
 
 def state(job_id: UUID, version: int, name: str) -> JobStateChangedV1:
@@ -194,13 +194,14 @@ async def test_of_a_shadow_that_is_gone_it_is_said_so(api: Any):
     assert (await api.http.get(f"/replays/{job_id}")).json()["shadow_missing"] is False
 
 
+async def switches(api: Any) -> list[SwitchReplayV1]:
+    return [each for each in await api.commands() if isinstance(each, SwitchReplayV1)]
+
+
 async def test_a_switch_is_answered_by_the_coordinator(api: Any, shadow: str):
     job_id = await rebuilt(api)
     call = asyncio.create_task(api.http.post(f"/replays/{job_id}/switch"))
-    async with asyncio.timeout(240):
-        while not (found := [e for e in await api.commands() if isinstance(e, SwitchReplayV1)]):
-            pass
-    (command,) = found
+    (command,) = await api.folds.until(lambda: switches(api))
     assert (command.job_id, command.action) == (job_id, "switch")
     await api.publisher.publish(
         changed(job_id, "switch"),

@@ -79,7 +79,7 @@ def quarantine(count: int) -> pa.Table:
 
 
 @pytest.fixture(scope="module")
-async def filled(first: Any) -> Any:
+async def filled(first: Any, emptied: None) -> Any:
     """A replica over an engine that holds some candles."""
     await first.clickhouse.insert_arrow("candles", candles())
     await first.clickhouse.insert_arrow("candles", candles("ETH/USDT", 3))

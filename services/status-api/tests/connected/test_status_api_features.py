@@ -65,7 +65,7 @@ def builds(*states: str, symbol: str = "BTC/USDT", changed: int = 1) -> pa.Table
 
 
 @pytest.fixture(scope="module")
-async def filled(first: Any) -> Any:
+async def filled(first: Any, emptied: None) -> Any:
     """A replica over an engine that holds features, older ones of the same candles, and others
     that are being built beside them.
     """
@@ -168,23 +168,10 @@ async def test_a_version_that_takes_over_is_shown_from_then_on(filled: Any):
     assert told == wanted
 
 
-MINE = """
-name: mine
-version: {version}
-features:
-  - {{indicator: RSI, parameters: {{timeperiod: 5}}, columns: [{column}]}}
-"""
-
-
 @pytest.fixture(scope="module")
-async def with_mine(filled: Any, serve: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+async def with_mine(filled: Any, second: Any) -> Any:
     """A replica that knows two versions of a set, of which no batch has ever been stored."""
-    folder = tmp_path_factory.mktemp("sets")
-    (folder / "old.yaml").write_text(MINE.format(version=1, column="never_seen"))
-    (folder / "new.yaml").write_text(MINE.format(version=2, column="not_seen_either"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CANDLELOG_FEATURE_SETS", str(folder))
-        return await serve()
+    return second
 
 
 @pytest.mark.parametrize("name", ["mine", "mine/2"])

@@ -1,6 +1,5 @@
 """Gaps over REST: listed, filled, refused; and how complete a job is."""
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4, uuid5
@@ -57,11 +56,12 @@ async def say(api: Any, *events: Message) -> None:
     topic = f"{api.prefix}{events[-1].topic}"
     async with api.log.tail([topic], start="end") as tail:
         ends = {number: end for (_, number), end in (await tail.end()).items() if end}
-    found: dict[int, int] = {}
-    async with asyncio.timeout(240):
-        while any(found.get(number, 0) < end for number, end in ends.items()):
-            await asyncio.sleep(0.02)
-            found = dict(await api.pool.fetch(OFFSETS, topic))
+
+    async def folded() -> bool:
+        found = dict(await api.pool.fetch(OFFSETS, topic))
+        return all(found.get(number, 0) >= end for number, end in ends.items())
+
+    await api.folds.until(folded)
 
 
 async def test_gaps_are_listed_by_series_and_start_in_pages(api: Any, symbol: str):

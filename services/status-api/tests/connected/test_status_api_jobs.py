@@ -126,7 +126,7 @@ async def coordinator(
     """Answers commands on the log as a coordinator would."""
 
     async def work() -> None:
-        async with served.log.tail([f"{served.prefix}jobs.commands"], start="beginning") as tail:
+        async with served.log.tail([f"{served.prefix}jobs.commands"], start=served.begin) as tail:
             while True:
                 for record in await tail.poll(max_records=100, timeout=0.2):
                     event = receive(record).event

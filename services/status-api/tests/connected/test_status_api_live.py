@@ -108,12 +108,13 @@ async def begun(api: Any, chunks: int) -> Story:
 
 async def until(api: Any, job_id: UUID, status: str) -> dict[str, Any]:
     """The job once it has this status."""
-    async with asyncio.timeout(240):
-        while True:
-            answer = await api.http.get(f"/jobs/{job_id}")
-            if answer.status_code == 200 and answer.json()["status"] == status:
-                return answer.json()
-            await asyncio.sleep(0.02)
+
+    async def look() -> dict[str, Any] | None:
+        answer = await api.http.get(f"/jobs/{job_id}")
+        there = answer.status_code == 200 and answer.json()["status"] == status
+        return answer.json() if there else None
+
+    return await api.folds.until(look)
 
 
 def opened(served: Any, token: str = "r-secret", **query: Any) -> Any:

@@ -1,6 +1,5 @@
 """The projection is what the log says, whoever folded it and however often."""
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
@@ -212,20 +211,21 @@ async def ends(served: Any) -> dict[tuple[str, int], int]:
     return found
 
 
-async def folded(pool: Any, wanted: dict[tuple[str, int], int]) -> dict[str, Any]:
+async def folded(served: Any, wanted: dict[tuple[str, int], int]) -> dict[str, Any]:
     """The tables once everything below `wanted` is folded."""
-    async with asyncio.timeout(240):
-        while True:
-            found = await tables(pool)
-            at = {(row[0], row[1]): row[2] for row in found["consumed_offsets"]}
-            if at == wanted:
-                return found
-            await asyncio.sleep(0.1)
+
+    async def look() -> bool:
+        rows = await served.pool.fetch("SELECT topic, partition, next_offset FROM consumed_offsets")
+        return {(row[0], row[1]): row[2] for row in rows} == wanted
+
+    await served.folds.until(look)
+    return await tables(served.pool)
 
 
 async def test_replaying_the_log_into_an_empty_projection_gives_equal_tables(
-    serve: Any, first: Any, postgres_dsn: str
+    project_alone: Any, postgres_dsn: str
 ):
+    first = await project_alone()
     random = Random(11)
     stories = [story(random) for _ in range(8)]
     messages = [first.publisher.outgoing(event) for each in stories for event in each]
@@ -233,11 +233,11 @@ async def test_replaying_the_log_into_an_empty_projection_gives_equal_tables(
     for at in range(0, len(messages), 97):
         await first.publisher.send([*messages[at : at + 97], garbage])
         if at == 97 * 3:
-            await serve()  # a rebalance in the middle
+            await project_alone()  # a rebalance in the middle
     wanted = await ends(first)
-    live = await folded(first.pool, wanted)
-    again = await serve(postgres_dsn)
-    assert await folded(again.pool, wanted) == live
+    live = await folded(first, wanted)
+    again = await project_alone(postgres_dsn)
+    assert await folded(again, wanted) == live
     assert len(live["submissions"]) == 4 * len(stories), "a job, a repair and two replays each"
     assert sum(row["replay"] is not None for row in live["tasks"]) == len(stories)
     assert len(live["chunks"]) > 100

@@ -1,10 +1,10 @@
 """Replays over REST: what is refused, and what two builds differ in, on the real engine."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID, uuid4
 
 import numpy as np
@@ -26,8 +26,6 @@ from status_api.adapters.history import History
 from status_api.handlers import replays
 
 pytestmark = pytest.mark.connected
-
-T = TypeVar("T")
 
 _notes = count(2)
 
@@ -98,7 +96,7 @@ def candles(count: int, symbol: str = "BTC/USDT") -> pa.Table:
 
 
 @pytest.fixture(scope="module")
-async def filled(first: Any) -> Any:
+async def filled(first: Any, emptied: None) -> Any:
     """An hour of candles; of BTC with features, of ETH without."""
     await first.clickhouse.insert_arrow("candles", candles(60))
     await first.clickhouse.insert_arrow("candles", candles(60, "ETH/USDT"))
@@ -170,15 +168,6 @@ async def test_the_same_key_and_body_are_the_same_replay(filled: Any, api: Any):
     assert (other.status_code, other.json()["code"]) == (409, "idempotency_conflict")
 
 
-async def until(look: Callable[[], Awaitable[T]]) -> T:
-    """What a look finds as soon as it finds something."""
-    async with asyncio.timeout(240):
-        while True:
-            if found := await look():
-                return found
-            await asyncio.sleep(0.02)
-
-
 async def _is_completed(api: Any, job_id: UUID) -> bool:
     return (await api.http.get(f"/jobs/{job_id}")).json()["status"] == "completed"
 
@@ -207,7 +196,7 @@ async def completed(api: Any, **change: Any) -> UUID:
             for version, state in enumerate(("queued", "completed"), 1)
         ),
     )  # fmt: skip
-    await until(lambda: _is_completed(api, job_id))
+    await api.folds.until(lambda: _is_completed(api, job_id))
     return job_id
 
 
@@ -235,7 +224,7 @@ async def test_a_replay_of_a_range_compares_that_range(filled: Any, api: Any):
 
 async def answered(api: Any, job_id: UUID, *, accepted: bool, code: str) -> None:
     """Answer the next switch as the coordinator would."""
-    found = await until(lambda: _switches(api))
+    found = await api.folds.until(lambda: _switches(api))
     await api.publisher.publish(
         ReplayAnsweredV1(
             job_id=job_id, correlation_id=found[-1].correlation_id, action=found[-1].action,

@@ -23,9 +23,10 @@ TOKENS = parse_tokens(
 ANY_ID = defaultdict(lambda: "00000000-0000-0000-0000-000000000000")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def app() -> Any:
-    """The application over parts that nobody may touch."""
+    """The application over parts that nobody may touch. Making its document takes much longer than
+    a test, and no test changes it."""
     return application(SimpleNamespace(clock=SystemClock()), TOKENS, "1.2.3")  # pyright: ignore[reportArgumentType] -- as much of a context as is used
 
 

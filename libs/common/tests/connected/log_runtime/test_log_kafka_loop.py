@@ -9,6 +9,7 @@ import pytest
 
 from candlelog.clock import SystemClock
 from candlelog.events.jobs import ListMarketsV1
+from candlelog.events.topics import DEAD_LETTERS, JOBS_COMMANDS
 from candlelog.log.consume import ConsumeLoop
 from candlelog.log.dead_letters import DeadLetters
 from candlelog.log.kafka import KafkaLog
@@ -19,6 +20,12 @@ from candlelog.log.types import Outgoing
 pytestmark = pytest.mark.connected
 
 T0 = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def table(monkeypatch):
+    """The topics that are written here: a broker takes long to make all."""
+    monkeypatch.setattr("candlelog.log.topics_admin.TOPICS", (JOBS_COMMANDS, DEAD_LETTERS))
 
 
 @pytest.fixture

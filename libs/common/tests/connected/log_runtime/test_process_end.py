@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from candlelog.events.topics import SERVICES
 from candlelog.grace import PROCESS_SECONDS
 
 pytestmark = pytest.mark.connected
@@ -32,6 +33,12 @@ run("stubborn", ServiceSettings, main)
 TASK = "kept.append(asyncio.create_task(stay()))"
 THREAD = "threading.Thread(target=threading.Event().wait).start()"
 CRASH = "raise RuntimeError('a bug')"
+
+
+@pytest.fixture(autouse=True)
+def table(monkeypatch: pytest.MonkeyPatch):
+    """The topic that every service writes to: a broker takes long to make all."""
+    monkeypatch.setattr("candlelog.log.topics_admin.TOPICS", (SERVICES,))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pyarrow as pa
 import pytest
@@ -70,12 +71,23 @@ class Coverage:
         )
 
 
-@pytest.fixture
-async def coverage(clickhouse_url):
-    store = ClickHouse(clickhouse_url)
+@pytest.fixture(scope="module")
+async def tables(clickhouse_server_url):
+    """One database for all tests: to migrate one takes longer than what they ask of it."""
+    database = f"explained_{uuid4().hex[:8]}"
+    store = ClickHouse(clickhouse_server_url.removesuffix("default") + database)
     await migrate_clickhouse(store, migrations_directory("clickhouse-sink"))
-    yield Coverage(store)
+    yield store
+    await store.command(f"DROP DATABASE {database} SYNC")
     await store.close()
+
+
+@pytest.fixture
+async def coverage(tables):
+    """Empty at first: what an earlier test has written is gone."""
+    for name in ("coverage", "quarantine"):
+        await tables.command(f"TRUNCATE TABLE {name} SYNC")
+    return Coverage(tables)
 
 
 async def test_nothing_is_explained_where_nothing_was_asked(coverage):
