@@ -26,7 +26,7 @@ from candlelog.log.memory.log import MemoryLog
 from candlelog.log.outcome import Outcome
 from candlelog.log.publish import Publisher
 from candlelog.log.receive import receive
-from candlelog.log.types import Partition, Received
+from candlelog.log.types import Partition, Received, Record
 from candlelog.market.profile import profile
 from candlelog.stores.outbox import Relay
 from candlelog.stores.postgres import Pool, connect
@@ -91,6 +91,7 @@ class Desk:
         self.compute: Computed = computed
         self.outcomes: list[Outcome] = []
         self._read: dict[Partition, int] = {}
+        self._decoded: dict[tuple[Partition, int], Message] = {}
         self.start()
 
     def start(self, pool: Pool | None = None) -> None:
@@ -201,7 +202,15 @@ class Desk:
         return [event for event in self.said_on(kind.topic) if isinstance(event, kind)]
 
     def said_on(self, topic: str) -> list[Message]:
-        return [receive(record).event for record in self.log.records(f"candlelog.{topic}")]
+        return [self._event(record) for record in self.log.records(f"candlelog.{topic}")]
+
+    def _event(self, record: Record) -> Message:
+        """What a record says. Histories look at the whole log after each step: neither a record nor
+        an event ever changes, so each is decoded once."""
+        place = (record.partition, record.offset)
+        if place not in self._decoded:
+            self._decoded[place] = receive(record).event
+        return self._decoded[place]
 
     def states(self, job_id: UUID) -> list[str]:
         return [e.state for e in self.said(JobStateChangedV1) if e.job_id == job_id]

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
+from uuid import uuid4
 
 import numpy as np
 import pyarrow as pa
@@ -36,12 +37,24 @@ class Store:
     put: Callable[[Series, dict[int, float]], Awaitable[None]]
 
 
-@pytest.fixture
-async def clickhouse(clickhouse_url: str) -> AsyncGenerator[ClickHouse]:
-    store = ClickHouse(clickhouse_url)
+@pytest.fixture(scope="module")
+async def migrated(clickhouse_server_url: str) -> AsyncGenerator[ClickHouse]:
+    """A database of this module alone: migrations take more than most of its tests."""
+    name = f"stored_{uuid4().hex[:8]}"
+    store = ClickHouse(clickhouse_server_url.removesuffix("/default") + f"/{name}")
+    await store.ensure_database()
     await migrate_clickhouse(store, migrations_directory("clickhouse-sink"))
     yield store
+    await store.command(f"DROP DATABASE {name} SYNC")
     await store.close()
+
+
+@pytest.fixture
+async def clickhouse(migrated: ClickHouse) -> ClickHouse:
+    """The engine without a candle and without a build."""
+    for table in ("candles", "feature_builds"):
+        await migrated.command(f"TRUNCATE TABLE {table} SYNC")
+    return migrated
 
 
 @pytest.fixture(params=["memory", "clickhouse"])

@@ -1,6 +1,7 @@
 """A gap auditor on a real Postgres whose every step is taken by the test."""
 
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID, uuid4, uuid5
@@ -193,6 +194,16 @@ class Engine:
     def __init__(self, clickhouse: ClickHouse) -> None:
         self.clickhouse = clickhouse
         self.slots = ClickHouseSlots(clickhouse)
+        self._held: dict[str, list[dict[str, Any]]] | None = None
+
+    @asynccontextmanager
+    async def at_once(self) -> AsyncGenerator[None]:
+        """What is learned inside is written at the end, with one insert for each table."""
+        held = self._held = {}
+        yield
+        self._held = None
+        for table, rows in held.items():
+            await self._insert(table, rows)
 
     async def learn(self, series: Series, window: TimeRange, state: SlotState) -> None:
         """The window was answered long after: with a candle for each slot, or with none."""
@@ -228,6 +239,9 @@ class Engine:
         }
 
     async def _insert(self, table: str, rows: list[dict[str, Any]]) -> None:
+        if self._held is not None:
+            self._held.setdefault(table, []).extend(rows)
+            return
         kinds = {datetime: pa.timestamp("ms", tz="UTC"), float: pa.float64(), str: pa.string()}
         schema = pa.schema([(name, kinds[type(value)]) for name, value in rows[0].items()])
         await self.clickhouse.insert_arrow(table, pa.Table.from_pylist(rows, schema))
@@ -260,12 +274,28 @@ async def pool(postgres_dsn: str) -> AsyncGenerator[Pool]:
         yield opened
 
 
+@pytest.fixture(scope="module")
+def clickhouse_url(clickhouse_server_url: str) -> str:
+    """The URL of a database of this module alone: migrations take more than most of its tests."""
+    return clickhouse_server_url.removesuffix("/default") + f"/auditor_{uuid4().hex[:8]}"
+
+
+@pytest.fixture(scope="module")
+async def clickhouse(clickhouse_url: str) -> AsyncGenerator[ClickHouse]:
+    store = ClickHouse(clickhouse_url)
+    await store.ensure_database()
+    await migrate_clickhouse(store, migrations_directory("clickhouse-sink"))
+    yield store
+    await store.command(f"DROP DATABASE {clickhouse_url.rpartition('/')[2]} SYNC")
+    await store.close()
+
+
 @pytest.fixture
-async def engine(clickhouse_url: str) -> AsyncGenerator[Engine]:
-    clickhouse = ClickHouse(clickhouse_url)
-    await migrate_clickhouse(clickhouse, migrations_directory("clickhouse-sink"))
-    yield Engine(clickhouse)
-    await clickhouse.close()
+async def engine(clickhouse: ClickHouse) -> Engine:
+    """The engine, which knows nothing yet."""
+    for table in ("candles", "coverage", "quarantine"):
+        await clickhouse.command(f"TRUNCATE TABLE {table} SYNC")
+    return Engine(clickhouse)
 
 
 @pytest.fixture

@@ -30,16 +30,17 @@ async def test_every_hole_is_found_and_nothing_else(engine, desk_over, job, in_m
     random = Random(5)
     holes = {series: drawn(random) for series in SERIES}
     refused = {series: random.random() < 0.5 for series in SERIES}
-    for series in SERIES:
-        at = 0
-        for start, end in [*holes[series], (SLOTS, SLOTS)]:
-            if at < start:
-                await engine.learn(series, in_minutes(at, start), SlotState.PRESENT)
-            if start < end and refused[series]:
-                await engine.refuse(series, in_minutes(start, end))
-            at = end
-        # An outage of the venue is no hole: it has answered.
-        await engine.learn(series, in_minutes(600, 660), SlotState.OUTAGE)
+    async with engine.at_once():
+        for series in SERIES:
+            at = 0
+            for start, end in [*holes[series], (SLOTS, SLOTS)]:
+                if at < start:
+                    await engine.learn(series, in_minutes(at, start), SlotState.PRESENT)
+                if start < end and refused[series]:
+                    await engine.refuse(series, in_minutes(start, end))
+                at = end
+            # An outage of the venue is no hole: it has answered.
+            await engine.learn(series, in_minutes(600, 660), SlotState.OUTAGE)
     desk, whole = desk_over(engine.slots), job(0, SLOTS, *SERIES)
     await desk.hear(*whole.planned(), *whole.tasks("completed_with_errors"), whole.ended())
     found: dict[Series, list[tuple[int, int]]] = {series: [] for series in SERIES}
