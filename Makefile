@@ -1,7 +1,7 @@
 # Thin: each target is one line over a tool. `make install` is quick when nothing changed.
 # The distribution's own Python where it will do: those are built with profile-guided optimization,
 # which pyenv leaves out unless told, and then everything takes half as long again.
-SUITABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
+SUITABLE := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 PYTHON ?= $(shell /usr/bin/python3 -c '$(SUITABLE)' 2>/dev/null && echo /usr/bin/python3 || echo python3)
 BIN := .venv/bin
 MEMBERS := libs/common libs/client libs/embedded services/coordinator services/fetcher services/clickhouse-sink services/featurizer services/gap-auditor services/status-api

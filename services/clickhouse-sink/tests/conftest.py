@@ -159,7 +159,8 @@ async def migrated(migrated_url: str) -> AsyncGenerator[ClickHouse]:
 @pytest.fixture
 async def clickhouse(migrated: ClickHouse) -> ClickHouse:
     """The migrated database, without a row."""
-    await migrated.command(f"TRUNCATE ALL TABLES FROM {migrated.database}")
+    rows = f"ALL TABLES FROM {migrated.database} NOT LIKE 'schema_migrations'"
+    await migrated.command(f"TRUNCATE {rows}")
     return migrated
 
 

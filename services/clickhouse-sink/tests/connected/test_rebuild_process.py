@@ -387,12 +387,14 @@ async def test_a_topic_that_has_lost_its_beginning_is_made_up_for_by_the_live_ta
 async def test_what_the_topic_no_longer_holds_is_taken_from_the_live_tables(world):
     changed = "ALTER TABLE candles UPDATE trades = {} WHERE true SETTINGS mutations_sync = 2"
     await world.store.command(changed.format(1))
-    async with world.beside():
-        async with world.through("store"):
-            await world.ask("store")
-        compared = await compare(world.store)
-        live, shadow = await world.both()
-    await world.store.command(changed.format(7))
+    try:
+        async with world.beside():
+            async with world.through("store"):
+                await world.ask("store")
+            compared = await compare(world.store)
+            live, shadow = await world.both()
+    finally:
+        await world.store.command(changed.format(7))
     assert compared.differences == []
     assert shadow["coverage"] == live["coverage"]
     assert {row[10] for row in shadow["candles"]} == {1}

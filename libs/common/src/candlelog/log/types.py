@@ -37,7 +37,7 @@ class Fetch:
 
     Large blocks are worth a wait where much is done for each block, whatever its size. Nothing is
     asked of other partitions while an answer is kept back: a long `wait_ms` is for who got nothing
-    for a while, `idle_ms`, and would otherwise ask in vain ten times a second.
+    for a while, or reads one partition alone: `idle_ms`. They would ask in vain ten times a second.
     """
 
     least_bytes: int = 1

@@ -46,6 +46,7 @@ class Reader:
         So a rebalance finds them either not taken or in the hands of the caller.
         """
         batches: Mapping[TopicPartition, Sequence[ConsumerRecord[bytes, bytes]]] = {}
+        self._keep_back(self._clock.monotonic())  # partitions may have come since, or gone
         try:
             # getmany waits for the end of a rebalance without a bound of its own
             async with asyncio.timeout(timeout + _REBALANCE_SLACK_SECONDS):
@@ -57,15 +58,11 @@ class Reader:
             pass
         now = self._clock.monotonic()
         if not batches:
-            if now - self._fed_at >= _IDLE_SECONDS:
-                self._keep_back(self._fetch.idle_ms)
             await self._watch()
             return ()
-        # Before aiokafka asks for more: it does so after those who wait for records were woken.
-        # Of one partition alone nothing can come meanwhile that this answer keeps waiting.
-        alone = len(self._client.assignment()) == 1
-        self._keep_back(self._fetch.idle_ms if alone else self._fetch.wait_ms)
         self._fed_at = now
+        # Before aiokafka asks for more: it does so after those who wait for records were woken.
+        self._keep_back(now)
         self._watchdog.fed(now)
         return [_record(message) for messages in batches.values() for message in messages]
 
@@ -88,10 +85,17 @@ class Reader:
                     for partition in self._client.assignment()
                 }
 
-    def _keep_back(self, milliseconds: int) -> None:
-        """Let the broker keep an answer back for so long while it has nothing."""
+    def _keep_back(self, now: float) -> None:
+        """Say for how long the broker may keep an answer back while it has nothing: long where
+        nothing else waits for the answer, since there was nothing for a while, or since records of
+        any size are wanted of one partition alone.
+        """
+        alone = self._fetch.least_bytes == 1 and len(self._client.assignment()) == 1
+        long = alone or now - self._fed_at >= _IDLE_SECONDS
         # No part of aiokafka's interface, but read anew for each request.
-        self._client._fetcher._fetch_max_wait_ms = milliseconds  # pyright: ignore
+        self._client._fetcher._fetch_max_wait_ms = (  # pyright: ignore
+            self._fetch.idle_ms if long else self._fetch.wait_ms
+        )
 
     async def _watch(self) -> None:
         if not self._watchdog.due(self._clock.monotonic()):
