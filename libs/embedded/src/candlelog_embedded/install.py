@@ -102,11 +102,11 @@ def _fetch(jar: LockedJar, maven: MavenContext, cache: Path) -> None:
 def main(arguments: list[str]) -> int:
     """Install; the exit code is 1 and the message says what to do when that cannot be done."""
     cache = cache_directory()
+    if arguments == ["--lock"]:
+        LOCK.write_text(resolve_lock(cache))
     try:
         cache.mkdir(parents=True, exist_ok=True)
         with FileLock(cache / "jars.filelock"):
-            if arguments == ["--lock"]:
-                LOCK.write_text(resolve_lock(cache))
             fetched = fetch_jars(cache)
             format_pattern(cache)
     except (JarNotFetchedError, BrokerFailedError) as error:
