@@ -77,10 +77,6 @@ def module_at(path: Path) -> Looked:
     return looked_at(path.read_text())
 
 
-def imported_by(path: Path) -> frozenset[str]:
-    return frozenset(module_at(path).imports)
-
-
 def names_one_of(imported: str, wanted: set[str]) -> bool:
     return any(imported == name or imported.startswith(f"{name}.") for name in wanted)
 
@@ -169,7 +165,7 @@ def test_a_service_imports_no_other_service(package: str):
     found = {
         (relative(path), name)
         for path in modules(PACKAGES[package])
-        for name in imported_by(path)
+        for name in module_at(path).imports
         if names_one_of(name, others)
     }
     assert found == set()
@@ -177,7 +173,7 @@ def test_a_service_imports_no_other_service(package: str):
 
 @pytest.mark.parametrize("path", modules(PACKAGES["candlelog"] / "events"), ids=relative)
 def test_the_contracts_import_nothing_else_of_ours(path: Path):
-    ours = {name for name in imported_by(path) if names_one_of(name, set(PACKAGES))}
+    ours = {name for name in module_at(path).imports if names_one_of(name, set(PACKAGES))}
     assert {name for name in ours if not name.startswith("candlelog.events.")} == set()
 
 
@@ -196,7 +192,7 @@ def test_a_foreign_library_is_met_in_one_place(library: str, only: str):
     users = {
         relative(path)
         for path in modules(*PACKAGES.values())
-        if any(names_one_of(name, {library}) for name in imported_by(path))
+        if any(names_one_of(name, {library}) for name in module_at(path).imports)
     }
     assert users
     assert {user for user in users if not user.startswith(only)} == set()

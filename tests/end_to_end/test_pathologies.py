@@ -117,12 +117,7 @@ async def ended(client: Candlelog, symbol: str, timeframe: str, exchange: str = 
         exchange=exchange, symbols=[symbol], timeframes=[timeframe], start=START,
         end=end_of(timeframe), features=False,
     )  # fmt: skip
-    async with asyncio.timeout(SECONDS):
-        job = [state async for state in client.jobs.watch(job.id)][-1]
-        while job.data_quality_score is None:
-            await asyncio.sleep(0.5)  # twenty of these at once
-            job = await client.jobs.get(job.id)
-    return job
+    return await audited(client, job.id)
 
 
 async def seen(client: Candlelog, symbol: str, timeframe: str, exchange: str = "binance") -> Seen:

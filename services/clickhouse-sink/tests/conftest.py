@@ -2,10 +2,11 @@
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from uuid import UUID, uuid4, uuid5
+from uuid import UUID, uuid5
 
 import pyarrow as pa
 import pytest
+from tests.databases import clickhouse_database, clickhouse_database_url, empty
 
 from candlelog.clock import ManualClock
 from candlelog.events.candles import (
@@ -20,7 +21,6 @@ from candlelog.log.publish import Publisher
 from candlelog.log.receive import receive
 from candlelog.log.types import Partition, Received, Record
 from candlelog.stores.clickhouse import ClickHouse
-from candlelog.stores.migrations import migrate_clickhouse, migrations_directory
 from candlelog.stores.shadow import SHADOW
 from clickhouse_sink.adapters.clickhouse import ClickHouseTables
 from clickhouse_sink.adapters.sets import ClickHouseSets
@@ -142,25 +142,20 @@ def bench_over() -> Callable[..., Bench]:
 @pytest.fixture(scope="session")
 def migrated_url(clickhouse_server_url: str) -> str:
     """The URL of `migrated`."""
-    return clickhouse_server_url.removesuffix("/default") + f"/sink_{uuid4().hex[:8]}"
+    return clickhouse_database_url(clickhouse_server_url, "sink")
 
 
 @pytest.fixture(scope="session")
 async def migrated(migrated_url: str) -> AsyncGenerator[ClickHouse]:
-    """One migrated database for many tests: to migrate one takes half a second of a processor, to
-    empty it a hundredth of one."""
-    store = ClickHouse(migrated_url)
-    await migrate_clickhouse(store, migrations_directory("clickhouse-sink"))
-    yield store
-    await store.command(f"DROP DATABASE {store.database} SYNC")
-    await store.close()
+    """One migrated database for many tests."""
+    async with clickhouse_database(migrated_url) as store:
+        yield store
 
 
 @pytest.fixture
 async def clickhouse(migrated: ClickHouse) -> ClickHouse:
     """The migrated database, without a row."""
-    rows = f"ALL TABLES FROM {migrated.database} NOT LIKE 'schema_migrations'"
-    await migrated.command(f"TRUNCATE {rows}")
+    await empty(migrated)
     return migrated
 
 

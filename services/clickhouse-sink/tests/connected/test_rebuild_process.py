@@ -13,6 +13,7 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.records_to_delete import RecordsToDelete
+from tests.databases import clickhouse_database_url
 from tests.topics import topics_under
 
 from candlelog.clock import SystemClock
@@ -198,8 +199,8 @@ class World:
 @asynccontextmanager
 async def world_of(bootstrap: str, server_url: str):
     """A world with topics and a database of its own, without a sink."""
-    name = f"rebuild_{uuid4().hex[:8]}"
-    url = server_url.removesuffix("/default") + f"/{name}"
+    url = clickhouse_database_url(server_url, "rebuild")
+    name = url.rpartition("/")[2]
     async with topics_under(bootstrap, f"{name}."), KafkaLog(bootstrap).producer() as producer:
         publisher = Publisher(producer, source="test", clock=SystemClock(), topic_prefix=f"{name}.")
         made = World(bootstrap, url, f"{name}.", publisher)

@@ -2,20 +2,19 @@
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
-from uuid import uuid4
 
 import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.databases import clickhouse_database, clickhouse_database_url, empty
 
 from candlelog.events.feature_sets import DEFAULT
 from candlelog.events.fields import EARLIEST
 from candlelog.market.series import Series
 from candlelog.market.timeframe import milliseconds
 from candlelog.stores.clickhouse import ClickHouse
-from candlelog.stores.migrations import migrate_clickhouse, migrations_directory
 from featurizer.adapters.candles import ClickHouseStored
 from featurizer.adapters.memory import MemoryStored
 from featurizer.domain.requests import Build
@@ -39,21 +38,15 @@ class Store:
 
 @pytest.fixture(scope="module")
 async def migrated(clickhouse_server_url: str) -> AsyncGenerator[ClickHouse]:
-    """A database of this module alone: migrations take more than most of its tests."""
-    name = f"stored_{uuid4().hex[:8]}"
-    store = ClickHouse(clickhouse_server_url.removesuffix("/default") + f"/{name}")
-    await store.ensure_database()
-    await migrate_clickhouse(store, migrations_directory("clickhouse-sink"))
-    yield store
-    await store.command(f"DROP DATABASE {name} SYNC")
-    await store.close()
+    """A database of this module alone."""
+    async with clickhouse_database(clickhouse_database_url(clickhouse_server_url, "stored")) as it:
+        yield it
 
 
 @pytest.fixture
 async def clickhouse(migrated: ClickHouse) -> ClickHouse:
     """The engine without a candle and without a build."""
-    for table in ("candles", "feature_builds"):
-        await migrated.command(f"TRUNCATE TABLE {table} SYNC")
+    await empty(migrated)
     return migrated
 
 

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4, uuid5
 
 import pyarrow as pa
 import pytest
-from tests.databases import template_of
+from tests.databases import clickhouse_database, clickhouse_database_url, empty, template_of
 
 from candlelog.clock import ManualClock
 from candlelog.events.codec import Message
@@ -29,7 +29,6 @@ from candlelog.market.ranges import TimeRange
 from candlelog.market.series import Series
 from candlelog.market.slots import SlotState
 from candlelog.stores.clickhouse import ClickHouse
-from candlelog.stores.migrations import migrate_clickhouse, migrations_directory
 from candlelog.stores.outbox import Relay
 from candlelog.stores.postgres import Pool, connect
 from candlelog.stores.transactions import Transactions
@@ -276,25 +275,20 @@ async def pool(postgres_dsn: str) -> AsyncGenerator[Pool]:
 
 @pytest.fixture(scope="module")
 def clickhouse_url(clickhouse_server_url: str) -> str:
-    """The URL of a database of this module alone: migrations take more than most of its tests."""
-    return clickhouse_server_url.removesuffix("/default") + f"/auditor_{uuid4().hex[:8]}"
+    """The URL of a database of this module alone."""
+    return clickhouse_database_url(clickhouse_server_url, "auditor")
 
 
 @pytest.fixture(scope="module")
 async def clickhouse(clickhouse_url: str) -> AsyncGenerator[ClickHouse]:
-    store = ClickHouse(clickhouse_url)
-    await store.ensure_database()
-    await migrate_clickhouse(store, migrations_directory("clickhouse-sink"))
-    yield store
-    await store.command(f"DROP DATABASE {clickhouse_url.rpartition('/')[2]} SYNC")
-    await store.close()
+    async with clickhouse_database(clickhouse_url) as store:
+        yield store
 
 
 @pytest.fixture
 async def engine(clickhouse: ClickHouse) -> Engine:
     """The engine, which knows nothing yet."""
-    for table in ("candles", "coverage", "quarantine"):
-        await clickhouse.command(f"TRUNCATE TABLE {table} SYNC")
+    await empty(clickhouse)
     return Engine(clickhouse)
 
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import httpx
 import pytest
 import uvicorn
-from tests.databases import database
+from tests.databases import clickhouse_database, clickhouse_database_url, database, empty
 from tests.topics import topics_under
 
 from candlelog.clock import SystemClock
@@ -25,7 +25,7 @@ from candlelog.log.publish import Publisher
 from candlelog.log.receive import receive
 from candlelog.log.types import Partition
 from candlelog.stores.clickhouse import ClickHouse
-from candlelog.stores.migrations import migrate_clickhouse, migrate_postgres, migrations_directory
+from candlelog.stores.migrations import migrate_postgres, migrations_directory
 from candlelog.stores.postgres import Pool, connect
 from status_api.adapters.changes import ChangeReader
 from status_api.adapters.gaps import GapReader
@@ -256,20 +256,15 @@ async def log_and_database(
 @pytest.fixture(scope="session")
 async def engine(clickhouse_server_url: str) -> AsyncGenerator[ClickHouse]:
     """A database of the engine, which all replicas read; those who fill it empty it again."""
-    name = f"status_{uuid.uuid4().hex[:8]}"
-    engine = ClickHouse(clickhouse_server_url.removesuffix("/default") + f"/{name}")
-    await migrate_clickhouse(engine, migrations_directory("clickhouse-sink"))
-    yield engine
-    await engine.command(f"DROP DATABASE {name} SYNC")
-    await engine.close()
+    async with clickhouse_database(clickhouse_database_url(clickhouse_server_url, "status")) as it:
+        yield it
 
 
 @pytest.fixture(scope="module")
 async def emptied(engine: ClickHouse) -> AsyncGenerator[None]:
     """Leaves the engine to the next module as empty as it was found."""
     yield
-    for table in ("candles", "coverage", "quarantine", "features", "feature_builds"):
-        await engine.command(f"TRUNCATE TABLE {table}")
+    await empty(engine)
 
 
 @pytest.fixture(scope="session")

@@ -1,14 +1,13 @@
 from datetime import UTC, datetime, timedelta
-from uuid import uuid4
 
 import pyarrow as pa
 import pytest
+from tests.databases import clickhouse_database, clickhouse_database_url, empty
 
 from candlelog.market.ranges import TimeRange
 from candlelog.market.series import Series
 from candlelog.stores.clickhouse import ClickHouse
 from candlelog.stores.coverage import explained_ranges
-from candlelog.stores.migrations import migrate_clickhouse, migrations_directory
 
 pytestmark = pytest.mark.connected
 
@@ -73,20 +72,14 @@ class Coverage:
 
 @pytest.fixture(scope="module")
 async def tables(clickhouse_server_url):
-    """One database for all tests: to migrate one takes longer than what they ask of it."""
-    database = f"explained_{uuid4().hex[:8]}"
-    store = ClickHouse(clickhouse_server_url.removesuffix("default") + database)
-    await migrate_clickhouse(store, migrations_directory("clickhouse-sink"))
-    yield store
-    await store.command(f"DROP DATABASE {database} SYNC")
-    await store.close()
+    url = clickhouse_database_url(clickhouse_server_url, "explained")
+    async with clickhouse_database(url) as store:
+        yield store
 
 
 @pytest.fixture
 async def coverage(tables):
-    """Empty at first: what an earlier test has written is gone."""
-    for name in ("coverage", "quarantine"):
-        await tables.command(f"TRUNCATE TABLE {name} SYNC")
+    await empty(tables)
     return Coverage(tables)
 
 

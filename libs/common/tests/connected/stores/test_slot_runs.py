@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
-from uuid import UUID, uuid4, uuid5
+from uuid import UUID, uuid5
 
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.databases import clickhouse_database, clickhouse_database_url
 
 from candlelog.market.profile import profile
 from candlelog.market.ranges import TimeRange
@@ -18,7 +19,6 @@ from candlelog.market.series import Series
 from candlelog.market.slots import SlotRun
 from candlelog.market.timeframe import Timeframe
 from candlelog.stores.clickhouse import ClickHouse
-from candlelog.stores.migrations import migrate_clickhouse, migrations_directory
 from candlelog.stores.slots import slot_runs
 
 pytestmark = pytest.mark.connected
@@ -131,12 +131,9 @@ def _columns(items: list[dict[str, Any]]) -> pa.Table:
 @pytest.fixture(scope="module")
 async def engine(clickhouse_server_url: str):
     """One database for all tests and examples, which differ by their symbols."""
-    database = f"slot_runs_{uuid4().hex[:8]}"
-    store = ClickHouse(clickhouse_server_url.removesuffix("default") + database)
-    await migrate_clickhouse(store, migrations_directory("clickhouse-sink"))
-    yield Engine(store)
-    await store.command(f"DROP DATABASE {database} SYNC")
-    await store.close()
+    url = clickhouse_database_url(clickhouse_server_url, "slot_runs")
+    async with clickhouse_database(url) as store:
+        yield Engine(store)
 
 
 _symbols = (f"S{number}/USDT" for number in itertools.count())
