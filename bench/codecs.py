@@ -19,7 +19,7 @@ from candlelog.events.feature_sets import DEFAULT
 from candlelog.market.candles import Columns
 from candlelog.market.timeframe import Timeframe
 from featurizer.checking import checked_feature_sets
-from featurizer.domain.computation import compute
+from featurizer.domain.computation import Computation
 
 MEGABYTE = 1024 * 1024
 CHOICES = {
@@ -56,8 +56,8 @@ def _features() -> pa.Table:
     with zipfile.ZipFile(path) as archive, archive.open(archive.namelist()[0]) as file:
         table = csv.read_csv(file).select(_READ)
     candles = Columns(*(column.to_numpy() for column in table.columns))
-    feature_set = checked_feature_sets(None).versions[DEFAULT]
-    return pa.Table.from_batches([compute(feature_set, Timeframe.parse("1m"), candles)])
+    computation = Computation(checked_feature_sets(None).versions[DEFAULT])
+    return pa.Table.from_batches([computation.compute(Timeframe.parse("1m"), candles)])
 
 
 def _stored(

@@ -27,7 +27,7 @@ from candlelog.market.feature_sets import FeatureSets
 from candlelog.market.ranges import TimeRange
 from candlelog.market.series import Series
 from candlelog.market.timeframe import TIMEFRAMES, Timeframe, from_milliseconds, milliseconds
-from featurizer.domain.computation import compute
+from featurizer.domain.computation import Computation
 from featurizer.domain.positions import positions
 from featurizer.domain.requests import Asked, Build, Request, Work, sets_asked, work_of
 from featurizer.domain.windows import W, Window, together, windows
@@ -69,7 +69,9 @@ class Featurize:
         self._stored = stored
         self._barrier = barrier
         self._publisher = publisher
-        self._sets: Final = feature_sets.versions
+        self._computations: Final = {
+            ref: Computation(feature_set) for ref, feature_set in feature_sets.versions.items()
+        }
         self._limits: Final = limits
         self._room = asyncio.Semaphore(_AT_ONCE)
 
@@ -97,10 +99,12 @@ class Featurize:
         if event.timeframe not in TIMEFRAMES:
             return Reject(f"unknown timeframe {event.timeframe!r}")
         unknown = [
-            feature_set for feature_set in sets_asked(event) if feature_set not in self._sets
+            feature_set
+            for feature_set in sets_asked(event)
+            if feature_set not in self._computations
         ]
         if unknown:
-            known = ", ".join(sorted(ref.text for ref in self._sets))
+            known = ", ".join(sorted(ref.text for ref in self._computations))
             return Reject(f"no feature set {unknown[0].text}; there are {known}")
         return Done()
 
@@ -155,11 +159,11 @@ class Featurize:
         self, header: FeatureBatchHeaderV1, candles: Columns, touched: Sequence[Window]
     ) -> list[Outgoing]:
         grid = Timeframe.parse(header.timeframe)
-        definition = self._sets[header.feature_set]
+        computation = self._computations[header.feature_set]
         found: list[Outgoing] = []
         for window in touched:
             read = candles.part(window.read_from, window.end)
-            rows = compute(definition, grid, read).slice(window.skipped)
+            rows = computation.compute(grid, read).slice(window.skipped)
             parts = (rows.slice(at, _PART_ROWS) for at in range(0, rows.num_rows, _PART_ROWS))
             found += [self._publisher.outgoing(FeatureBatchV1(header, part)) for part in parts]
         return found
@@ -173,7 +177,7 @@ class Featurize:
         await self._publisher.publish(FeatureBatchV1(header, nothing))
 
     def _knows(self, series: Series, build: Build) -> bool:
-        if build.feature_set in self._sets:
+        if build.feature_set in self._computations:
             return True
         _LOGGER.warning(
             "unknown_feature_set", series=series.text, feature_set=build.feature_set.text

@@ -16,7 +16,7 @@ from candlelog.market.candles import Columns
 from candlelog.market.feature_sets import FeatureSet
 from candlelog.market.ranges import TimeRange
 from candlelog.market.timeframe import Timeframe, from_milliseconds
-from featurizer.domain.computation import compute
+from featurizer.domain.computation import Computation
 from featurizer.domain.windows import W, windows
 
 Market = tuple[Timeframe, Columns]
@@ -98,9 +98,10 @@ def computed(
 ) -> Iterator[pa.RecordBatch]:
     """What the featurizer writes for these changes, window by window."""
     timeframe, candles = market
+    computation = Computation(feature_set)
     for each in windows(changed, candles.open_time):
         read = rows_of(candles, slice(each.read_from, each.end))
-        yield compute(feature_set, timeframe, read).slice(each.skipped)
+        yield computation.compute(timeframe, read).slice(each.skipped)
 
 
 class Stored:
@@ -133,7 +134,7 @@ def cuts(rows: int, random: Random, parts: int) -> list[tuple[int, int]]:
 def test_any_cut_in_any_order_gives_the_values_of_one_pass(
     default_set: FeatureSet, wrong, candles: Columns, random: Random
 ):
-    whole = compute(default_set, MINUTE, candles)
+    whole = Computation(default_set).compute(MINUTE, candles)
     stored = Stored(candles.open_time, whole.num_columns - 1)
     for first, last in cuts(len(candles.close), random, parts=6):
         for batch in computed(default_set, (MINUTE, candles), [range_of(candles, first, last)]):
@@ -146,7 +147,7 @@ def test_any_cut_in_any_order_gives_the_values_of_one_pass(
 def test_candles_that_come_in_any_order_have_in_the_end_the_values_of_one_pass(
     default_set: FeatureSet, wrong, candles: Columns, random: Random
 ):
-    whole = compute(default_set, MINUTE, candles)
+    whole = Computation(default_set).compute(MINUTE, candles)
     stored = Stored(candles.open_time, whole.num_columns - 1)
     parts = cuts(len(candles.close), random, parts=8)
     for number, (first, last) in enumerate(parts, start=1):
@@ -163,10 +164,10 @@ def test_candles_that_come_in_any_order_have_in_the_end_the_values_of_one_pass(
 def test_a_value_is_that_of_its_last_w_rows(
     default_set: FeatureSet, wrong, candles: Columns, data: st.DataObject
 ):
-    whole = compute(default_set, MINUTE, candles)
+    whole = Computation(default_set).compute(MINUTE, candles)
     end = data.draw(st.integers(1, len(candles.close)))
     last = rows_of(candles, slice(max(0, end - W), end))
-    alone = compute(default_set, MINUTE, last)
+    alone = Computation(default_set).compute(MINUTE, last)
     assert wrong(alone.slice(alone.num_rows - 1), whole.slice(end - 1, 1), last.close[-1:]) == {}
 
 
@@ -175,7 +176,7 @@ def test_an_ema_in_a_crash_is_that_of_talib_over_its_last_w_rows(
     default_set: FeatureSet, period: int
 ):
     candles = market(9000, 1, events=HOSTILE["a crash in an hour"])
-    values = compute(default_set, MINUTE, candles)[f"ema_{period}"].to_pylist()
+    values = Computation(default_set).compute(MINUTE, candles)[f"ema_{period}"].to_pylist()
     for end in range(W, 9001, 29):
         last = talib.EMA(candles.close[end - W : end], period)[-1]
         assert values[end - 1] == pytest.approx(last, rel=1e-9), end
@@ -186,10 +187,10 @@ def test_no_crash_and_no_standstill_shows_where_a_series_was_cut(
     default_set: FeatureSet, wrong, events: list[Event]
 ):
     candles = market(9000, 1, events=events)
-    whole = compute(default_set, MINUTE, candles)
+    whole = Computation(default_set).compute(MINUTE, candles)
     ends = np.arange(W + 1, 9000, 29)
     pieces = (rows_of(candles, slice(end - W, end)) for end in ends)
-    values = [compute(default_set, MINUTE, piece).slice(W - 1) for piece in pieces]
+    values = [Computation(default_set).compute(MINUTE, piece).slice(W - 1) for piece in pieces]
     assert [len(value) for value in values] == [1] * len(ends)
     # Compared at once: alone, a row costs as much as a thousand.
     found, expected = pa.concat_batches(values), whole.take(pa.array(ends - 1))
@@ -205,7 +206,7 @@ def test_a_real_series_that_comes_in_any_order_has_the_values_of_one_pass(
     default_set: FeatureSet, wrong, real_market: Market, seed: int
 ):
     timeframe, candles = real_market
-    whole = compute(default_set, timeframe, candles)
+    whole = Computation(default_set).compute(timeframe, candles)
     stored = Stored(candles.open_time, whole.num_columns - 1)
     parts = cuts(len(candles.close), Random(seed), parts=20)
     for number, (first, last) in enumerate(parts, start=1):

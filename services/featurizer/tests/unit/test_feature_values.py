@@ -14,7 +14,7 @@ from candlelog.events.features import feature_schema
 from candlelog.market.candles import Columns
 from candlelog.market.feature_sets import FeatureSet, Indicator
 from candlelog.market.timeframe import TIMEFRAMES, Timeframe, from_milliseconds, milliseconds
-from featurizer.domain.computation import compute
+from featurizer.domain.computation import Computation
 from featurizer.domain.windows import W
 
 Values = list[float | None]
@@ -193,14 +193,14 @@ def test_every_column_is_its_formula(default_set: FeatureSet, wrong, seed: int):
         [open_time, *(pa.array(formulas[name], pa.float64()) for name in default_set.columns)],
         schema=schema,
     )
-    assert wrong(compute(default_set, HOUR, candles), expected, candles.close) == {}
+    assert wrong(Computation(default_set).compute(HOUR, candles), expected, candles.close) == {}
 
 
 def test_every_talib_column_is_talib_over_all_candles(
     default_set: FeatureSet, wrong, real_market: Market
 ):
     timeframe, c = real_market
-    features = compute(default_set, timeframe, c)
+    features = Computation(default_set).compute(timeframe, c)
     line, signal, histogram = talib.MACD(c.close, 12, 26, 9)
     upper, middle, lower = talib.BBANDS(c.close, 20, 2.0, 2.0)
     slow_k, slow_d = talib.STOCH(c.high, c.low, c.close, 14, 3, 0, 3, 0)
@@ -223,14 +223,14 @@ def test_every_talib_column_is_talib_over_all_candles(
 
 
 def test_a_value_is_null_only_where_its_indicator_has_too_few_rows(default_set: FeatureSet):
-    features = compute(default_set, HOUR, market())
+    features = Computation(default_set).compute(HOUR, market())
     for name, nulls in LEADING_NULLS.items():
         assert features[name].is_null().to_pylist() == [row < nulls for row in range(600)], name
 
 
 @pytest.mark.parametrize("rows", [0, 1, 2, 27, W - 1, W, W + 1])
 def test_any_number_of_candles_has_as_many_rows(default_set: FeatureSet, rows: int):
-    features = compute(default_set, HOUR, market(rows))
+    features = Computation(default_set).compute(HOUR, market(rows))
     assert features.num_rows == rows
     assert features.schema.equals(feature_schema(list(default_set.columns)))
 
@@ -238,13 +238,13 @@ def test_any_number_of_candles_has_as_many_rows(default_set: FeatureSet, rows: i
 def test_candles_may_come_from_a_batch(default_set: FeatureSet):
     candles = market()
     batch = candles.to_batch(np.ones(600, dtype=bool))
-    assert compute(default_set, HOUR, Columns.from_batch(batch)).equals(
-        compute(default_set, HOUR, candles)
-    )
+    computation = Computation(default_set)
+    of_batch = computation.compute(HOUR, Columns.from_batch(batch))
+    assert of_batch.equals(computation.compute(HOUR, candles))
 
 
 def test_a_ratio_without_deviation_or_volume_is_null(default_set: FeatureSet):
-    features = compute(default_set, HOUR, moved_to(0.1, 200, moves=100))
+    features = Computation(default_set).compute(HOUR, moved_to(0.1, 200, moves=100))
     for name in ("volume_zscore_20", "vwap_20"):
         nulls = features[name].is_null().to_pylist()
         assert nulls == [row < 19 or row >= 119 for row in range(200)]
@@ -256,11 +256,11 @@ def test_equal_volumes_have_no_deviation_whatever_their_size():
     for volume in np.random.default_rng(1).lognormal(0, 10, 50):
         candles = moved_to(1.0, 40)
         candles.volume[:] = volume
-        assert compute(one, HOUR, candles)["z"].null_count == 40
+        assert Computation(one).compute(HOUR, candles)["z"].null_count == 40
 
 
 def test_prices_that_never_moved_have_the_values_that_talib_gives(default_set: FeatureSet):
-    features = compute(default_set, HOUR, moved_to(0.1, 5000))
+    features = Computation(default_set).compute(HOUR, moved_to(0.1, 5000))
     for name in ("rsi_14", "adx_14", "stochastic_k", "stochastic_d", "atr_14"):
         assert set(features[name].drop_null().to_pylist()) == {0.0}, name
     for name in ("sma_200", "ema_200", "bb_upper", "bb_lower"):
@@ -268,7 +268,7 @@ def test_prices_that_never_moved_have_the_values_that_talib_gives(default_set: F
 
 
 def test_moves_before_a_long_standstill_are_forgotten(default_set: FeatureSet):
-    features = compute(default_set, HOUR, moved_to(90.0, 5000, moves=1000))
+    features = Computation(default_set).compute(HOUR, moved_to(90.0, 5000, moves=1000))
     standing = {"rsi_14": W - 482, "adx_14": W - 544}
     for name, still in standing.items():
         values = features[name].to_numpy(zero_copy_only=False)
@@ -286,10 +286,10 @@ def test_contiguous_bars_are_counted_on_the_grid_of_the_timeframe(
         times.append(timeframe.advance(times[-1], step))
     open_time = np.array([milliseconds(time) for time in times])
     candles = Columns(open_time, *np.ones((5, len(times))))
-    features = compute(default_set, timeframe, candles)
+    features = Computation(default_set).compute(timeframe, candles)
     assert features["bars_contiguous"].to_pylist() == [0, 1, 2, 0, 1, 2, 3, 0, 1]
 
 
 def test_contiguous_bars_are_counted_to_w_minus_one(default_set: FeatureSet):
-    features = compute(default_set, HOUR, moved_to(1.0, W + 10))
+    features = Computation(default_set).compute(HOUR, moved_to(1.0, W + 10))
     assert features["bars_contiguous"].to_pylist() == [*range(W), *[W - 1] * 10]

@@ -34,7 +34,7 @@ from candlelog.market.feature_sets import FeatureSets, load_feature_sets
 from candlelog.market.series import Series
 from candlelog.market.timeframe import Timeframe, milliseconds
 from featurizer.adapters.memory import MemoryBarrier, MemoryStored
-from featurizer.domain.computation import compute
+from featurizer.domain.computation import Computation
 from featurizer.domain.requests import Build
 from featurizer.domain.windows import W
 from featurizer.handlers import Featurize, Limits
@@ -139,11 +139,8 @@ class Desk:
         rows = sorted(self.stored.rows[BTC].items())
         opens, highs, lows, closes, volumes = np.array([values for _, values in rows]).T
         times = np.array([time for time, _ in rows])
-        batch = compute(
-            SETS["default"],
-            Timeframe.parse("1m"),
-            Columns(times, opens, highs, lows, closes, volumes),
-        )
+        candles = Columns(times, opens, highs, lows, closes, volumes)
+        batch = Computation(SETS["default"]).compute(Timeframe.parse("1m"), candles)
         columns = [column.to_pylist() for column in batch.columns[1:]]
         return dict(zip(times.tolist(), zip(*columns, strict=True), strict=True))
 

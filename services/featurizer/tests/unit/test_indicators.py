@@ -14,7 +14,7 @@ from candlelog.market.candles import Columns
 from candlelog.market.feature_sets import FeatureSet, Indicator
 from candlelog.market.timeframe import Timeframe
 from featurizer.domain.catalogue import CARRIED, FRESH, known
-from featurizer.domain.computation import compute
+from featurizer.domain.computation import Computation
 from featurizer.domain.indicators import calculation, check
 from featurizer.domain.settling import RECURSIONS
 from featurizer.domain.windows import W
@@ -141,7 +141,7 @@ def test_inputs_can_be_chosen_where_they_are_free():
         name="one", version=1, features=(indicator("SMA", timeperiod=3, inputs=("volume",)),)
     )
     candles = walk(50)
-    values = compute(one, Timeframe.parse("1m"), candles)["column_0"]
+    values = Computation(one).compute(Timeframe.parse("1m"), candles)["column_0"]
     assert values[49].as_py() == pytest.approx(candles.volume[47:].mean())
 
 
@@ -149,7 +149,7 @@ def test_what_has_no_finite_value_is_null():
     one = FeatureSet(name="one", version=1, features=(indicator("LN", inputs=("volume",)),))
     candles = walk(2)
     candles.volume[0] = 0
-    values = compute(one, Timeframe.parse("1m"), candles)["column_0"]
+    values = Computation(one).compute(Timeframe.parse("1m"), candles)["column_0"]
     assert values.is_null().to_pylist() == [True, False]
 
 

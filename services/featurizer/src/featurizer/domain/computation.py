@@ -16,31 +16,38 @@ from featurizer.domain.indicators import calculation
 _ONE_MS: Final = timedelta(milliseconds=1)
 
 
-def compute(feature_set: FeatureSet, timeframe: Timeframe, candles: Columns) -> pa.RecordBatch:
-    """The features of each candle: `feature_schema` of the columns of the set, in their order.
+class Computation:
+    """A feature set, ready to be computed; `Invalid` if one of its indicators cannot be."""
 
-    `candles`: rows of one series that follow each other in it, in order. A value is that of a row
-    of the series if the rows begin with the series, or W − 1 of them lie before it. It is null
-    where an indicator has too few rows yet, and where it has no finite value.
-    """
-    columns: dict[str, NDArray[Any]] = {
-        "open": candles.open,
-        "high": candles.high,
-        "low": candles.low,
-        "close": candles.close,
-        "volume": candles.volume,
-        "slot": slots(candles.open_time, timeframe),
-    }
-    values = [
-        output
-        for each in map(calculation, feature_set.features)
-        for output in each.compute(*(columns[name] for name in each.inputs))
-    ]
-    schema = feature_schema(list(feature_set.columns))
-    open_time = pa.array(candles.open_time, schema.field("open_time").type)
-    return pa.RecordBatch.from_arrays(
-        [open_time, *(pa.array(each, mask=~np.isfinite(each)) for each in values)], schema=schema
-    )
+    def __init__(self, feature_set: FeatureSet) -> None:
+        self._calculations: Final = [calculation(each) for each in feature_set.features]
+        self._schema: Final = feature_schema(list(feature_set.columns))
+
+    def compute(self, timeframe: Timeframe, candles: Columns) -> pa.RecordBatch:
+        """The features of each candle: `feature_schema` of the columns of the set, in their order.
+
+        `candles`: rows of one series that follow each other in it, in order. A value is that of a
+        row of the series if the rows begin with the series, or W − 1 of them lie before it. It is
+        null where an indicator has too few rows yet, and where it has no finite value.
+        """
+        columns: dict[str, NDArray[Any]] = {
+            "open": candles.open,
+            "high": candles.high,
+            "low": candles.low,
+            "close": candles.close,
+            "volume": candles.volume,
+            "slot": slots(candles.open_time, timeframe),
+        }
+        values = [
+            output
+            for each in self._calculations
+            for output in each.compute(*(columns[name] for name in each.inputs))
+        ]
+        open_time = pa.array(candles.open_time, self._schema.field("open_time").type)
+        return pa.RecordBatch.from_arrays(
+            [open_time, *(pa.array(each, mask=~np.isfinite(each)) for each in values)],
+            schema=self._schema,
+        )
 
 
 def slots(open_time: NDArray[np.int64], timeframe: Timeframe) -> NDArray[np.int64]:

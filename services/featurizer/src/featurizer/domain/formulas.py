@@ -6,25 +6,20 @@ value follows from the rows that end with its own, whatever lies before them: wh
 summed anew for each row, never carried along, so that no rounding of a price of long ago stays.
 """
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import talib
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from featurizer.domain.windows import W
 
 Floats = NDArray[np.float64]
 
-_BLOCK: Final = 1 << 16
-"""Values that are worked on at once: they stay in the cache, whatever the length of a column."""
-
 
 def sma(values: Floats, timeperiod: int) -> Floats:
     """TA-Lib's SMA: the mean of the last `timeperiod` values."""
-    return _over_tails(_mean, values, timeperiod)
+    return _over_tails(_sums, values, timeperiod) / timeperiod
 
 
 def ema(values: Floats, timeperiod: int) -> Floats:
@@ -49,7 +44,7 @@ def bollinger(
 ) -> tuple[Floats, Floats, Floats]:
     """TA-Lib's BBANDS: the mean plus and minus so many population standard deviations."""
     middle = sma(values, timeperiod)
-    deviation = _over_tails(_deviation, values, timeperiod)
+    deviation = _over_tails(_deviations, values, timeperiod)
     return middle + nbdevup * deviation, middle, middle - nbdevdn * deviation
 
 
@@ -60,7 +55,7 @@ def log_return(close: Floats) -> Floats:
 
 def volatility(close: Floats, timeperiod: int) -> Floats:
     """Population standard deviation of the last `timeperiod` log returns."""
-    return _over_tails(_deviation, log_return(close), timeperiod)
+    return _over_tails(_deviations, log_return(close), timeperiod)
 
 
 def zscore(values: Floats, timeperiod: int) -> Floats:
@@ -68,7 +63,7 @@ def zscore(values: Floats, timeperiod: int) -> Floats:
 
     The value itself is among them. NaN where they are all equal.
     """
-    return _over_tails(_zscore, values, timeperiod)
+    return _over_tails(_zscores, values, timeperiod)
 
 
 def vwap(high: Floats, low: Floats, close: Floats, volume: Floats, *, timeperiod: int) -> Floats:
@@ -76,8 +71,8 @@ def vwap(high: Floats, low: Floats, close: Floats, volume: Floats, *, timeperiod
 
     NaN where nothing was traded in all of them.
     """
-    traded = _over_tails(_sum, (high + low + close) / 3 * volume, timeperiod)
-    total = _over_tails(_sum, volume, timeperiod)
+    traded = _over_tails(_sums, (high + low + close) / 3 * volume, timeperiod)
+    total = _over_tails(_sums, volume, timeperiod)
     return np.divide(traded, total, out=np.full(len(close), np.nan), where=total > 0)
 
 
@@ -100,33 +95,55 @@ def rows_since(event: NDArray[np.bool_], rows: int) -> NDArray[np.intp]:
     return np.arange(rows) - np.maximum.accumulate(index)
 
 
-def _over_tails(statistic: Callable[[Floats], Floats], values: Floats, timeperiod: int) -> Floats:
+def _over_tails(
+    statistic: Callable[[Floats, int], Floats], values: Floats, timeperiod: int
+) -> Floats:
     """A statistic of the last `timeperiod` values at each row; NaN where there are not as many."""
     result = np.full(len(values), np.nan)
-    if len(values) < timeperiod:
-        return result
-    tails = sliding_window_view(values, timeperiod)
-    step = max(1, _BLOCK // timeperiod)
-    for first in range(0, len(tails), step):
-        block = statistic(tails[first : first + step])
-        result[timeperiod - 1 + first :][: len(block)] = block
+    if len(values) >= timeperiod:
+        result[timeperiod - 1 :] = statistic(values, timeperiod)
     return result
 
 
-def _sum(tails: Floats) -> Floats:
-    return tails.sum(axis=1)
+# Of the rows that end `timeperiod` values: shape (rows - timeperiod + 1,). Columns are added to
+# columns, the same way for each row: as exact as a sum of each row's values, and much sooner done.
 
 
-def _mean(tails: Floats) -> Floats:
-    return tails.mean(axis=1)
+def _sums(values: Floats, timeperiod: int) -> Floats:
+    """Sums, put together from those of 1, 2, 4, … values."""
+    total = np.zeros(len(values) - timeperiod + 1)
+    sums, of, added = values, 1, 0
+    while of <= timeperiod:
+        if timeperiod & of:
+            total += sums[added:][: len(total)]
+            added += of
+        sums = sums[:-of] + sums[of:]
+        of *= 2
+    return total
 
 
-def _deviation(tails: Floats) -> Floats:
-    return tails.std(axis=1)
+def _deviations(values: Floats, timeperiod: int) -> Floats:
+    mean = _sums(values, timeperiod) / timeperiod
+    squares = np.zeros(len(mean))
+    for tail in _tails(values, timeperiod):
+        squares += np.square(tail - mean)
+    return np.sqrt(squares / timeperiod)
 
 
-def _zscore(tails: Floats) -> Floats:
+def _zscores(values: Floats, timeperiod: int) -> Floats:
     # Counted from the newest value, equal ones are exactly zero, and so is their deviation.
-    distances = tails - tails[:, -1:]
-    mean, deviation = distances.mean(axis=1), distances.std(axis=1)
+    newest = values[timeperiod - 1 :]
+    mean, squares = np.zeros(len(newest)), np.zeros(len(newest))
+    for tail in _tails(values, timeperiod):
+        mean += tail - newest
+    mean /= timeperiod
+    for tail in _tails(values, timeperiod):
+        squares += np.square(tail - newest - mean)
+    deviation = np.sqrt(squares / timeperiod)
     return np.divide(-mean, deviation, out=np.full(len(mean), np.nan), where=deviation > 0)
+
+
+def _tails(values: Floats, timeperiod: int) -> Iterator[Floats]:
+    """The oldest of the values, the next, and so on."""
+    rows = len(values) - timeperiod + 1
+    return (values[age:][:rows] for age in range(timeperiod))
