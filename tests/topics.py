@@ -1,18 +1,21 @@
 """Topics for a while, on a broker that many tests share."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
 from aiokafka.admin import AIOKafkaAdminClient
 
+from candlelog.events.topics import TOPICS, Topic
 from candlelog.log.topics_admin import apply_topics
 
 
 @asynccontextmanager
-async def topics_under(bootstrap: str, prefix: str) -> AsyncGenerator[None]:
-    """All topics of Candlelog under `prefix`, deleted in the end: a broker of this size would not
+async def topics_under(
+    bootstrap: str, prefix: str, table: Sequence[Topic] = TOPICS
+) -> AsyncGenerator[None]:
+    """The topics of a table under `prefix`, deleted in the end: a broker of this size would not
     carry the partitions of hundreds of tests."""
-    await apply_topics(bootstrap, prefix)
+    await apply_topics(bootstrap, prefix, table)
     try:
         yield
     finally:

@@ -25,10 +25,9 @@ CLOCKS_APART = timedelta(seconds=30)
 """What a broker's clock and ours may differ by."""
 
 
-@pytest.fixture(autouse=True)
-def table(monkeypatch):
-    """The topics that are written here: a broker takes longer to make all than most tests last."""
-    monkeypatch.setattr("candlelog.log.topics_admin.TOPICS", (LIMITS_LEDGER, PROGRESS, SERVICES))
+@pytest.fixture
+def topic_table():
+    return (LIMITS_LEDGER, PROGRESS, SERVICES)
 
 
 @pytest.fixture(params=["memory", pytest.param("kafka", marks=pytest.mark.connected)])

@@ -5,11 +5,16 @@ import csv
 import importlib.util
 import io
 import json
+import os
 import subprocess
 import sys
-from collections.abc import Generator
+from collections import Counter
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(900)]
@@ -17,6 +22,10 @@ pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(900)]
 STANDIN = Path(__file__).with_name("standin.py")
 CANDLELOG = Path(sys.executable).with_name("candlelog")
 START_MS, DAY_MINUTES = 1_706_745_600_000, 1440
+SERVICES = Counter([
+    "broker", "postgres", "clickhouse", "coordinator", "fetcher", "clickhouse-sink", "featurizer",
+    "gap-auditor", "status-api",
+])  # fmt: skip
 DAY = ("--start", "2024-02-01", "--end", "2024-02-02")
 
 
@@ -35,22 +44,63 @@ def standin_url() -> Generator[str]:
         process.terminate()
 
 
+@pytest.fixture
+def replicas(request: pytest.FixtureRequest) -> list[str]:
+    """What the option `--replicas` says; more than one process of a service in any case."""
+    wanted = request.config.getoption("replicas") or ["fetcher=2"]
+    return [word for each in wanted for word in ("--replicas", each)]
+
+
 async def candlelog(data_dir: Path, *arguments: str, **environment: str) -> tuple[int, str, str]:
-    """Exit code, stdout and stderr of one command."""
+    """Exit code, stdout and stderr of one command. It knows of no system but by the folder."""
     process = await asyncio.create_subprocess_exec(
         CANDLELOG, *arguments, "--data-dir", str(data_dir),
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        env={"PATH": "/usr/bin:/bin", **environment},
+        env={name: value for name, value in os.environ.items() if "CANDLELOG" not in name}
+        | environment,
     )  # fmt: skip
     out, err = await process.communicate()
     return process.returncode, out.decode(), err.decode()
 
 
+@asynccontextmanager
+async def started(data_dir: Path, *flags: str) -> AsyncGenerator[None]:
+    """A system that runs beside the test; it leaves nothing behind."""
+    code, out, err = await candlelog(data_dir, "up", "--detach", *flags)
+    assert code == 0, err
+    file = data_dir / "candlelog.env"
+    assert out == f"Candlelog is ready: {file}\n"
+    processes = await processes_of(data_dir)
+    try:
+        yield
+    finally:
+        code, _, err = await candlelog(data_dir, "down")
+    assert code == 0, err
+    assert not file.exists()
+    assert [one for one in processes if psutil.pid_exists(one["pid"])] == []
+
+
+async def processes_of(data_dir: Path) -> list[dict[str, Any]]:
+    """What runs, once all of it is ready: on a busy machine a service may have given up a store
+    that did not answer in time, and been started again."""
+    states: set[str] = set()
+    while states != {"ready"}:
+        _, out, _ = await candlelog(data_dir, "ps", "--json")
+        states = {one["state"] for one in json.loads(out)}
+    return json.loads(out)
+
+
 async def test_any_server_shaped_like_binance_is_loaded_and_read_from_the_command_line(
-    launch, data_dir, standin_url
+    data_dir, standin_url, replicas
 ):
     series = ("--symbol", "ABC/USDT", "--timeframe", "1m")
-    async with launch(data_dir, "--exchange-url", f"binance={standin_url}"):
+    async with started(data_dir, "--exchange-url", f"binance={standin_url}", *replicas):
+        processes = await processes_of(data_dir)
+        assert Counter(one["service"] for one in processes) == SERVICES | counts(replicas)
+        code, _, err = await candlelog(data_dir, "up")
+        assert (code, err.count("\n")) == (1, 1)
+        assert "already" in err
+
         code, out, err = await candlelog(
             data_dir, "jobs", "submit", "--symbols", "ABC/USDT", "--timeframes", "1m,1h", *DAY,
             "--wait", "--json",
@@ -62,12 +112,6 @@ async def test_any_server_shaped_like_binance_is_loaded_and_read_from_the_comman
         code, out, err = await candlelog(data_dir, "candles", "export", *series, *DAY)
         assert code == 0, err
         equals_the_formula(list(csv.DictReader(io.StringIO(out))))
-
-        _, out, _ = await candlelog(data_dir, "ps", "--json")
-        states = {one["service"]: one["state"] for one in json.loads(out)}
-        assert {"broker", "postgres", "clickhouse", "fetcher"} < states.keys()
-        assert set(states.values()) == {"ready"}
-        assert "sandbox" not in states
 
         _, out, _ = await candlelog(data_dir, "topics", "list", "--json")
         assert "candlelog.progress" in {topic["name"] for topic in json.loads(out)}
@@ -90,8 +134,18 @@ async def test_any_server_shaped_like_binance_is_loaded_and_read_from_the_comman
         code, _, err = await candlelog(data_dir, "series", "list", **wrong)
         assert (code, err.count("\n")) == (7, 1)
 
+    logs = sorted((data_dir / "logs").iterdir())
+    assert [log.name for log in logs if "service_crashed" in log.read_text()] == []
     code, _, err = await candlelog(data_dir, "jobs", "list")
     assert (code, err.count("\n")) == (6, 1)
+    code, _, err = await candlelog(data_dir, "up", "--sandbox")
+    assert code == 1
+    assert "start it with --no-sandbox" in err
+
+
+def counts(replicas: list[str]) -> Counter[str]:
+    pairs = (word.split("=") for word in replicas if "=" in word)
+    return Counter({service: int(count) for service, count in pairs})
 
 
 def equals_the_formula(rows: list[dict[str, str]]) -> None:

@@ -1,7 +1,8 @@
-"""`python -m candlelog_embedded.install`: fetches the broker's jars, and formats a log for it.
+"""`python -m candlelog_embedded.install`: makes ready what the broker needs.
 
-`jgo` fetches them from Maven Central; a jar with other bytes than the locked ones is refused.
-Quick when everything is there. `--lock` resolves the class path anew and writes `jars.lock`.
+Its jars, an empty log, and an archive of its classes. `jgo` fetches the jars from Maven Central;
+one with other bytes than the locked ones is refused. Quick when everything is there. `--lock`
+resolves the class path anew and writes `jars.lock`.
 """
 
 import hashlib
@@ -17,7 +18,7 @@ from jgo.maven import Artifact, MavenContext, PythonResolver
 from jgo.parse import Endpoint
 
 from candlelog.errors import CandlelogError
-from candlelog_embedded.broker import BrokerFailedError, format_pattern
+from candlelog_embedded.broker import BrokerFailedError, archive_classes, format_pattern
 from candlelog_embedded.jars import (
     KAFKA_VERSION,
     LOCK,
@@ -109,6 +110,7 @@ def main(arguments: list[str]) -> int:
         with FileLock(cache / "jars.filelock"):
             fetched = fetch_jars(cache)
             format_pattern(cache)
+            archive_classes(cache, anew=fetched > 0)
     except (JarNotFetchedError, BrokerFailedError) as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -17,13 +17,16 @@ pytestmark = pytest.mark.connected
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """A cache of its own with the jars of this machine in it."""
+    """A cache of its own with the jars of this machine in it, and the archive of their classes."""
+    shared = cache_directory()
     shutil.copytree(
-        repository(cache_directory()),
+        repository(shared),
         repository(tmp_path / "candlelog"),
         copy_function=os.symlink,
         ignore=shutil.ignore_patterns("*.lastUpdated"),
     )
+    for archive in shared.glob("*.jsa"):
+        (tmp_path / "candlelog" / archive.name).symlink_to(archive)
     return tmp_path
 
 
@@ -62,6 +65,16 @@ def test_every_system_has_a_cluster_id_of_its_own(tmp_path: Path):
         if line.startswith("cluster.id=")
     }
     assert len(ids) == 2
+
+
+def test_java_takes_the_archive_of_the_classes_of_the_broker(tmp_path: Path):
+    java, *options, _, _ = broker(tmp_path, port=1, controller_port=2).command
+    tool = ("kafka.tools.StorageTool", "random-uuid")
+    # With this option it ends where it would else only start more slowly.
+    done = subprocess.run(
+        (java, "-Xshare:on", *options, *tool), capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_log_that_was_not_copied_to_its_end_is_copied_again(tmp_path: Path):

@@ -12,6 +12,7 @@ import pytest
 from candlelog.clock import SystemClock
 from candlelog.errors import Fatal
 from candlelog.events.jobs import ListMarketsV1
+from candlelog.events.topics import DEAD_LETTERS, JOBS_COMMANDS, Topic
 from candlelog.log.dead_letters import DeadLetters
 from candlelog.log.handling import Handling
 from candlelog.log.kafka import KafkaLog
@@ -94,6 +95,11 @@ class Reader:
         if len(self.seen) >= self._enough:
             self.stopping.set()
         return [self._outcome] * len(received)
+
+
+@pytest.fixture
+def topic_table() -> Sequence[Topic]:
+    return (JOBS_COMMANDS, DEAD_LETTERS)
 
 
 @pytest.fixture

@@ -21,20 +21,21 @@ class Applied:
     changed: tuple[str, ...]
 
 
-async def apply_topics(bootstrap: str, prefix: str) -> Applied:
+async def apply_topics(bootstrap: str, prefix: str, table: Sequence[Topic] = TOPICS) -> Applied:
     """Create what is missing and set what differs; doing it again does nothing.
 
     Returns once the broker shows everything as the table says. Raises `Misconfigured` when a topic
     has another number of partitions (its keys would move), `Unavailable` when the broker is away.
     """
+    wanted = [_wanted(topic, prefix) for topic in table]
     async with administration(bootstrap) as admin:
-        missing, differing = await _difference(admin, prefix)
+        missing, differing = await _difference(admin, prefix, wanted)
         if missing:
             await admin.create(missing)
         if differing:
             await admin.configure(differing)
         if missing or differing:
-            await _await_agreement(admin, prefix)
+            await _await_agreement(admin, prefix, wanted)
     return Applied(_names(missing), _names(differing))
 
 
@@ -45,21 +46,20 @@ async def list_topics(bootstrap: str, prefix: str) -> Sequence[TopicState]:
 
 
 async def _difference(
-    admin: KafkaAdmin, prefix: str
+    admin: KafkaAdmin, prefix: str, wanted: Sequence[TopicState]
 ) -> tuple[Sequence[TopicState], Sequence[TopicState]]:
-    """Topics of the table that are missing, and those with other settings."""
+    """Topics that are missing, and those with other settings."""
     there = {topic.name: topic for topic in await admin.topics(prefix)}
-    wanted = [_wanted(topic, prefix) for topic in TOPICS]
     return (
         [topic for topic in wanted if topic.name not in there],
         [topic for topic in wanted if topic.name in there and _differs(topic, there[topic.name])],
     )
 
 
-async def _await_agreement(admin: KafkaAdmin, prefix: str) -> None:
+async def _await_agreement(admin: KafkaAdmin, prefix: str, wanted: Sequence[TopicState]) -> None:
     """A controller says yes before every broker has heard of it."""
     for _ in range(_LOOKS):
-        if await _difference(admin, prefix) == ([], []):
+        if await _difference(admin, prefix, wanted) == ([], []):
             return
         await asyncio.sleep(_LOOK_SECONDS)
     raise Unavailable("the broker does not show the topics that its controller has accepted")

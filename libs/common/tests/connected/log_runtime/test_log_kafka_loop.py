@@ -22,10 +22,9 @@ pytestmark = pytest.mark.connected
 T0 = datetime(2024, 1, 1, tzinfo=UTC)
 
 
-@pytest.fixture(autouse=True)
-def table(monkeypatch):
-    """The topics that are written here: a broker takes long to make all."""
-    monkeypatch.setattr("candlelog.log.topics_admin.TOPICS", (JOBS_COMMANDS, DEAD_LETTERS))
+@pytest.fixture
+def topic_table():
+    return (JOBS_COMMANDS, DEAD_LETTERS)
 
 
 @pytest.fixture

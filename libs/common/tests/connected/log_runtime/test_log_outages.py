@@ -13,6 +13,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, w
 from candlelog.clock import SystemClock
 from candlelog.errors import Unavailable
 from candlelog.events.jobs import ListMarketsV1
+from candlelog.events.topics import DEAD_LETTERS, JOBS_COMMANDS, LIMITS_LEDGER
 from candlelog.log.consume import ConsumeLoop
 from candlelog.log.dead_letters import DeadLetters
 from candlelog.log.kafka import KafkaLog
@@ -24,6 +25,7 @@ from candlelog.log.types import Outgoing, Partition
 pytestmark = pytest.mark.connected
 
 T0 = datetime(2024, 1, 1, tzinfo=UTC)
+TABLE = (JOBS_COMMANDS, LIMITS_LEDGER, DEAD_LETTERS)
 
 
 class Prefixed(KafkaLog):
@@ -91,7 +93,7 @@ async def log(own_broker, topic_prefix):
         reraise=True,
     ):
         with attempt:
-            await apply_topics(own_broker.bootstrap, topic_prefix)
+            await apply_topics(own_broker.bootstrap, topic_prefix, TABLE)
     return Prefixed(own_broker.bootstrap, topic_prefix)
 
 

@@ -35,10 +35,10 @@ THREAD = "threading.Thread(target=threading.Event().wait).start()"
 CRASH = "raise RuntimeError('a bug')"
 
 
-@pytest.fixture(autouse=True)
-def table(monkeypatch: pytest.MonkeyPatch):
-    """The topic that every service writes to: a broker takes long to make all."""
-    monkeypatch.setattr("candlelog.log.topics_admin.TOPICS", (SERVICES,))
+@pytest.fixture
+def topic_table():
+    """The topic that every service writes to."""
+    return (SERVICES,)
 
 
 @pytest.mark.parametrize(
