@@ -36,7 +36,7 @@ from candlelog.market.states import Action, Status, transition
 
 pytestmark = [pytest.mark.connected, pytest.mark.faults, pytest.mark.timeout(7200)]
 
-HISTORIES = int(os.environ.get("CANDLELOG_HISTORIES", "25"))
+HISTORIES = int(os.environ.get("CANDLELOG_HISTORIES", "15"))
 KINDS = (CancelJobV1, PauseJobV1, ResumeJobV1, RetryJobV1)
 WAYS = ("stored", "fetched", "passing", "final", "later")
 SYMBOLS = ("S0/USDT", "S1/USDT", "S2/USDT")

@@ -163,7 +163,7 @@ answers = st.lists(
 )
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(
     courses=st.lists(answers, min_size=1, max_size=3),
     timeframe=st.sampled_from(["1m", "1w", "1M"]),
