@@ -32,8 +32,8 @@ test: install
 	@$(MAKE) --no-print-directory -j2 test-connected static-and-unit
 
 static-and-unit: lint
-	@nice -n 5 $(MAKE) --no-print-directory typecheck
-	@nice -n 5 $(MAKE) --no-print-directory test-unit
+	@nice -n 15 $(MAKE) --no-print-directory typecheck
+	@nice -n 15 $(MAKE) --no-print-directory test-unit
 
 lint: install
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
