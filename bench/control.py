@@ -29,7 +29,8 @@ BEFORE_SMALL_SECONDS = 30
 BEFORE_STOP_SECONDS = 10
 GRACE_MS = 1000
 WATCHED_SECONDS = 8
-PLANNED_DAYS = 28
+PLANNED_CAPACITY, PLANNED_SYMBOLS, PLANNED_DAYS = 1200, 60, 28
+"""So little that the budget is the limit also where what a window has left is caught up."""
 DISTURBED, DISTURBED_DAYS = 100, 20
 BEFORE_KILL_SECONDS = 3
 COMPARED = ["open_time", "open", "high", "low", "close", "volume", "quote_volume", "trades"]
@@ -72,8 +73,8 @@ async def stops(system: System, candlelog: Candlelog) -> Report:
 async def plans(system: System, candlelog: Candlelog) -> Report:
     """A plan, and what the job then did."""
     request: JobRequest = {
-        "exchange": "binance", "symbols": SYMBOLS[:300], "timeframes": ["1m"], "features": False,
-        "start": START, "end": START + timedelta(days=PLANNED_DAYS),
+        "exchange": "binance", "symbols": SYMBOLS[:PLANNED_SYMBOLS], "timeframes": ["1m"],
+        "features": False, "start": START, "end": START + timedelta(days=PLANNED_DAYS),
     }  # fmt: skip
     plan = await candlelog.jobs.plan(**request)
     before = (await system.stats())["requests"][KLINES]
@@ -183,9 +184,10 @@ _MEASURES = {"fairness": fairness, "stops": stops, "plans": plans, "resumption":
 
 async def measure(sections: list[str], fetchers: int, console: Console) -> None:
     """Each section on a system of its own."""
-    flags = ("--capacity", str(CAPACITY), "--latency-ms", str(LATENCY_MS))
     replicas = ("--replicas", f"fetcher={fetchers}")
     for section in sections:
+        capacity = PLANNED_CAPACITY if section == "plans" else CAPACITY
+        flags = ("--capacity", str(capacity), "--latency-ms", str(LATENCY_MS))
         async with running_system(generated=500, sandbox_flags=flags, up_flags=replicas) as system:
             await end_to_end.warm_up()
             async with Candlelog() as candlelog:
