@@ -17,8 +17,9 @@ install: .venv/.installed
 	$(BIN)/uv pip install --quiet --require-hashes -r requirements.lock
 	$(BIN)/uv pip install --quiet --no-deps $(addprefix -e ,$(MEMBERS))
 	# Services start sooner, the first time too. Most of ccxt's venues are not used.
-	-$(BIN)/python -m compileall -q -j 2 -x '/tests/|/ccxt/($(UNUSED))' .venv/lib libs services
-	$(BIN)/python -m candlelog_embedded.install
+	$(BIN)/python -m candlelog_embedded.install & broker=$$!; \
+	$(BIN)/python -m compileall -q -j 2 -x '/tests/|/ccxt/($(UNUSED))' .venv/lib libs services; \
+	wait $$broker
 	touch $@
 
 demo: install
@@ -46,7 +47,7 @@ test-unit: install
 	$(PYTEST) $(UNIT)
 
 test-connected: install
-	$(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder $(UNIT:%=--ignore-glob='%')
+	$(PYTEST) -n 3 --dist loadfile --no-loadscope-reorder $(UNIT:%=--ignore-glob='%')
 
 test-faults: install
 	CANDLELOG_FAULT_SEEDS=10 CANDLELOG_HISTORIES=1000 $(PYTEST) -n 2 -m faults services tests
