@@ -17,9 +17,8 @@ install: .venv/.installed
 	$(BIN)/uv pip install --quiet --require-hashes -r requirements.lock
 	$(BIN)/uv pip install --quiet --no-deps $(addprefix -e ,$(MEMBERS))
 	# Services start sooner, the first time too. Most of ccxt's venues are not used.
-	$(BIN)/python -m candlelog_embedded.install & broker=$$!; \
-	$(BIN)/python -m compileall -q -j 2 -x '/tests/|/ccxt/($(UNUSED))' .venv/lib libs services; \
-	wait $$broker
+	$(BIN)/python -m compileall -q -j 2 -x '/tests/|/ccxt/($(UNUSED))' .venv/lib libs services & \
+	$(BIN)/python -m candlelog_embedded.install && wait
 	touch $@
 
 demo: install
@@ -28,13 +27,13 @@ demo: install
 up: install
 	$(BIN)/candlelog up --sandbox --data-dir .candlelog
 
-# Side by side: connected tests often wait. What only computes takes what they leave of the processor.
+# Side by side: connected tests often wait. What only computes takes what they leave.
 test: install
 	@$(MAKE) --no-print-directory -j2 test-connected static-and-unit
 
 static-and-unit: lint
-	@nice -n 15 $(MAKE) --no-print-directory typecheck
-	@nice -n 15 $(MAKE) --no-print-directory test-unit
+	@nice -n 5 $(MAKE) --no-print-directory typecheck
+	@nice -n 5 $(MAKE) --no-print-directory test-unit
 
 lint: install
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -47,7 +46,7 @@ test-unit: install
 	$(PYTEST) $(UNIT)
 
 test-connected: install
-	$(PYTEST) -n 3 --dist loadfile --no-loadscope-reorder $(UNIT:%=--ignore-glob='%')
+	$(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder $(UNIT:%=--ignore-glob='%')
 
 test-faults: install
 	CANDLELOG_FAULT_SEEDS=10 CANDLELOG_HISTORIES=1000 $(PYTEST) -n 2 -m faults services tests

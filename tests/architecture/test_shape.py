@@ -36,8 +36,8 @@ IMPURE = {
     "asyncio", "socket", "time", "random", "os", "subprocess", "threading", "logging", "structlog",
     "aiohttp", "aiokafka", "asyncpg", "ccxt", "clickhouse_connect", "fastapi", "httpx", "starlette",
     "candlelog.clock", "candlelog.log.kafka", "candlelog.log.memory", "candlelog.lifecycle",
-    "candlelog.process", "candlelog.stores", "candlelog.telemetry", "candlelog.settings",
-    "candlelog.health",
+    "candlelog.entry", "candlelog.process", "candlelog.stores", "candlelog.telemetry",
+    "candlelog.settings", "candlelog.health",
 }  # fmt: skip
 
 

@@ -8,7 +8,6 @@ import json
 import os
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -22,10 +21,10 @@ pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(900)]
 STANDIN = Path(__file__).with_name("standin.py")
 CANDLELOG = Path(sys.executable).with_name("candlelog")
 START_MS, DAY_MINUTES = 1_706_745_600_000, 1440
-SERVICES = Counter([
+SERVICES = (
     "broker", "postgres", "clickhouse", "coordinator", "fetcher", "clickhouse-sink", "featurizer",
     "gap-auditor", "status-api",
-])  # fmt: skip
+)  # fmt: skip
 DAY = ("--start", "2024-02-01", "--end", "2024-02-02")
 
 
@@ -46,9 +45,8 @@ def standin_url() -> Generator[str]:
 
 @pytest.fixture
 def replicas(request: pytest.FixtureRequest) -> list[str]:
-    """What the option `--replicas` says; more than one process of a service in any case."""
-    wanted = request.config.getoption("replicas") or ["fetcher=2"]
-    return [word for each in wanted for word in ("--replicas", each)]
+    """What the option `--replicas` says; two fetchers unless given."""
+    return request.config.getoption("replicas") or ["fetcher=2"]
 
 
 async def candlelog(data_dir: Path, *arguments: str, **environment: str) -> tuple[int, str, str]:
@@ -56,7 +54,7 @@ async def candlelog(data_dir: Path, *arguments: str, **environment: str) -> tupl
     process = await asyncio.create_subprocess_exec(
         CANDLELOG, *arguments, "--data-dir", str(data_dir),
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        env={name: value for name, value in os.environ.items() if "CANDLELOG" not in name}
+        env={name: value for name, value in os.environ.items() if not name.startswith("CANDLELOG")}
         | environment,
     )  # fmt: skip
     out, err = await process.communicate()
@@ -64,39 +62,51 @@ async def candlelog(data_dir: Path, *arguments: str, **environment: str) -> tupl
 
 
 @asynccontextmanager
-async def started(data_dir: Path, *flags: str) -> AsyncGenerator[None]:
-    """A system that runs beside the test; it leaves nothing behind."""
-    code, out, err = await candlelog(data_dir, "up", "--detach", *flags)
-    assert code == 0, err
+async def started(data_dir: Path, *flags: str) -> AsyncGenerator[list[dict[str, Any]]]:
+    """The processes of a system that runs beside the test; it leaves nothing behind."""
     file = data_dir / "candlelog.env"
-    assert out == f"Candlelog is ready: {file}\n"
-    processes = await processes_of(data_dir)
     try:
-        yield
+        code, out, err = await candlelog(data_dir, "up", "--detach", *flags)
+        assert (code, out) == (0, f"Candlelog is ready: {file}\n"), err
+        processes = await when_ready(data_dir)
+        yield processes
     finally:
-        code, _, err = await candlelog(data_dir, "down")
-    assert code == 0, err
+        _, out, err = await candlelog(data_dir, "down", "--json")
+    assert json.loads(out) == {"stopped": True}, err
     assert not file.exists()
-    assert [one for one in processes if psutil.pid_exists(one["pid"])] == []
+    assert [one for one in processes if not gone(one["pid"])] == []
 
 
-async def processes_of(data_dir: Path) -> list[dict[str, Any]]:
+def gone(pid: int) -> bool:
+    """One that nobody has buried yet counts as ended."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+async def when_ready(data_dir: Path) -> list[dict[str, Any]]:
     """What runs, once all of it is ready: on a busy machine a service may have given up a store
     that did not answer in time, and been started again."""
-    states: set[str] = set()
-    while states != {"ready"}:
+    while True:
         _, out, _ = await candlelog(data_dir, "ps", "--json")
-        states = {one["state"] for one in json.loads(out)}
-    return json.loads(out)
+        processes = json.loads(out)
+        if {one["state"] for one in processes} == {"ready"}:
+            return processes
+        await asyncio.sleep(0.1)
 
 
 async def test_any_server_shaped_like_binance_is_loaded_and_read_from_the_command_line(
     data_dir, standin_url, replicas
 ):
     series = ("--symbol", "ABC/USDT", "--timeframe", "1m")
-    async with started(data_dir, "--exchange-url", f"binance={standin_url}", *replicas):
-        processes = await processes_of(data_dir)
-        assert Counter(one["service"] for one in processes) == SERVICES | counts(replicas)
+    flags = [word for each in replicas for word in ("--replicas", each)]
+    async with started(data_dir, "--exchange-url", f"binance={standin_url}", *flags) as processes:
+        found = dict.fromkeys(SERVICES, 0)
+        for one in processes:
+            assert one["replica"] == found[one["service"]]
+            found[one["service"]] += 1
+        assert found == dict.fromkeys(SERVICES, 1) | counts(replicas)
         code, _, err = await candlelog(data_dir, "up")
         assert (code, err.count("\n")) == (1, 1)
         assert "already" in err
@@ -143,9 +153,9 @@ async def test_any_server_shaped_like_binance_is_loaded_and_read_from_the_comman
     assert "start it with --no-sandbox" in err
 
 
-def counts(replicas: list[str]) -> Counter[str]:
-    pairs = (word.split("=") for word in replicas if "=" in word)
-    return Counter({service: int(count) for service, count in pairs})
+def counts(replicas: list[str]) -> dict[str, int]:
+    pairs = (each.split("=") for each in replicas)
+    return {service: int(count) for service, count in pairs}
 
 
 def equals_the_formula(rows: list[dict[str, str]]) -> None:

@@ -5,12 +5,12 @@ nothing here tries to live on with a bug.
 """
 
 import asyncio
+import gc
 import os
 import sys
 from collections.abc import Iterator
 from contextvars import copy_context
 from functools import partial
-from importlib.abc import MetaPathFinder
 from threading import Timer
 from typing import Final
 
@@ -25,23 +25,10 @@ from candlelog.telemetry import configure_logging
 _LOGGER: Final = structlog.get_logger()
 
 
-class _WithoutPandas(MetaPathFinder):
-    """Keeps pandas out of the services. pyarrow and TA-Lib import it, wherever it is installed, to
-    ask whether a value is one of its own: a second of processor and 60 MB, and no service uses it.
-    """
-
-    def find_spec(self, fullname: str, *_: object) -> None:
-        """Refuse pandas, leave everything else to the finders that follow."""
-        if fullname == "pandas":
-            raise ModuleNotFoundError("services do without pandas", name=fullname)
-
-
-# At import, against the rule: what an entry imports after this must find it so.
-sys.meta_path.insert(0, _WithoutPandas())
-
-
 def run(service: str, settings_class: type[SettingsT], main: Main[SettingsT]) -> None:
     """Run a service until it is told to stop; ends the process with its exit code."""
+    gc.freeze()  # what was imported stays: never to be looked through again
+    gc.enable()
     try:
         settings = settings_class.load()
     except Misconfigured as error:

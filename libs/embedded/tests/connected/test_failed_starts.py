@@ -20,7 +20,7 @@ pytestmark = pytest.mark.end_to_end
 @pytest.fixture
 def options() -> Generator[Options]:
     with tempfile.TemporaryDirectory(prefix="candlelog-system-") as folder:
-        yield Options(Path(folder), sandbox=True, replicas={"fetcher": 2})
+        yield Options(Path(folder), sandbox=True)
         down(Path(folder))
 
 

@@ -1,4 +1,4 @@
-"""The broker's jars: fetched once, checked by their bytes, and a plain word without a network."""
+"""What a broker needs: made once, its jars checked, and a plain word without a network."""
 
 import os
 import shutil
@@ -6,11 +6,14 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from random import Random
 
 import pytest
 
-from candlelog_embedded.broker import broker
+from candlelog_embedded.broker import BrokerFailedError, broker
+from candlelog_embedded.install import main
 from candlelog_embedded.jars import cache_directory, locked_jars, repository
+from candlelog_embedded.java import archive_classes
 
 pytestmark = pytest.mark.connected
 
@@ -25,8 +28,11 @@ def home(tmp_path: Path) -> Path:
         copy_function=os.symlink,
         ignore=shutil.ignore_patterns("*.lastUpdated"),
     )
+    mine = tmp_path / "candlelog"
     for archive in shared.glob("*.jsa"):
-        (tmp_path / "candlelog" / archive.name).symlink_to(archive)
+        (mine / archive.name).symlink_to(archive)
+    made_with = (shared / "classes.txt").read_text()
+    (mine / "classes.txt").write_text(made_with.replace(str(shared), str(mine)))
     return tmp_path
 
 
@@ -47,7 +53,8 @@ def test_nothing_is_fetched_and_nothing_formatted_twice(home: Path):
         done = install(home)
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
         (identity,) = home.glob("candlelog/formatted-*/meta.properties")
-        written.append(identity.stat().st_mtime_ns)
+        made_with = home / "candlelog" / "classes.txt"
+        written.append((identity.stat().st_mtime_ns, made_with.stat().st_mtime_ns))
     assert written[0] == written[1]
 
 
@@ -75,6 +82,33 @@ def test_java_takes_the_archive_of_the_classes_of_the_broker(tmp_path: Path):
         (java, "-Xshare:on", *options, *tool), capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_an_archive_of_other_jars_is_made_anew_once(home: Path):
+    cache = home / "candlelog"
+    (cache / "classes.txt").write_text("other jars")
+    lives: list[Path] = []
+
+    def live(folder: Path, options: tuple[str, ...]) -> None:
+        lives.append(folder)
+        (folder / "classes.jsa").write_text("of these jars")
+
+    archive_classes(cache, live)
+    archive_classes(cache, live)
+    assert len(lives) == 1
+    assert (cache / "classes.jsa").read_text() == "of these jars"
+
+
+def test_without_an_archive_what_is_installed_will_do(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    def fail(cache: Path, generator: Random) -> None:
+        raise BrokerFailedError("no port")
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home))
+    monkeypatch.setattr("candlelog_embedded.install.hasten_starts", fail)
+    assert main([]) == 0
+    assert "start more slowly" in capsys.readouterr().err
 
 
 def test_a_log_that_was_not_copied_to_its_end_is_copied_again(tmp_path: Path):

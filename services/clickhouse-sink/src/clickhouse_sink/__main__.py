@@ -1,7 +1,6 @@
 """`python -m clickhouse_sink`: settings, adapters, and the loops between the log and ClickHouse."""
 
-from candlelog.lifecycle import Runtime
-from candlelog.process import run
+from candlelog.entry import Runtime, run
 from candlelog.stores.clickhouse import ClickHouse
 from candlelog.stores.migrations import migrate_clickhouse, migrations_directory
 from candlelog.stores.shadow import SHADOW

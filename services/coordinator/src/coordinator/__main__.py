@@ -2,9 +2,8 @@
 
 from random import Random
 
-from candlelog.lifecycle import Runtime
+from candlelog.entry import Runtime, run
 from candlelog.market.profile import EXCHANGES, profile
-from candlelog.process import run
 from candlelog.stores.clickhouse import ClickHouse
 from candlelog.stores.migrations import migrate_postgres, migrations_directory
 from candlelog.stores.outbox import Relay

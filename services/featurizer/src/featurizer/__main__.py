@@ -1,7 +1,6 @@
 """`python -m featurizer`: settings, adapters, and the stream between the log and the log."""
 
-from candlelog.lifecycle import Runtime
-from candlelog.process import run
+from candlelog.entry import Runtime, run
 from candlelog.stores.clickhouse import ClickHouse
 from featurizer.adapters.candles import ClickHouseStored
 from featurizer.checking import checked_feature_sets

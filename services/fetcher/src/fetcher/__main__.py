@@ -2,8 +2,7 @@
 
 from random import Random
 
-from candlelog.lifecycle import Runtime
-from candlelog.process import run
+from candlelog.entry import Runtime, run
 from fetcher.adapters.exchange import open_exchange
 from fetcher.ports import OpenExchange
 from fetcher.service import serve

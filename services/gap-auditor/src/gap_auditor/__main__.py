@@ -1,7 +1,6 @@
 """`python -m gap_auditor`: settings, adapters, and the loops over them."""
 
-from candlelog.lifecycle import Runtime
-from candlelog.process import run
+from candlelog.entry import Runtime, run
 from candlelog.stores.clickhouse import ANSWER_SECONDS, ClickHouse
 from candlelog.stores.migrations import migrate_postgres, migrations_directory
 from candlelog.stores.outbox import Relay

@@ -1,7 +1,7 @@
 """`python -m status_api`: settings, adapters, and the replica over them."""
 
-from candlelog.lifecycle import VERSION, Runtime
-from candlelog.process import run
+from candlelog.entry import Runtime, run
+from candlelog.lifecycle import VERSION
 from candlelog.stores.clickhouse import ClickHouse
 from candlelog.stores.migrations import migrate_postgres, migrations_directory
 from candlelog.stores.postgres import connect
