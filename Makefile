@@ -17,8 +17,8 @@ install: .venv/.installed
 	$(BIN)/uv pip install --quiet --require-hashes -r requirements.lock
 	$(BIN)/uv pip install --quiet --no-deps $(addprefix -e ,$(MEMBERS))
 	# Services start sooner, the first time too. Most of ccxt's venues are not used.
-	$(BIN)/python -m compileall -q -j 2 -x '/tests/|/ccxt/($(UNUSED))' .venv/lib libs services & \
-	$(BIN)/python -m candlelog_embedded.install && wait
+	$(BIN)/python -m compileall -q -j 2 -x '/tests/|/ccxt/($(UNUSED))' .venv/lib libs services & bytecode=$$!; \
+	$(BIN)/python -m candlelog_embedded.install; code=$$?; wait $$bytecode; exit $$code
 	touch $@
 
 demo: install

@@ -126,6 +126,16 @@ def test_the_entry_of_a_service_is_read_at_a_glance(package: str):
     assert len(lines) <= MAIN_LINES
 
 
+@pytest.mark.parametrize("package", SERVICES.values())
+def test_the_entry_of_a_service_imports_first_what_all_entries_do(package: str):
+    ours = [
+        name
+        for name in module_at(PACKAGES[package] / "__main__.py").imports
+        if name.startswith("candlelog.")
+    ]
+    assert ours[0].startswith("candlelog.entry.")
+
+
 FRUGAL = ["clickhouse_sink", "featurizer"]
 
 

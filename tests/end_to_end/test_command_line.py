@@ -89,7 +89,8 @@ async def when_ready(data_dir: Path) -> list[dict[str, Any]]:
     """What runs, once all of it is ready: on a busy machine a service may have given up a store
     that did not answer in time, and been started again."""
     while True:
-        _, out, _ = await candlelog(data_dir, "ps", "--json")
+        code, out, err = await candlelog(data_dir, "ps", "--json")
+        assert code == 0, err
         processes = json.loads(out)
         if {one["state"] for one in processes} == {"ready"}:
             return processes

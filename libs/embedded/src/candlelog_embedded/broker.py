@@ -134,27 +134,34 @@ def hasten_starts(cache: Path, generator: Random) -> None:
 
 
 def _start_and_end(command: tuple[str, ...], port: int, *, log: Path) -> None:
-    """End it as soon as it answers. Raises BrokerFailedError unless it lives until then."""
+    """End it as soon as it answers. Raises BrokerFailedError unless it does, and ends in order."""
     with (
         log.open("wb") as output,
         subprocess.Popen(  # noqa: S603  (the command is written in this package)
             leashed(command), stdin=subprocess.DEVNULL, stdout=output, stderr=output
         ) as process,
     ):
-        answers = port_answers(port)
-        for _ in range(_LOOKS):
-            if answers() or process.poll() is not None:
-                break
-            time.sleep(_LOOK_EVERY_SECONDS)
+        answered = _answers(process, port)
         process.terminate()
         try:
             code = process.wait(_STOP_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
             code = process.wait()
-    if code != _ENDED_BY_SIGTERM:
+    if not answered or code != _ENDED_BY_SIGTERM:
         last = log.read_text(errors="replace").splitlines()[-_LOG_LINES_SHOWN:]
         raise BrokerFailedError("\n".join([f"a broker that was tried ended with {code}:", *last]))
+
+
+def _answers(process: subprocess.Popen[bytes], port: int) -> bool:
+    answers = port_answers(port)
+    for _ in range(_LOOKS):
+        if process.poll() is not None:
+            return False
+        if answers():
+            return True
+        time.sleep(_LOOK_EVERY_SECONDS)
+    return False
 
 
 def _prepare(cache: Path, directory: Path, *, port: int, controller_port: int) -> None:

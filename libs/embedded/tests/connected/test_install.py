@@ -13,7 +13,7 @@ import pytest
 from candlelog_embedded.broker import BrokerFailedError, broker
 from candlelog_embedded.install import main
 from candlelog_embedded.jars import cache_directory, locked_jars, repository
-from candlelog_embedded.java import archive_classes
+from candlelog_embedded.java import archive_classes, class_archive
 
 pytestmark = pytest.mark.connected
 
@@ -29,10 +29,7 @@ def home(tmp_path: Path) -> Path:
         ignore=shutil.ignore_patterns("*.lastUpdated"),
     )
     mine = tmp_path / "candlelog"
-    for archive in shared.glob("*.jsa"):
-        (mine / archive.name).symlink_to(archive)
-    made_with = (shared / "classes.txt").read_text()
-    (mine / "classes.txt").write_text(made_with.replace(str(shared), str(mine)))
+    class_archive(mine).parent.symlink_to(class_archive(shared).parent)
     return tmp_path
 
 
@@ -53,8 +50,7 @@ def test_nothing_is_fetched_and_nothing_formatted_twice(home: Path):
         done = install(home)
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
         (identity,) = home.glob("candlelog/formatted-*/meta.properties")
-        made_with = home / "candlelog" / "classes.txt"
-        written.append((identity.stat().st_mtime_ns, made_with.stat().st_mtime_ns))
+        written.append(identity.stat().st_mtime_ns)
     assert written[0] == written[1]
 
 
@@ -86,7 +82,9 @@ def test_java_takes_the_archive_of_the_classes_of_the_broker(tmp_path: Path):
 
 def test_an_archive_of_other_jars_is_made_anew_once(home: Path):
     cache = home / "candlelog"
-    (cache / "classes.txt").write_text("other jars")
+    jar = locked_jars()[0].path(cache)
+    before = class_archive(cache)
+    jar.write_bytes(jar.unlink() or b"another")
     lives: list[Path] = []
 
     def live(folder: Path, options: tuple[str, ...]) -> None:
@@ -96,7 +94,20 @@ def test_an_archive_of_other_jars_is_made_anew_once(home: Path):
     archive_classes(cache, live)
     archive_classes(cache, live)
     assert len(lives) == 1
-    assert (cache / "classes.jsa").read_text() == "of these jars"
+    assert class_archive(cache).read_text() == "of these jars"
+    assert class_archive(cache) != before
+
+
+def test_a_broker_that_cannot_be_tried_leaves_no_archive(home: Path):
+    cache = home / "candlelog"
+    class_archive(cache).parent.unlink()
+
+    def live(folder: Path, options: tuple[str, ...]) -> None:
+        raise BrokerFailedError("no port")
+
+    with pytest.raises(BrokerFailedError):
+        archive_classes(cache, live)
+    assert not class_archive(cache).exists()
 
 
 def test_without_an_archive_what_is_installed_will_do(

@@ -12,9 +12,9 @@ from candlelog.grace import PROCESS_SECONDS
 pytestmark = pytest.mark.connected
 
 STUBBORN = """
-import asyncio, threading
+import asyncio, gc, threading
 from contextlib import suppress
-from candlelog.process import run
+from candlelog.entry import run
 from candlelog.settings import ServiceSettings
 
 async def stay():
@@ -33,6 +33,7 @@ run("stubborn", ServiceSettings, main)
 TASK = "kept.append(asyncio.create_task(stay()))"
 THREAD = "threading.Thread(target=threading.Event().wait).start()"
 CRASH = "raise RuntimeError('a bug')"
+COLLECTED = "assert gc.isenabled() and gc.get_freeze_count()"
 
 
 @pytest.fixture
@@ -53,6 +54,17 @@ def topic_table():
 async def test_what_would_stay_for_ever_does_not_keep_a_process(
     kafka_bootstrap: str, topics: str, leave: str, end: str, exit_code: int
 ):
+    assert await ended(kafka_bootstrap, topics, leave, end) == exit_code
+
+
+async def test_a_service_collects_garbage_but_not_among_its_modules(
+    kafka_bootstrap: str, topics: str
+):
+    assert await ended(kafka_bootstrap, topics, COLLECTED, "return") == 0
+
+
+async def ended(kafka_bootstrap: str, topics: str, leave: str, end: str) -> int:
+    """The exit code of a service."""
     environment = {"CANDLELOG_KAFKA_BOOTSTRAP": kafka_bootstrap, "CANDLELOG_TOPIC_PREFIX": topics}
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -62,7 +74,7 @@ async def test_what_would_stay_for_ever_does_not_keep_a_process(
     )
     try:
         async with asyncio.timeout(10 * PROCESS_SECONDS):
-            assert await process.wait() == exit_code
+            return await process.wait()
     finally:
         if process.returncode is None:
             process.kill()

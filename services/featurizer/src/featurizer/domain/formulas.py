@@ -105,8 +105,8 @@ def _over_tails(
 
 
 # Of the rows that end `timeperiod` values: shape (rows - timeperiod + 1,). Columns are added to
-# columns, in the same order for each row. Summed one after another, W values are off by W times the
-# rounding of float64 at most, a thousandth of what two passes may differ by.
+# columns, in the same order for each row. A sum of W values is off by W times the rounding of
+# float64 at worst, a thousandth of what two passes may differ by.
 
 
 def _sums(values: Floats, timeperiod: int) -> Floats:
