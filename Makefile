@@ -7,11 +7,9 @@ BIN := .venv/bin
 MEMBERS := libs/common libs/client libs/embedded services/coordinator services/fetcher services/clickhouse-sink services/featurizer services/gap-auditor services/status-api
 UNUSED := (?!base|static|abstract|async_support)|abstract/(?!binance|kraken)|async_support/(?!base|binance|kraken)
 PYTEST := $(BIN)/python -m pytest
-BY_FILE := --dist loadfile --no-loadscope-reorder
-SYSTEMS := tests/faults tests/end_to_end
 UNIT := libs/*/tests/unit services/*/tests/unit tests/architecture
 
-.PHONY: install demo up test lint typecheck test-unit test-connected test-systems test-faults bench fmt lock clean
+.PHONY: install demo up test static-and-unit lint typecheck test-unit test-connected test-faults bench fmt lock clean
 
 install: .venv/.installed
 .venv/.installed: requirements.lock pyproject.toml $(addsuffix /pyproject.toml,$(MEMBERS))
@@ -29,10 +27,13 @@ demo: install
 up: install
 	$(BIN)/candlelog up --sandbox --data-dir .candlelog
 
-# Side by side: what often waits, and what only computes.
-test: lint
-	@$(MAKE) --no-print-directory -j2 test-systems typecheck
-	@$(MAKE) --no-print-directory -j2 test-connected test-unit
+# Side by side: connected tests often wait. What only computes takes what they leave.
+test: install
+	@$(MAKE) --no-print-directory -j2 test-connected static-and-unit
+
+static-and-unit: lint
+	@nice -n 5 $(MAKE) --no-print-directory typecheck
+	@nice -n 5 $(MAKE) --no-print-directory test-unit
 
 lint: install
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -44,11 +45,8 @@ typecheck: install
 test-unit: install
 	$(PYTEST) $(UNIT)
 
-test-systems: install
-	$(PYTEST) -n 3 $(BY_FILE) $(SYSTEMS)
-
 test-connected: install
-	$(PYTEST) -n 2 $(BY_FILE) $(patsubst %,--ignore-glob='%',$(UNIT) $(SYSTEMS))
+	$(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder $(UNIT:%=--ignore-glob='%')
 
 test-faults: install
 	CANDLELOG_FAULT_SEEDS=10 CANDLELOG_HISTORIES=1000 $(PYTEST) -n 2 -m faults services tests
