@@ -6,6 +6,7 @@ asyncio wakes itself, are free to all. The stores are the embedded ones, or thos
 asks for one, or, with workers (`-n`), before there is any, by the process that leads them.
 """
 
+import gc
 import itertools
 import os
 import shutil
@@ -39,6 +40,7 @@ _OURS = [
 _IN_MEMORY = Path("/dev/shm")  # noqa: S108  (tests keep no secrets)
 _IN_MEMORY_BYTES = 4 * 1024**3
 _numbers = itertools.count(1)
+gc.disable()  # what is collected stays; to look for garbage meanwhile takes two fifths of the time
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -141,6 +143,12 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """End the stores that workers shared."""
     if (stores := config.stash.get(_SHARED, None)) is not None:
         stores.stop()
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage from now on, but not among modules and tests."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")
