@@ -2,6 +2,10 @@
 
 A broker, the sandbox without limit or latency, and fetchers: nobody plans, stores or computes.
 Beside it, in the same run, a loop over ccxt's own `fetch_ohlcv`, which validates and keeps nothing.
+
+What is left of the processors is always used up, at the lowest priority. Processors that share a
+core slow each other: a second of one that is alone does more than a second beside others, and two
+fetchers would be charged with it.
 """
 
 import argparse
@@ -40,6 +44,13 @@ PAGE, PAGES = 1000, 1200
 IN_FLIGHT = 32
 TURNS = 2
 PREFIX = "bench."
+BURN = """
+import os
+os.nice(19)
+parent = os.getppid()
+while os.getppid() == parent:
+    sum(range(10_000))
+"""
 
 
 @dataclass(frozen=True)
@@ -154,6 +165,18 @@ def _requests(count: int, *, turn: int) -> list[FetchRequestedV1]:
 
 
 @contextlib.contextmanager
+def _busy_processors() -> Generator[None]:
+    """Somebody on each processor who takes what others leave."""
+    burning = [subprocess.Popen([sys.executable, "-c", BURN]) for _ in range(os.cpu_count() or 1)]
+    try:
+        yield
+    finally:
+        for process in burning:
+            process.kill()
+            process.wait()
+
+
+@contextlib.contextmanager
 def _fetchers(
     count: int, exchange_url: str, bootstrap: str, folder: Path
 ) -> Generator[list[psutil.Process]]:
@@ -218,7 +241,8 @@ def main() -> None:
     try:
         assert sandbox.stdout is not None
         url = sandbox.stdout.readline().decode().split()[-1]
-        with tempfile.TemporaryDirectory(prefix="candlelog-bench-") as folder:
+        folder_of_logs = tempfile.TemporaryDirectory(prefix="candlelog-bench-")
+        with folder_of_logs as folder, _busy_processors():
             report = asyncio.run(measure(url, stack.kafka_bootstrap, Path(folder)))
         report.show(Console())
     finally:
