@@ -77,6 +77,7 @@ async def plans(system: System, candlelog: Candlelog) -> Report:
         "exchange": "binance", "symbols": SYMBOLS[:PLANNED_SYMBOLS], "timeframes": ["1m"],
         "features": False, "start": START, "end": START + timedelta(days=PLANNED_DAYS),
     }  # fmt: skip
+    await _until_known(candlelog, PLANNED_CAPACITY)
     plan = await candlelog.jobs.plan(**request)
     before = (await system.stats())["requests"][KLINES]
     began = time.monotonic()
@@ -148,6 +149,15 @@ async def _small(candlelog: Candlelog, day: int) -> float:
     )  # fmt: skip
     await _ended(candlelog, job.id)
     return time.monotonic() - began
+
+
+async def _until_known(candlelog: Candlelog, capacity: int) -> None:
+    """Give the fetchers little to do until a window has the capacity that the exchange tells, and
+    not the one that its profile states."""
+    day = 0
+    while all(limit.capacity != capacity for limit in await candlelog.limits()):
+        await _small(candlelog, day)
+        day += 1
 
 
 async def _ended(candlelog: Candlelog, job_id: str) -> Job:
