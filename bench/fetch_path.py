@@ -241,8 +241,10 @@ def main() -> None:
     try:
         assert sandbox.stdout is not None
         url = sandbox.stdout.readline().decode().split()[-1]
-        folder_of_logs = tempfile.TemporaryDirectory(prefix="candlelog-bench-")
-        with folder_of_logs as folder, _busy_processors():
+        with (
+            tempfile.TemporaryDirectory(prefix="candlelog-bench-") as folder,
+            _busy_processors(),
+        ):
             report = asyncio.run(measure(url, stack.kafka_bootstrap, Path(folder)))
         report.show(Console())
     finally:

@@ -13,8 +13,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
+from tests.processes import gone
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(900)]
 
@@ -75,14 +75,6 @@ async def started(data_dir: Path, *flags: str) -> AsyncGenerator[list[dict[str, 
     assert json.loads(out) == {"stopped": True}, err
     assert not file.exists()
     assert [one for one in processes if not gone(one["pid"])] == []
-
-
-def gone(pid: int) -> bool:
-    """One that nobody has buried yet counts as ended."""
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
 
 
 async def when_ready(data_dir: Path) -> list[dict[str, Any]]:
