@@ -9,7 +9,7 @@ UNUSED := (?!base|static|abstract|async_support)|abstract/(?!binance|kraken)|asy
 PYTEST := $(BIN)/python -m pytest
 UNIT := libs/*/tests/unit services/*/tests/unit tests/architecture
 
-.PHONY: install demo up test static-and-unit lint typecheck test-unit test-connected test-faults bench fmt lock clean
+.PHONY: install demo up test computing-first lint typecheck test-unit test-systems test-libs test-faults bench fmt lock clean
 
 install: .venv/.installed
 .venv/.installed: requirements.lock pyproject.toml $(addsuffix /pyproject.toml,$(MEMBERS))
@@ -27,13 +27,15 @@ demo: install
 up: install
 	$(BIN)/candlelog up --sandbox --data-dir .candlelog
 
-# Side by side: connected tests often wait. What only computes takes what they leave.
+# Two lanes: in the one whole systems and services, which often wait; in the other what computes,
+# and after it what the libraries do with real parts, so that both take about as long.
 test: install
-	@$(MAKE) --no-print-directory -j2 test-connected static-and-unit
+	@$(MAKE) --no-print-directory -j2 test-systems computing-first
 
-static-and-unit: lint
+computing-first: lint
 	@nice -n 5 $(MAKE) --no-print-directory typecheck
 	@nice -n 5 $(MAKE) --no-print-directory test-unit
+	@$(MAKE) --no-print-directory test-libs
 
 lint: install
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -45,8 +47,11 @@ typecheck: install
 test-unit: install
 	$(PYTEST) $(UNIT)
 
-test-connected: install
-	$(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder $(UNIT:%=--ignore-glob='%')
+test-systems: install
+	$(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder $(UNIT:%=--ignore-glob='%') tests services
+
+test-libs: install
+	$(PYTEST) $(UNIT:%=--ignore-glob='%') libs
 
 test-faults: install
 	CANDLELOG_FAULT_SEEDS=10 CANDLELOG_HISTORIES=1000 $(PYTEST) -n 2 -m faults services tests

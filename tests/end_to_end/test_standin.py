@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests import foreign
 
 pytestmark = pytest.mark.connected
 
@@ -24,18 +25,9 @@ def standin_url() -> Generator[str]:
 
 
 @pytest.fixture
-def ccxt() -> Any:
-    import ccxt.async_support  # takes seconds, and every worker reads this file
-
-    return ccxt.async_support
-
-
-@pytest.fixture
-async def binance(standin_url: str, ccxt: Any) -> AsyncGenerator[Any]:
-    exchange = ccxt.binance({"options": {"fetchMarkets": {"types": ["spot"]}}})
-    exchange.urls["api"]["public"] = f"{standin_url}/api/v3"
-    yield exchange
-    await exchange.close()
+async def binance(standin_url: str) -> AsyncGenerator[Any]:
+    async with foreign.binance(standin_url) as exchange:
+        yield exchange
 
 
 async def test_it_lists_its_symbols(binance: Any) -> None:
@@ -58,7 +50,7 @@ async def test_it_ends_with_the_open_candle(binance: Any) -> None:
     assert len(rows) == 3
 
 
-async def test_it_counts_weight_and_knows_no_other_symbol(ccxt: Any, binance: Any) -> None:
-    with pytest.raises(ccxt.BadSymbol):
+async def test_it_counts_weight_and_knows_no_other_symbol(binance: Any) -> None:
+    with pytest.raises(foreign.error("BadSymbol")):
         await binance.publicGetKlines({"symbol": "BTCUSDT", "interval": "1m"})
     assert binance.last_response_headers["x-mbx-used-weight-1m"] == "2"

@@ -14,6 +14,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from tests import foreign
 
 from candlelog.clock import SystemClock
 from candlelog_embedded.sandbox.answers import Answer
@@ -57,20 +58,9 @@ async def sandbox() -> AsyncGenerator[Sandbox]:
 
 
 @pytest.fixture
-def ccxt() -> Any:
-    import ccxt.async_support  # takes seconds, and every worker reads this file
-
-    return ccxt.async_support
-
-
-@pytest.fixture
-async def binance(sandbox: Sandbox, ccxt: Any) -> AsyncGenerator[Any]:
-    exchange = ccxt.binance(
-        {"enableRateLimit": False, "options": {"fetchMarkets": {"types": ["spot"]}}}
-    )
-    exchange.urls["api"]["public"] = f"{sandbox.url}/api/v3"
-    yield exchange
-    await exchange.close()
+async def binance(sandbox: Sandbox) -> AsyncGenerator[Any]:
+    async with foreign.binance(sandbox.url, enableRateLimit=False) as exchange:
+        yield exchange
 
 
 async def test_an_answer_carries_the_headers_of_the_venue(sandbox: Sandbox) -> None:
@@ -110,17 +100,15 @@ async def test_ccxt_fetches_candles(binance: Any) -> None:
         ("cut", "ExchangeError"),
     ],
 )
-async def test_ccxt_meets_a_fault(
-    sandbox: Sandbox, ccxt: Any, binance: Any, fault: str, error: str
-) -> None:
+async def test_ccxt_meets_a_fault(sandbox: Sandbox, binance: Any, fault: str, error: str) -> None:
     await binance.load_markets()
     await sandbox.turn("faults", faults=[{"kind": fault}])
-    with pytest.raises(getattr(ccxt, error)):
+    with pytest.raises(foreign.error(error)):
         await binance.fetch_ohlcv("SYNA/USDT", "1m", since=1_706_745_600_000, limit=10)
 
 
-async def test_ccxt_takes_an_unknown_symbol_for_what_it_is(ccxt: Any, binance: Any) -> None:
-    with pytest.raises(ccxt.BadSymbol):
+async def test_ccxt_takes_an_unknown_symbol_for_what_it_is(binance: Any) -> None:
+    with pytest.raises(foreign.error("BadSymbol")):
         await binance.publicGetKlines({"symbol": "NOSUCH", "interval": "1m"})
 
 
