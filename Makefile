@@ -7,6 +7,7 @@ BIN := .venv/bin
 MEMBERS := libs/common libs/client libs/embedded services/coordinator services/fetcher services/clickhouse-sink services/featurizer services/gap-auditor services/status-api
 UNUSED := (?!base|static|abstract|async_support)|abstract/(?!binance|kraken)|async_support/(?!base|binance|kraken)
 PYTEST := $(BIN)/python -m pytest
+CONNECTED = $(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder $(UNIT:%=--ignore-glob='%')
 UNIT := libs/*/tests/unit services/*/tests/unit tests/architecture
 
 .PHONY: install demo up test computing-first lint typecheck test-unit test-systems test-libs test-faults bench fmt lock clean
@@ -48,10 +49,10 @@ test-unit: install
 	$(PYTEST) $(UNIT)
 
 test-systems: install
-	$(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder $(UNIT:%=--ignore-glob='%') tests services
+	$(CONNECTED) tests services
 
 test-libs: install
-	$(PYTEST) $(UNIT:%=--ignore-glob='%') libs
+	$(CONNECTED) libs
 
 test-faults: install
 	CANDLELOG_FAULT_SEEDS=10 CANDLELOG_HISTORIES=1000 $(PYTEST) -n 2 -m faults services tests
