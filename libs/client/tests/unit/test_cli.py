@@ -483,6 +483,7 @@ def test_up_refuses_a_pair_that_is_none_before_it_starts_anything(command, tmp_p
         (("--exchange-url", "nope=http://127.0.0.1:1"), "nope"),
         (("--exchange-url", "binance=ftp://127.0.0.1:1"), "ftp://"),
         (("--archive", "binance=/nowhere/at/all"), "/nowhere/at/all"),
+        (("--feature-sets", "/nowhere/at/all"), "/nowhere/at/all"),
     ],
 )
 def test_up_refuses_what_cannot_work_in_one_sentence(

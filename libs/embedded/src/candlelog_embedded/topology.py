@@ -16,7 +16,6 @@ from candlelog.grace import PROCESS_SECONDS
 from candlelog.market.profile import EXCHANGES
 from candlelog_embedded.broker import broker
 from candlelog_embedded.clickhouse import clickhouse, clickhouse_url
-from candlelog_embedded.feature_sets import check_feature_sets
 from candlelog_embedded.postgres import postgres, postgres_dsn
 from candlelog_embedded.process import ProcessSpec, http_answers
 from candlelog_embedded.supervisor.identity import Identity
@@ -40,7 +39,8 @@ class Options:
     """What `candlelog up` was asked for.
 
     `exchange_urls` and `archives` map the name of an exchange to where it is; `replicas` the name
-    of a service to a number, 1 where it is missing; `feature_sets` is a folder of them.
+    of a service to a number, 1 where it is missing; `feature_sets` is a folder of them, which
+    `check_feature_sets` judges: that takes a second of processor.
     """
 
     data_dir: Path
@@ -53,12 +53,10 @@ class Options:
 
     def __post_init__(self) -> None:
         """Raises Misconfigured for what cannot work: an exchange or a service that is not there,
-        an address or a folder that is none, a number of replicas that a service cannot have, a
-        feature set that is wrong.
+        an address or a folder that is none, a number of replicas that a service cannot have.
         """
         check_exchange_urls(self.exchange_urls)
         check_archives(self.archives)
-        check_feature_sets(self.feature_sets)
         for service, number in self.replicas.items():
             if service not in SERVICES:
                 raise Misconfigured(f"no service {service}: there are {', '.join(SERVICES)}")

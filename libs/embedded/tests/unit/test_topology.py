@@ -194,40 +194,9 @@ def test_an_archive_that_cannot_be_read_is_refused(
         Options(Path("/data"), archives={"nope": str(tmp_path)})
 
 
-MINE = """
-name: mine
-version: 1
-features:
-  - {indicator: INDICATOR, columns: [rsi_5]}
-"""
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("name: [", r"mine\.yaml: line 1"),
-        (MINE.replace("INDICATOR", "OBV"), r"feature set mine/1: features\[0\]: OBV"),
-        (MINE.replace("INDICATOR", "RSY"), r"feature set mine/1: features\[0\]: RSY"),
-    ],
-)
-def test_a_feature_set_that_is_wrong_is_refused_before_anything_starts(
-    tmp_path: Path, text: str, said: str
-):
-    (tmp_path / "mine.yaml").write_text(text)
-    with pytest.raises(Misconfigured, match=said):
-        Options(Path("/data"), feature_sets=str(tmp_path))
-
-
-def test_a_folder_of_feature_sets_that_is_not_there_is_refused(tmp_path: Path):
-    with pytest.raises(Misconfigured, match="no such directory of feature sets"):
-        Options(Path("/data"), feature_sets=str(tmp_path / "nowhere"))
-
-
 def test_services_are_told_of_the_folder_of_feature_sets_wherever_they_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    (tmp_path / "sets").mkdir()
-    (tmp_path / "sets" / "mine.yaml").write_text(MINE.replace("INDICATOR", "RSI"))
     monkeypatch.chdir(tmp_path)
     told_of = told(Options(Path("/data"), feature_sets="sets"))["CANDLELOG_FEATURE_SETS"]
     assert told_of == str(tmp_path / "sets")

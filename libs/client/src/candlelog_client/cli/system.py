@@ -64,6 +64,7 @@ def up(  # noqa: PLR0913 - one parameter per option
     """Start everything, and keep it running until Ctrl-C."""
     with explained():
         from candlelog_embedded import detached, system, topology  # noqa: PLC0415 - see above
+        from candlelog_embedded.feature_sets import check_feature_sets  # noqa: PLC0415
 
         try:
             options = topology.Options(
@@ -75,6 +76,7 @@ def up(  # noqa: PLR0913 - one parameter per option
                 replicas=_numbers("--replicas", replicas),
                 feature_sets=feature_sets,
             )
+            check_feature_sets(feature_sets)
         except Misconfigured as error:
             output.fail(str(error), Exit.USAGE)
         if detach:
