@@ -7,10 +7,10 @@ BIN := .venv/bin
 MEMBERS := libs/common libs/client libs/embedded services/coordinator services/fetcher services/clickhouse-sink services/featurizer services/gap-auditor services/status-api
 UNUSED := (?!base|static|abstract|async_support)|abstract/(?!binance|kraken)|async_support/(?!base|binance|kraken)
 PYTEST := $(BIN)/python -m pytest
-CONNECTED = $(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder $(UNIT:%=--ignore-glob='%')
 UNIT := libs/*/tests/unit services/*/tests/unit tests/architecture
+ON_STORES := $(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder $(UNIT:%=--ignore-glob='%')
 
-.PHONY: install demo up test computing-first lint typecheck test-unit test-systems test-libs test-faults bench fmt lock clean
+.PHONY: install demo up test computing-first lint typecheck test-unit test-connected test-systems test-libs test-faults bench fmt lock clean
 
 install: .venv/.installed
 .venv/.installed: requirements.lock pyproject.toml $(addsuffix /pyproject.toml,$(MEMBERS))
@@ -28,8 +28,8 @@ demo: install
 up: install
 	$(BIN)/candlelog up --sandbox --data-dir .candlelog
 
-# Two lanes: in the one whole systems and services, which often wait; in the other what computes,
-# and after it what the libraries do with real parts, so that both take about as long.
+# Two lanes that take about as long: in the one whole systems and services, which often wait; in
+# the other what computes, and if that is right, what the libraries do with real parts.
 test: install
 	@$(MAKE) --no-print-directory -j2 test-systems computing-first
 
@@ -48,11 +48,14 @@ typecheck: install
 test-unit: install
 	$(PYTEST) $(UNIT)
 
+test-connected: test-systems test-libs
+
+# Whole systems first: the longest tests are no good end.
 test-systems: install
-	$(CONNECTED) tests services
+	$(ON_STORES) tests services
 
 test-libs: install
-	$(CONNECTED) libs
+	$(ON_STORES) libs
 
 test-faults: install
 	CANDLELOG_FAULT_SEEDS=10 CANDLELOG_HISTORIES=1000 $(PYTEST) -n 2 -m faults services tests

@@ -40,7 +40,9 @@ _OURS = [
 _IN_MEMORY = Path("/dev/shm")  # noqa: S108  (tests keep no secrets)
 _IN_MEMORY_BYTES = 4 * 1024**3
 _numbers = itertools.count(1)
-gc.disable()  # what is collected stays; to look for garbage meanwhile takes two fifths of the time
+# What is collected stays; to look for garbage meanwhile takes two fifths of the time. The process
+# that leads workers collects nothing, and has little.
+gc.disable()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

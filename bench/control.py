@@ -34,6 +34,7 @@ PLANNED_CAPACITY, PLANNED_SYMBOLS, PLANNED_DAYS = 1200, 60, 28
 in has left by then: of 6,000 a minute that may be more than two processors can fetch."""
 DISTURBED, DISTURBED_DAYS = 100, 20
 BEFORE_KILL_SECONDS = 3
+DAYS_UNTIL_KNOWN = 30
 COMPARED = ["open_time", "open", "high", "low", "close", "volume", "quote_volume", "trades"]
 
 
@@ -154,10 +155,11 @@ async def _small(candlelog: Candlelog, day: int) -> float:
 async def _until_known(candlelog: Candlelog, capacity: int) -> None:
     """Give the fetchers little to do until a window has the capacity that the exchange tells, and
     not the one that its profile states."""
-    day = 0
-    while all(limit.capacity != capacity for limit in await candlelog.limits()):
+    for day in range(DAYS_UNTIL_KNOWN):
+        if any(limit.capacity == capacity for limit in await candlelog.limits()):
+            return
         await _small(candlelog, day)
-        day += 1
+    raise RuntimeError(f"no window has a capacity of {capacity} after {DAYS_UNTIL_KNOWN} jobs")
 
 
 async def _ended(candlelog: Candlelog, job_id: str) -> Job:

@@ -24,7 +24,7 @@ pytestmark = [
 START = datetime(2024, 6, 1, tzinfo=UTC)
 FRAMES = ("1m", "3m", "5m")
 SYMBOLS = 10
-HOLLOW = [*(f"GEN{number:03d}" for number in range(1, SYMBOLS - 1)), "SYNA", "SYNB"]
+HOLLOW = [*(f"GEN{number:03d}" for number in range(1, 9)), "SYNA", "SYNB"]
 """Ten markets with holes."""
 SECONDS = 300
 

@@ -496,6 +496,16 @@ def test_up_refuses_what_cannot_work_in_one_sentence(
     assert not (tmp_path / "data").exists()
 
 
+def test_up_refuses_a_feature_set_that_cannot_be_computed(command, tmp_path, monkeypatch):
+    monkeypatch.setattr(system, "up", lambda *_, **__: pytest.fail("started"))
+    (tmp_path / "mine.yaml").write_text(
+        "name: mine\nversion: 1\nfeatures:\n  - {indicator: RSY, columns: [rsi]}\n"
+    )
+    result = command("up", "--data-dir", str(tmp_path / "data"), "--feature-sets", str(tmp_path))
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert "feature set mine/1: features[0]: RSY" in result.stderr
+
+
 def test_where_nothing_runs_ps_is_empty_and_down_has_nothing_to_do(command, tmp_path):
     where = ("--data-dir", str(tmp_path))
     assert json.loads(command("ps", *where, "--json").stdout) == []

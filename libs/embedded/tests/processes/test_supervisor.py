@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from tests.processes import gone
 
 from candlelog_embedded.process import ProcessSpec
 from candlelog_embedded.supervisor.child import ChildFailedError
@@ -17,7 +18,6 @@ from candlelog_embedded.supervisor.supervisor import Stage, Supervisor
 
 Program = Callable[..., ProcessSpec]
 Events = Callable[[], list[str]]
-Gone = Callable[[int], bool]
 LIVES = "(folder / f'{name}.ready').touch()\ntime.sleep(60)\n"
 
 
@@ -70,7 +70,7 @@ async def test_a_stage_starts_when_the_one_before_is_ready(
 
 
 async def test_the_stop_goes_in_reverse_and_leaves_no_process(
-    directory: DataDirectory, program: Program, events: Events, gone: Gone
+    directory: DataDirectory, program: Program, events: Events
 ):
     stages = Stage((program("store"),), 5), Stage((program("service"),), 5)
     async with supervised(directory, *stages):
@@ -116,7 +116,7 @@ async def test_the_others_go_on_while_one_is_restarted(directory: DataDirectory,
 
 
 async def test_a_process_that_does_not_end_is_killed_with_its_children(
-    directory: DataDirectory, program: Program, gone: Gone
+    directory: DataDirectory, program: Program
 ):
     deaf = """
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -145,7 +145,7 @@ async def test_a_process_that_never_starts_ends_the_start_and_says_why(
 
 
 async def test_a_stop_in_the_middle_of_a_start_leaves_no_process(
-    directory: DataDirectory, program: Program, gone: Gone
+    directory: DataDirectory, program: Program
 ):
     slow = program("slow", "(folder / f'{os.getpid()}.pid').touch()\ntime.sleep(60)")
     supervisor = Supervisor(directory, [Stage((slow,), 5)], lambda _: None)

@@ -4,11 +4,12 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from pathlib import Path
 
 import psutil
 import pytest
+from tests.processes import gone
 
 from candlelog.errors import Misconfigured
 from candlelog_embedded.supervisor.directory import DataDirectory
@@ -22,7 +23,6 @@ from candlelog_embedded.supervisor.state import (
 )
 from candlelog_embedded.system import AlreadyRunningError, down, held, ps
 
-Gone = Callable[[int], bool]
 SYSTEM = """
 import asyncio, sys
 from pathlib import Path
@@ -96,7 +96,7 @@ def test_the_processes_are_listed_with_their_own_pids(
     assert process.state == "ready"
 
 
-def test_down_ends_everything(system: subprocess.Popen[bytes], tmp_path: Path, gone: Gone):
+def test_down_ends_everything(system: subprocess.Popen[bytes], tmp_path: Path):
     child = child_of(system)
     assert down(tmp_path) is True
     assert gone(child)
@@ -109,7 +109,7 @@ def test_down_where_nothing_runs_says_so(tmp_path: Path):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs the parent-death signal of Linux")
 def test_the_processes_die_with_a_killed_supervisor(
-    system: subprocess.Popen[bytes], tmp_path: Path, gone: Gone
+    system: subprocess.Popen[bytes], tmp_path: Path
 ):
     child = child_of(system)
     system.kill()

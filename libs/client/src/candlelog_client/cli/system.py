@@ -64,7 +64,6 @@ def up(  # noqa: PLR0913 - one parameter per option
     """Start everything, and keep it running until Ctrl-C."""
     with explained():
         from candlelog_embedded import detached, system, topology  # noqa: PLC0415 - see above
-        from candlelog_embedded.feature_sets import check_feature_sets  # noqa: PLC0415
 
         try:
             options = topology.Options(
@@ -74,9 +73,8 @@ def up(  # noqa: PLR0913 - one parameter per option
                 exchange_urls=_pairs("--exchange-url", exchange_url),
                 archives=_pairs("--archive", archive),
                 replicas=_numbers("--replicas", replicas),
-                feature_sets=feature_sets,
+                feature_sets=_judged(feature_sets),
             )
-            check_feature_sets(feature_sets)
         except Misconfigured as error:
             output.fail(str(error), Exit.USAGE)
         if detach:
@@ -174,3 +172,11 @@ def _numbers(option: str, values: list[str] | None) -> dict[str, int]:
     if wrong := [number for number in pairs.values() if not number.isdecimal()]:
         output.fail(f"{option} wants a number, not {wrong[0]!r}", Exit.USAGE)
     return {name: int(number) for name, number in pairs.items()}
+
+
+def _judged(feature_sets: str | None) -> str | None:
+    """The folder itself, once its sets are known to be right; else raises Misconfigured."""
+    from candlelog_embedded.feature_sets import check_feature_sets  # noqa: PLC0415 - see above
+
+    check_feature_sets(feature_sets)
+    return feature_sets
