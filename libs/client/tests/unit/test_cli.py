@@ -566,7 +566,7 @@ def test_a_data_directory_that_cannot_be_is_said(command, tmp_path):
     (tmp_path / "file").touch()
     result = command("up", "--sandbox", "--data-dir", str(tmp_path / "file"))
     assert result.exit_code == 1, result.exception
-    assert result.stderr.startswith("candlelog: ")
+    assert "file cannot be a data directory (File exists): give another one" in result.stderr
 
 
 def test_ctrl_c_while_the_command_loads_shows_no_traceback():

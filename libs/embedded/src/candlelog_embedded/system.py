@@ -99,7 +99,12 @@ def ps(data_dir: Path) -> tuple[ProcessReport, ...]:
 @contextmanager
 def held(directory: DataDirectory) -> Generator[None]:
     """Own a data directory; what a killed predecessor left running is ended first."""
-    directory.root.mkdir(parents=True, exist_ok=True)
+    try:
+        directory.root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Misconfigured(
+            f"{directory.root} cannot be a data directory ({error.strerror}): give another one"
+        ) from error
     try:
         lock = FileLock(directory.lock_file).acquire(timeout=0)
     except Timeout:

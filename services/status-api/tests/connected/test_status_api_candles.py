@@ -316,6 +316,13 @@ async def test_coverage_begins_where_it_was_asked_to_and_ends_with_the_last_clos
     assert await told(filled, start="2124-01-01") == []
 
 
+@pytest.mark.parametrize("start", ["1970-01-01", "1969-12-31"])
+async def test_coverage_begins_at_the_earliest_time_only_where_it_was_asked_to(
+    filled: Any, start: str
+):
+    assert (await told(filled, start=start))[0] == ("unknown", "1970-01-01T00:00:00Z", FIRST)
+
+
 async def test_coverage_of_a_series_nobody_asked_for_has_a_beginning_only_where_one_is_given(
     filled: Any,
 ):

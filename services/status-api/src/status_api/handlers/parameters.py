@@ -138,8 +138,9 @@ def window(start: Moment = None, end: Moment = None) -> Window:
     if first >= last:
         if end is None:
             raise invalid("start", "invalid_range", "start is too late")
-        field = "end" if start is None else "start"
-        raise invalid(field, "invalid_range", "start must be before end")
+        if start is None:
+            raise invalid("end", "invalid_range", "end is too early")
+        raise invalid("start", "invalid_range", "start must be before end")
     return Window(first, last)
 
 

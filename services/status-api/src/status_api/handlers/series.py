@@ -13,12 +13,20 @@ from candlelog.market.ranges import TimeRange
 from candlelog.market.series import Series
 from candlelog.market.slots import SlotState
 from candlelog.market.timeframe import Timeframe, from_milliseconds, milliseconds
-from status_api.adapters.history import EARLIEST, Window
+from status_api.adapters.history import Window
 from status_api.domain.cursors import SeriesKey, decode_numbers, encode_numbers
 from status_api.domain.runs import Asked, Covered, covered, runs
 from status_api.handlers.answers import json_response
 from status_api.handlers.context import Context, Ctx
-from status_api.handlers.parameters import AnySeries, Cursor, Limit, OneSeries, Times, resumed
+from status_api.handlers.parameters import (
+    AnySeries,
+    Cursor,
+    Limit,
+    Moment,
+    OneSeries,
+    Times,
+    resumed,
+)
 from status_api.handlers.ranges import refuse_unknown_symbol
 
 _MOST_ASKED: Final = 100_000
@@ -117,6 +125,7 @@ async def list_coverage(
     ctx: Ctx,
     *,
     wanted: OneSeries,
+    start: Moment = None,
     cursor: Cursor = None,
     limit: Limit = 100,
 ) -> Response:
@@ -124,7 +133,8 @@ async def list_coverage(
     never further than the newest candle that has closed.
     """
     series = wanted[0]
-    window = await _window(ctx, series, resumed(wanted[1], cursor))
+    from_first = start is None and cursor is None
+    window = await _window(ctx, series, resumed(wanted[1], cursor), from_first=from_first)
     if window is None:
         await refuse_unknown_symbol(ctx, series)
         return json_response(CoveragePage(items=[], next=None))
@@ -142,11 +152,14 @@ async def list_coverage(
     return json_response(page)
 
 
-async def _window(ctx: Context, series: Series, times: Window) -> TimeRange | None:
-    """The slots to tell of; None where there is none."""
+async def _window(
+    ctx: Context, series: Series, times: Window, *, from_first: bool
+) -> TimeRange | None:
+    """The slots to tell of, from the first that was asked for or as `times` has it; None where
+    there is none."""
     frame = Timeframe.parse(series.timeframe)
     start, end = map(from_milliseconds, times.bounds)
-    if start == EARLIEST:
+    if from_first:
         extent = await ctx.history.extent(series)
         start = end if extent is None else from_milliseconds(extent[0])
     start, end = frame.ceil(start), frame.ceil(min(end, frame.floor(ctx.clock.now())))
