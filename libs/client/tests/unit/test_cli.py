@@ -562,9 +562,10 @@ def test_a_port_that_is_none_is_refused(command, port):
     assert command("up", "--api-port", port).exit_code == 2
 
 
-def test_a_data_directory_that_cannot_be_is_said(command, tmp_path):
+@pytest.mark.parametrize("detach", [[], ["--detach"]])
+def test_a_data_directory_that_cannot_be_is_said(command, tmp_path, detach):
     (tmp_path / "file").touch()
-    result = command("up", "--sandbox", "--data-dir", str(tmp_path / "file"))
+    result = command("up", "--sandbox", "--data-dir", str(tmp_path / "file"), *detach)
     assert result.exit_code == 1, result.exception
     assert "file cannot be a data directory (File exists): give another one" in result.stderr
 

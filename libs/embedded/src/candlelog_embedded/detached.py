@@ -26,10 +26,10 @@ class DetachedFailedError(CandlelogError):
 def up_detached(options: Options) -> Path:
     """Start the system in the background; returns its `candlelog.env` when all is ready.
 
-    Raises DetachedFailedError.
+    Raises DetachedFailedError, Misconfigured (the data directory cannot be).
     """
     directory = DataDirectory(options.data_dir)
-    directory.logs.mkdir(parents=True, exist_ok=True)
+    directory.make()
     log = directory.log_of("supervisor")
     begin = log.stat().st_size if log.exists() else 0
     with log.open("ab") as output:

@@ -59,8 +59,8 @@ def up(options: Options, *, ready: Callable[[Ready], None], note: Callable[[str]
     """Run the system until SIGINT, SIGTERM or SIGHUP; blocks and leaves no process.
 
     `ready` is called once when every service answers, `note` with sentences for the user.
-    Raises AlreadyRunningError, Misconfigured (the directory belongs to the other kind of venue, a
-    port is taken), ChildFailedError (a process does not start).
+    Raises AlreadyRunningError, Misconfigured (the directory cannot be, or belongs to the other kind
+    of venue, a port is taken), ChildFailedError (a process does not start).
     """
     directory = DataDirectory(options.data_dir)
     options = replace(options, data_dir=directory.root)
@@ -99,12 +99,7 @@ def ps(data_dir: Path) -> tuple[ProcessReport, ...]:
 @contextmanager
 def held(directory: DataDirectory) -> Generator[None]:
     """Own a data directory; what a killed predecessor left running is ended first."""
-    try:
-        directory.root.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise Misconfigured(
-            f"{directory.root} cannot be a data directory ({error.strerror}): give another one"
-        ) from error
+    directory.make()
     try:
         lock = FileLock(directory.lock_file).acquire(timeout=0)
     except Timeout:

@@ -7,6 +7,8 @@ from typing import Final
 
 import orjson
 
+from candlelog.errors import Misconfigured
+
 ENVIRONMENT_FILE: Final = "candlelog.env"
 
 
@@ -20,6 +22,16 @@ class DataDirectory:
         self.lock_file = self.root / "supervisor.lock"
         self.state_file = self.root / "supervisor.json"
         self.identity_file = self.root / "system.json"
+
+    def make(self) -> None:
+        """Have it there. Raises Misconfigured where it cannot be."""
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            self.logs.mkdir(exist_ok=True)
+        except OSError as error:
+            raise Misconfigured(
+                f"{self.root} cannot be a data directory ({error.strerror}): give another one"
+            ) from error
 
     def log_of(self, name: str) -> Path:
         """The log file of a process."""

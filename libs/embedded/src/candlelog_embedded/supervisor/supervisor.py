@@ -47,7 +47,7 @@ class Supervisor:
 
         Raises ChildFailedError when a process cannot be started.
         """
-        self._directory.logs.mkdir(parents=True, exist_ok=True)
+        self._directory.make()
         self._report()
         try:
             for stage, children in self._stages:
