@@ -24,7 +24,7 @@ from status_api.handlers.body_limit import BodyLimit
 from status_api.handlers.context import Context
 from status_api.handlers.gate import Gate
 from status_api.handlers.meter import Meter
-from status_api.handlers.parameters import BEARER, ONLY_KNOWN, PREFIX, query_names
+from status_api.handlers.parameters import BEARER, ONLY_KNOWN, PREFIX
 
 _DESCRIPTION: Final = """
 Candlelog keeps a complete, explained and reproducible history of exchange candles.
@@ -54,9 +54,19 @@ _PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
+class _Application(FastAPI):
+    """Its document is made when it is first asked for: that takes longer than all the rest of a
+    start."""
+
+    def openapi(self) -> dict[str, Any]:
+        document = super().openapi()
+        document["components"]["schemas"]["ProblemDocument"] = ProblemDocument.model_json_schema()
+        return document
+
+
 def application(context: Context, tokens: Sequence[Token], version: str) -> FastAPI:
     """The REST API under `/api/v1`, with `/openapi.json` and `/docs` beside it."""
-    app = FastAPI(
+    app = _Application(
         title="Candlelog",
         version=version,
         description=_DESCRIPTION,
@@ -76,7 +86,4 @@ def application(context: Context, tokens: Sequence[Token], version: str) -> Fast
     app.add_middleware(Gate, tokens=tokens)
     app.add_middleware(Meter, clock=context.clock)
     app.state.context = context
-    document = app.openapi()  # made once, and kept by the application
-    document["components"]["schemas"]["ProblemDocument"] = ProblemDocument.model_json_schema()
-    app.state.query_names = query_names(document)
     return app

@@ -1,11 +1,12 @@
 """Query and path parameters that several routes share."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
-from typing import Annotated, Any, Final
+from collections.abc import Collection, Iterable
+from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import Depends, Path, Query, Request, Security
+from fastapi.dependencies.models import Dependant
 from fastapi.security import HTTPBearer
 
 from candlelog.market.profile import EXCHANGES, profile
@@ -36,25 +37,20 @@ PREFIX: Final = "/api/v1"
 TOKEN: Final = "token"  # noqa: S105 - the name of a parameter; the gate has read it
 
 
-def query_names(document: Mapping[str, Any]) -> Mapping[tuple[str, str], frozenset[str]]:
-    """What each operation of an OpenAPI document takes in its query, by method and path."""
-    return {
-        (method.upper(), path): frozenset(
-            each["name"] for each in operation.get("parameters", ()) if each["in"] == "query"
-        )
-        for path, item in document["paths"].items()
-        for method, operation in item.items()
-    }
-
-
 async def only_known(request: Request) -> None:
     """Refuse a query that says more than the operation takes: it would be answered wrongly."""
-    path = PREFIX + request.scope["route"].path
-    known = request.app.state.query_names[request.method, path]
-    if path.endswith("/events"):
+    route = request.scope["route"]
+    known = _query_names(route.dependant)
+    if route.path.endswith("/events"):
         known |= {TOKEN}
     refuse_unknown(request.query_params, known)
     _refuse_repeated(name for name, _ in request.query_params.multi_items())
+
+
+def _query_names(dependant: Dependant) -> set[str]:
+    """What an operation takes in its query, itself and by what it depends on."""
+    own = {parameter.alias for parameter in dependant.query_params}
+    return own.union(*map(_query_names, dependant.dependencies))
 
 
 def _refuse_repeated(given: Iterable[str]) -> None:
