@@ -32,12 +32,12 @@ SEEDS = range(int(os.environ.get("CANDLELOG_FAULT_SEEDS", "1")))
 SERVICES = ("coordinator", "fetcher", "clickhouse-sink", "featurizer", "gap-auditor", "status-api")
 STORES = ("broker", "postgres", "clickhouse")
 OUTAGE_SECONDS = 30
-SLOW_MS, FAST_MS = 5000, 0
-# So that one fetcher does not send the last of 129 before all disturbances are over.
+SLOW_MS, FAST_MS = 7000, 0
+# So that one fetcher does not send the last of 66 before all disturbances are over.
 REQUESTS_AT_ONCE = 2
 FINISH_SECONDS = 480
 SYMBOLS = ["SYNA/USDT", "GEN001/USDT", "GEN002/USDT"]
-REQUEST = {"timeframes": ["1m", "1h"], "start": "2024-02-01", "end": "2024-03-01"}
+REQUEST = {"timeframes": ["1m", "1h"], "start": "2024-02-01", "end": "2024-02-15"}
 # The sandbox's futures have the candles of its spot market, so one system holds both runs.
 DISTURBED = {"exchange": "binance", "symbols": SYMBOLS, **REQUEST}
 UNDISTURBED = {

@@ -37,8 +37,9 @@ class Bench:
         self.purse = Purse(Spender(BUDGET, 60, ME), self.time, self.clock, self._wake)
         self.learn()
 
-    def learn(self) -> None:
-        steady, now = self.clock.monotonic(), self.clock.now().timestamp()
+    def learn(self, behind: float = 0.0) -> None:
+        """Ask the venue for its time; `behind`, its clock is wrong by so many seconds."""
+        steady, now = self.clock.monotonic(), self.clock.now().timestamp() - behind
         self.time.learn(TimeReading(steady, steady, now, self.resolution))
 
     def grant(self, weight: float, demand_offset: int = 1) -> None:
@@ -222,6 +223,38 @@ async def test_the_question_for_the_time_goes_first_and_lets_the_others_through(
     (await candles).use()
     usage = [event for event in bench.purse.reports(0) if isinstance(event, UsageObservedV1)]
     assert [(event.used, event.spent_by_us) for event in usage] == [(1, 3)]
+
+
+@pytest.mark.parametrize("behind", [-90, 90])
+async def test_whoever_knows_the_time_from_before_the_venue_set_its_clock_may_ask_for_it(
+    behind: float,
+):
+    bench = Bench()
+    bench.learn(behind)
+    bench.clock.advance(31)  # and what is known is old
+    question = asyncio.create_task(bench.purse.acquire(1, for_time=True))
+    await _settle()
+    bench.grant(5)
+    async with asyncio.timeout(1):
+        (await question).use()
+
+
+@pytest.mark.parametrize(("since", "doubted"), [(4, False), (6, True)])
+async def test_a_grant_of_another_time_has_it_asked_for_again_unless_that_was_just_done(
+    since: float, doubted: bool
+):
+    bench = Bench()
+    bench.learn(90)
+    bench.clock.advance(since)
+    bench.grant(5)
+    assert (bench.time.known, bench.time.stale) == (True, doubted)
+
+
+async def test_a_grant_that_can_be_spent_says_nothing_against_the_time():
+    bench = Bench()
+    bench.clock.advance(6)
+    bench.grant(5)
+    assert not bench.time.stale
 
 
 @pytest.mark.parametrize(("behind", "counted"), [(0, [40]), (31, [])])

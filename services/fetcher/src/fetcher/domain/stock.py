@@ -9,7 +9,8 @@ from fetcher.domain.ledger import PROBE_WINDOW
 from fetcher.domain.windows import seconds
 
 PROBE_FRESH: Final = 3.0
-"""Seconds after its arrival in which a grant may be spent without knowing exchange time."""
+"""Seconds after its arrival in which a grant may be spent on asking for exchange time, while that
+is unknown or stale."""
 
 AHEAD: Final = 10.0
 """Seconds before a grant may be spent at which it may come: one further ahead is of a clock that
@@ -18,11 +19,13 @@ was set back since."""
 
 @dataclass(frozen=True, slots=True)
 class Instant:
-    """Exchange time lies in `[earliest, latest]`; both None while it is unknown."""
+    """Exchange time lies in `[earliest, latest]`; both None while it is unknown. `stale`: it is to
+    be asked for again."""
 
     steady: float
     earliest: float | None = None
     latest: float | None = None
+    stale: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +58,10 @@ class Holding:
         return self.not_before <= now.earliest and now.latest <= self.expires_at
 
     def valid_for_time(self, now: Instant) -> bool:
-        """Whether it may be spent on asking the venue's time, which may be unknown."""
-        if now.earliest is None or self.window_id == PROBE_WINDOW:
+        """Whether it may be spent on asking the venue's time, which may be unknown, or not be what
+        it is said to be: by a time from before the venue's clock was set, nothing could be spent on
+        learning the right one."""
+        if now.earliest is None or now.stale or self.window_id == PROBE_WINDOW:
             return now.steady - self.received_at <= PROBE_FRESH
         return self.valid(now)
 

@@ -142,7 +142,10 @@ class Purse:
     def granted(self, event: BudgetGrantedV1) -> None:
         """A grant for this process stands on the ledger."""
         self._received += event.weight
-        self._stock.add(Holding.of(event, self._clock.monotonic()))
+        now, holding = self.time.instant(), Holding.of(event, self._clock.monotonic())
+        if not holding.useful(now):
+            self.time.contradict()
+        self._stock.add(holding)
         self.serve()
 
     def told_to_back_off(self, until: float, offset: int) -> None:

@@ -11,6 +11,8 @@ _STALE_SECONDS: Final = 30.0
 _STALE_OF_COARSE: Final = 600.0
 """The same where whole seconds are all it tells."""
 _COARSE: Final = 0.1
+_JUST_ASKED_SECONDS: Final = 5.0
+"""Age at which nobody but the venue is believed another time."""
 _FORGOTTEN_SECONDS: Final = 3600.0
 """Age at which nothing is known any more: after hours the bounds are wider than any grant is long,
 and nothing could be spent by them, not even to ask for the time."""
@@ -29,6 +31,7 @@ class VenueTime:
         self._offset: TimeOffset | None = None
         self._wall_ahead = 0.0
         self._asked_at = float("-inf")
+        self._contradicted = False
         self._doubt: TimeOffset | None = None
         self._set_at = float("-inf")
         self.heeds_dates = True
@@ -44,6 +47,7 @@ class VenueTime:
         self._offset = newer if known is None else known.refined(newer)
         self._wall_ahead = self._ahead()
         self._asked_at = reading.received
+        self._contradicted = False
         if self._doubt is not None:
             self.heeds_dates = self._doubt.apart(newer) <= _JUMP_SECONDS
             self._doubt = None
@@ -61,6 +65,11 @@ class VenueTime:
         self._doubt, self._offset, self._set_at = date, None, reading.received
         return True
 
+    def contradict(self) -> None:
+        """Somebody's grants are of another time: theirs or ours is from before the venue's clock
+        was set. It is asked which, unless it has just been asked."""
+        self._contradicted = self._clock.monotonic() - self._asked_at > _JUST_ASKED_SECONDS
+
     def instant(self) -> Instant:
         """Now, on the steady clock and in exchange time."""
         return self.instant_at(self._clock.monotonic())
@@ -71,7 +80,7 @@ class VenueTime:
         if offset is None or steady < self._set_at:
             return Instant(steady)
         wide = offset.at(steady)
-        return Instant(steady, steady + wide.low, steady + wide.high)
+        return Instant(steady, steady + wide.low, steady + wide.high, self.stale)
 
     @property
     def known(self) -> bool:
@@ -81,7 +90,8 @@ class VenueTime:
     @property
     def stale(self) -> bool:
         """Whether the venue should be asked again."""
-        return not self.known or self._clock.monotonic() - self._asked_at > self._stale_seconds
+        age = self._clock.monotonic() - self._asked_at
+        return not self.known or self._contradicted or age > self._stale_seconds
 
     def _known(self) -> TimeOffset | None:
         slept = abs(self._ahead() - self._wall_ahead) > _JUMP_SECONDS
