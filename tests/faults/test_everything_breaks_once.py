@@ -32,8 +32,9 @@ SEEDS = range(int(os.environ.get("CANDLELOG_FAULT_SEEDS", "1")))
 SERVICES = ("coordinator", "fetcher", "clickhouse-sink", "featurizer", "gap-auditor", "status-api")
 STORES = ("broker", "postgres", "clickhouse")
 OUTAGE_SECONDS = 30
-SLOW_MS, FAST_MS = 7000, 0
-# So that one fetcher does not send the last of 66 before all disturbances are over.
+SLOW_MS, FAST_MS = 6000, 0
+# So that one fetcher does not send the last of 66 before all disturbances are over; it gives up on
+# an answer that takes 10 s.
 REQUESTS_AT_ONCE = 2
 FINISH_SECONDS = 480
 SYMBOLS = ["SYNA/USDT", "GEN001/USDT", "GEN002/USDT"]

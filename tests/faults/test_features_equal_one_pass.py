@@ -47,7 +47,7 @@ pytestmark = [pytest.mark.connected, pytest.mark.faults, pytest.mark.timeout(300
 SEEDS = int(os.environ.get("CANDLELOG_FAULT_SEEDS", "1"))
 HISTORIES = 4 * SEEDS
 REAL_ROWS = 10_000 if SEEDS == 1 else None
-"""Rows of each real market: all of them in the long form."""
+"""Rows of each real market: in `make test-faults` all of them."""
 SERVICES = ("clickhouse_sink", "featurizer")
 REAL_DATA = Path(os.environ.get("CANDLELOG_REAL_DATA", Path(__file__).parents[3] / "shared/data"))
 START_MS = 1_706_745_600_000

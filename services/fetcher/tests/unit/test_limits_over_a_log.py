@@ -26,6 +26,7 @@ from fetcher.domain.failures import BackingOff
 from fetcher.domain.venue_time import TimeReading
 from fetcher.limits import allocator as allocator_module
 from fetcher.limits import reporter
+from fetcher.limits import venue_time as venue_time_module
 from fetcher.limits.budgets import Budgets, Surroundings
 from fetcher.limits.catalogue import Catalogue
 from fetcher.limits.purse import Purse
@@ -133,6 +134,21 @@ async def test_a_living_allocator_is_left_in_peace(log: MemoryLog, running: Runn
             await asyncio.gather(first.spend(2), second.spend(2))
             await asyncio.sleep(0.4)
     assert len(ledger(log, AllocatorStartedV1)) == 1
+
+
+async def test_a_worker_with_the_time_of_before_the_venues_clock_was_set_learns_the_right_one(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(venue_time_module, "_JUST_ASKED_SECONDS", 0.0)
+    async with running() as (first, _), running(seed=2) as (second, _):
+        await first.ask_time()
+        await second.ask_time()
+        steady, now = second.clock.monotonic(), second.clock.now().timestamp()
+        second.purse.learn_time(TimeReading(steady, steady, now - 3600), used=None)
+        await second.spend(2)
+        assert second.purse.time.instant().earliest == pytest.approx(
+            second.clock.now().timestamp(), abs=60
+        )
 
 
 async def test_an_allocator_that_was_fenced_writes_nothing_more(

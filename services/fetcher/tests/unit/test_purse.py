@@ -1,6 +1,7 @@
 """Waiting for weight, and spending it."""
 
 import asyncio
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -231,12 +232,62 @@ async def test_whoever_knows_the_time_from_before_the_venue_set_its_clock_may_as
 ):
     bench = Bench()
     bench.learn(behind)
-    bench.clock.advance(31)  # and what is known is old
+    bench.clock.advance(6)
     question = asyncio.create_task(bench.purse.acquire(1, for_time=True))
     await _settle()
     bench.grant(5)
     async with asyncio.timeout(1):
         (await question).use()
+
+
+@pytest.mark.parametrize(("after", "lapsed"), [(2, False), (4, True)])
+async def test_a_grant_of_another_time_pays_no_question_that_comes_late(after: float, lapsed: bool):
+    bench = Bench()
+    bench.learn(90)
+    bench.clock.advance(6)
+    question = asyncio.create_task(bench.purse.acquire(1, for_time=True))
+    await _settle()
+    bench.grant(5)
+    permit = await question
+    bench.clock.advance(after)
+    with pytest.raises(GrantLapsed) if lapsed else nullcontext():
+        permit.use()
+
+
+async def test_a_grant_of_another_time_pays_for_no_candles():
+    bench = Bench()
+    bench.learn(90)
+    bench.clock.advance(6)
+    candles = asyncio.create_task(bench.purse.acquire(2))
+    await _settle()
+    bench.grant(5)
+    await _settle()
+    assert not candles.done()
+    candles.cancel()
+
+
+async def test_the_question_for_a_time_that_is_old_is_paid_from_what_is_in_hand():
+    bench = Bench()
+    bench.clock.advance(30.1)
+    bench.grant(5)
+    bench.clock.advance(5)
+    assert bench.time.stale
+    async with asyncio.timeout(1):
+        (await bench.purse.acquire(1, for_time=True)).use()
+
+
+async def test_those_behind_a_question_that_is_given_up_are_served():
+    bench = Bench()
+    bench.learn(90)
+    bench.clock.advance(6)
+    question = asyncio.create_task(bench.purse.acquire(9, for_time=True))
+    candles = asyncio.create_task(bench.purse.acquire(2))
+    await _settle()
+    bench.learn()
+    bench.grant(5)
+    question.cancel()
+    async with asyncio.timeout(1):
+        (await candles).use()
 
 
 @pytest.mark.parametrize(("since", "doubted"), [(4, False), (6, True)])

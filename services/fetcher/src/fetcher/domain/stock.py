@@ -9,8 +9,8 @@ from fetcher.domain.ledger import PROBE_WINDOW
 from fetcher.domain.windows import seconds
 
 PROBE_FRESH: Final = 3.0
-"""Seconds after its arrival in which a grant may be spent on asking for exchange time, while that
-is unknown or stale."""
+"""Seconds after its arrival in which a grant may be spent on asking for exchange time while nobody
+can say whether it is valid."""
 
 AHEAD: Final = 10.0
 """Seconds before a grant may be spent at which it may come: one further ahead is of a clock that
@@ -19,13 +19,13 @@ was set back since."""
 
 @dataclass(frozen=True, slots=True)
 class Instant:
-    """Exchange time lies in `[earliest, latest]`; both None while it is unknown. `stale`: it is to
-    be asked for again."""
+    """Exchange time lies in `[earliest, latest]`; both None while it is unknown. `contradicted`: a
+    grant was of another time."""
 
     steady: float
     earliest: float | None = None
     latest: float | None = None
-    stale: bool = False
+    contradicted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +58,12 @@ class Holding:
         return self.not_before <= now.earliest and now.latest <= self.expires_at
 
     def valid_for_time(self, now: Instant) -> bool:
-        """Whether it may be spent on asking the venue's time, which may be unknown, or not be what
-        it is said to be: by a time from before the venue's clock was set, nothing could be spent on
-        learning the right one."""
-        if now.earliest is None or now.stale or self.window_id == PROBE_WINDOW:
-            return now.steady - self.received_at <= PROBE_FRESH
-        return self.valid(now)
+        """Whether it may be spent on asking the venue's time. That may be unknown, or from before
+        the venue's clock was set: by such a one nothing could be spent on learning the right one.
+        """
+        doubtful = now.earliest is None or now.contradicted or self.window_id == PROBE_WINDOW
+        fresh = now.steady - self.received_at <= PROBE_FRESH
+        return self.valid(now) or (doubtful and fresh)
 
     def useful(self, now: Instant) -> bool:
         """Whether it can be spent now or later."""
@@ -89,15 +89,12 @@ class Stock:
 
     def take(self, weight: float, now: Instant, *, for_time: bool = False) -> Holding | None:
         """Take `weight` of one window, or None when there is not so much to spend now."""
-        fit = [
-            held
-            for held in self._holdings
-            if (held.valid_for_time(now) if for_time else held.valid(now))
-        ]
-        for window_id in sorted({held.window_id for held in fit}):
-            parts = [held for held in fit if held.window_id == window_id]
-            if sum(held.weight for held in parts) >= weight:
-                return self._withdraw(parts, weight)
+        for good in (Holding.valid, Holding.valid_for_time) if for_time else (Holding.valid,):
+            fit = [held for held in self._holdings if good(held, now)]
+            for window_id in sorted({held.window_id for held in fit}):
+                parts = [held for held in fit if held.window_id == window_id]
+                if sum(held.weight for held in parts) >= weight:
+                    return self._withdraw(parts, weight)
         return None
 
     def held(self, now: Instant) -> float:

@@ -15,7 +15,7 @@ from candlelog.log.publish import Publisher
 from candlelog.market.profile import ExchangeProfile
 from fetcher.domain.windows import seconds
 from fetcher.limits.allocator import Allocator
-from fetcher.limits.catalogue import Catalogue
+from fetcher.limits.catalogue import Catalogue, exchange_of
 from fetcher.limits.purse import Purse
 from fetcher.limits.readings import Readings
 from fetcher.limits.reign import Granting
@@ -72,7 +72,7 @@ class Budgets:
                     await self._reporter.report()  # a backoff met by the last request, too
 
     async def time_wanted(self) -> str:
-        """The next exchange whose time the allocator needs to know."""
+        """The next exchange whose time is to be asked for."""
         exchange = await self._time_wanted.get()
         self._queued.discard(exchange)
         return exchange
@@ -96,7 +96,10 @@ class Budgets:
     def _hear(self, event: Event, offset: int) -> None:
         match event:
             case BudgetGrantedV1() if event.incarnation == self._incarnation:
-                self._purses[event.budget].granted(event)
+                purse = self._purses[event.budget]
+                purse.granted(event)
+                if purse.time.stale:  # those who wait for weight ask for it no more
+                    self._want_time(exchange_of(event.budget))
             case BackoffObservedV1() if event.budget in self._purses:
                 self._purses[event.budget].told_to_back_off(seconds(event.until), offset)
             case BackoffDeclaredV1():

@@ -170,7 +170,7 @@ class Purse:
         now = self.time.instant()
         if not self._stock.still_valid(held, now, for_time=for_time):
             raise GrantLapsed
-        self.statements.spend(held.weight, held.window_id or None)
+        self.statements.spend(held.weight, held.window_id if held.valid(now) else None)
 
     def give_back(self, held: Holding) -> None:
         """What was taken was not spent."""
@@ -181,6 +181,7 @@ class Purse:
         """Nobody waits for this any more; what was handed over meanwhile is put back."""
         if waiter in self._waiting:
             self._waiting.remove(waiter)
+            self.serve()  # it may have stood before others
         served = waiter.served
         if served.done() and not served.cancelled() and served.exception() is None:
             served.result().close()

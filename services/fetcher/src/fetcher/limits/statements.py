@@ -59,7 +59,7 @@ class Statements:
         )
 
     def spend(self, weight: float, window_id: int | None) -> None:
-        """Weight was spent; without a window as long as exchange time is unknown."""
+        """Weight was spent; without a window while nobody can say in which."""
         self._spent += weight
         if window_id is None:
             self._unplaced += weight

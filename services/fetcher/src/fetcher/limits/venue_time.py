@@ -66,8 +66,8 @@ class VenueTime:
         return True
 
     def contradict(self) -> None:
-        """Somebody's grants are of another time: theirs or ours is from before the venue's clock
-        was set. It is asked which, unless it has just been asked."""
+        """A grant is of another time. It may have been long on its way; or ours, or its maker's, is
+        from before the venue's clock was set. The venue is asked, unless it has just been."""
         self._contradicted = self._clock.monotonic() - self._asked_at > _JUST_ASKED_SECONDS
 
     def instant(self) -> Instant:
@@ -80,7 +80,7 @@ class VenueTime:
         if offset is None or steady < self._set_at:
             return Instant(steady)
         wide = offset.at(steady)
-        return Instant(steady, steady + wide.low, steady + wide.high, self.stale)
+        return Instant(steady, steady + wide.low, steady + wide.high, self._contradicted)
 
     @property
     def known(self) -> bool:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.responses import HTMLResponse, JSONResponse
 
 from status_api.domain.tokens import Token
 from status_api.handlers import (
@@ -32,6 +34,7 @@ Candlelog keeps a complete, explained and reproducible history of exchange candl
 Times are ISO 8601; ranges are half-open. Every error is `application/problem+json` with a stable
 `code`. Live progress over WebSocket is at `/api/v1/stream?jobs=ID,…|all`.
 """
+_DOCUMENT_PATH: Final = "/openapi.json"
 _TAGS: Final = [
     {"name": "jobs", "description": "What is asked for, and how far it is."},
     {"name": "replays", "description": "What is stored, computed anew, compared, switched to."},
@@ -54,25 +57,15 @@ _PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
-class _Application(FastAPI):
-    """Its document is made when it is first asked for: that takes longer than all the rest of a
-    start."""
-
-    def openapi(self) -> dict[str, Any]:
-        document = super().openapi()
-        document["components"]["schemas"]["ProblemDocument"] = ProblemDocument.model_json_schema()
-        return document
-
-
 def application(context: Context, tokens: Sequence[Token], version: str) -> FastAPI:
     """The REST API under `/api/v1`, with `/openapi.json` and `/docs` beside it."""
-    app = _Application(
+    app = FastAPI(
         title="Candlelog",
         version=version,
         description=_DESCRIPTION,
         openapi_tags=_TAGS,
         strict_content_type=False,
-        redoc_url=None,
+        openapi_url=None,
     )
     api = APIRouter(prefix=PREFIX, responses=_PROBLEMS)
     for module in (
@@ -81,9 +74,30 @@ def application(context: Context, tokens: Sequence[Token], version: str) -> Fast
         api.include_router(module.router, dependencies=[BEARER, ONLY_KNOWN])
     api.include_router(streams.router)
     app.include_router(api)
+    _document(app)
     answer_errors(app)
     app.add_middleware(BodyLimit)
     app.add_middleware(Gate, tokens=tokens)
     app.add_middleware(Meter, clock=context.clock)
     app.state.context = context
     return app
+
+
+def _document(app: FastAPI) -> None:
+    """Have the document answered, as JSON and as a page.
+
+    It takes longer to make than all the rest of a start does: it is made when it is first asked
+    for, and in a thread, where FastAPI's own routes have everybody else wait.
+    """
+
+    def document() -> JSONResponse:
+        found = app.openapi()
+        problem = ProblemDocument.model_json_schema()
+        found["components"]["schemas"].setdefault("ProblemDocument", problem)
+        return JSONResponse(found)
+
+    def page() -> HTMLResponse:
+        return get_swagger_ui_html(openapi_url=_DOCUMENT_PATH, title=app.title)
+
+    app.add_api_route(_DOCUMENT_PATH, document, include_in_schema=False)
+    app.add_api_route("/docs", page, include_in_schema=False)
