@@ -17,7 +17,7 @@ install: .venv/.installed
 	$(PYTHON) -m venv --clear .venv && $(BIN)/pip install --quiet 'uv==0.13.9'
 	$(BIN)/uv pip install --quiet --require-hashes -r requirements.lock
 	$(BIN)/uv pip install --quiet --no-deps $(addprefix -e ,$(MEMBERS))
-	# Services start sooner, the first time too. Most of ccxt's venues are not used, nor are some packages that others need.
+	# Services start sooner, the first time too. Most of ccxt's venues are not used, nor are some packages in most runs.
 	$(BIN)/python -m compileall -q -j 2 -x '/tests/|/($(UNUSED))/|/ccxt/($(OTHER_VENUES))' .venv/lib libs services & bytecode=$$!; \
 	$(BIN)/python -m candlelog_embedded.install; code=$$?; wait $$bytecode; exit $$code
 	touch $@
@@ -28,8 +28,8 @@ demo: install
 up: install
 	$(BIN)/candlelog up --sandbox --data-dir .candlelog
 
-# Beside what works with real parts, and often waits, what computes: on two cores neither leaves
-# much of them idle.
+# Beside what works with real parts, and often waits, what computes: together they leave little of
+# two cores idle.
 test: install
 	@$(MAKE) --no-print-directory -j2 test-connected computing
 

@@ -28,6 +28,7 @@ from fetcher.domain.failures import (
     Undated,
     VenueFailure,
 )
+from fetcher.domain.ledger import PROBE_WINDOW
 from fetcher.domain.outages import FIRST_SECONDS, Admission, Outage
 from fetcher.domain.rows import Question, read
 from fetcher.domain.silences import Silence
@@ -279,7 +280,8 @@ class Venue:
 
     def _heed(self, call: Call, answer: Answer[object], permit: Permit) -> None:
         """Take in what the headers tell; have the time asked for, where they tell it was set."""
-        self._purse.heed(answer, permit.window_id)
+        # The window of the answer about the time is told by itself: `learn_time` takes it in.
+        self._purse.heed(answer, PROBE_WINDOW if call == "time" else permit.window_id)
         if call != "time" and not self._purse.time.known:
             self._refresh_aside()  # whoever waits for weight waits for it, too
 

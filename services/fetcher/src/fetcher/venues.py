@@ -48,8 +48,8 @@ class Venues:
         return {name: text for name, text in found.items() if text is not None}
 
     async def keep_times(self) -> None:
-        """Ask for the time of every venue the allocator wants to know it of, of all at once: one
-        that hangs holds up no other."""
+        """Ask for the time of every venue of which it is wanted, of all at once: one that hangs
+        holds up no other."""
         asking = dict[str, asyncio.Task[None]]()
         async with asyncio.TaskGroup() as group:
             while True:
@@ -58,7 +58,7 @@ class Venues:
                     asking[exchange] = group.create_task(self._keep_time(exchange))
 
     async def _keep_time(self, exchange: str) -> None:
-        with suppress(VenueFailure):  # the allocator asks again
+        with suppress(VenueFailure):  # whoever wants it asks again
             await (await self.venue(exchange)).keep_time()
 
     async def _open(self, exchange: str) -> Venue:

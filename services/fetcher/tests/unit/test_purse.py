@@ -301,6 +301,37 @@ async def test_a_grant_of_another_time_has_it_asked_for_again_unless_that_was_ju
     assert (bench.time.known, bench.time.stale) == (True, doubted)
 
 
+async def test_a_question_paid_from_another_window_counts_in_that_of_its_answer():
+    bench = Bench()
+    bench.learn(90)
+    bench.clock.advance(6)
+    question = asyncio.create_task(bench.purse.acquire(1, for_time=True))
+    await _settle()
+    bench.grant(5)
+    (await question).use()
+    steady, now = bench.clock.monotonic(), bench.clock.now().timestamp() + 60
+    bench.purse.learn_time(TimeReading(steady, steady, now), used=1)
+    usage = [event for event in bench.purse.reports(0) if isinstance(event, UsageObservedV1)]
+    assert [(event.window_id, event.spent_by_us) for event in usage] == [(window_at(now, 60).id, 1)]
+
+
+async def test_who_learns_the_right_time_waits_for_no_window_of_the_wrong_one():
+    bench = Bench()
+    bench.learn(90)
+    bench.clock.advance(29.98)
+    candles = asyncio.create_task(bench.purse.acquire(2))
+    await _settle()
+    bench.grant(5)  # by the wrong time of a window that begins in half a minute and more
+    bench.learn()
+    bench.clock.advance(0.05)
+    bench.grant(5)
+    await _settle()
+    assert not candles.done()
+    bench.clock.advance(0.1)
+    async with asyncio.timeout(1):
+        (await candles).use()
+
+
 async def test_a_grant_that_can_be_spent_says_nothing_against_the_time():
     bench = Bench()
     bench.clock.advance(6)

@@ -39,6 +39,14 @@ async def document(app: Any) -> dict[str, Any]:
         return (await http.get("/openapi.json")).json()
 
 
+@pytest.mark.parametrize("path", ["/openapi.json", "/docs"])
+async def test_who_asks_only_whether_there_is_a_document_is_told(app: Any, path: str):
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://test"
+    ) as http:
+        assert (await http.head(path)).status_code == 200
+
+
 def operations(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
     return [
         (method, path, operation)

@@ -163,7 +163,7 @@ answers = st.lists(
 )
 
 
-@settings(max_examples=10)  # of many series each: a question takes as long of one
+@settings(max_examples=10)  # of up to twelve series: asking for one takes as long
 @given(
     courses=st.lists(answers, min_size=1, max_size=12),
     timeframe=st.sampled_from(["1m", "1w", "1M"]),

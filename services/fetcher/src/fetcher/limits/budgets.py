@@ -98,7 +98,7 @@ class Budgets:
             case BudgetGrantedV1() if event.incarnation == self._incarnation:
                 purse = self._purses[event.budget]
                 purse.granted(event)
-                if purse.time.stale:  # those who wait for weight ask for it no more
+                if purse.time.stale:  # who waits for weight does not ask for the time
                     self._want_time(exchange_of(event.budget))
             case BackoffObservedV1() if event.budget in self._purses:
                 self._purses[event.budget].told_to_back_off(seconds(event.until), offset)

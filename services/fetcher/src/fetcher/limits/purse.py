@@ -205,14 +205,13 @@ class Purse:
 
     def _set_timer(self) -> None:
         """What was granted for a window that has not begun is served when it begins."""
+        if self._timer is not None:  # by a time that was wrong it may ring long after
+            self._timer.cancel()
+            self._timer = None
         delay = self._stock.opens_in(self.time.instant()) if self._waiting else None
-        if delay is not None and self._timer is None:
+        if delay is not None:
             loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(delay + 0.001, self._rang)
-
-    def _rang(self) -> None:
-        self._timer = None
-        self.serve()
+            self._timer = loop.call_later(delay + 0.001, self.serve)
 
 
 class Permit:

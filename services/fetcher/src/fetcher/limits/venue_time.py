@@ -12,7 +12,7 @@ _STALE_OF_COARSE: Final = 600.0
 """The same where whole seconds are all it tells."""
 _COARSE: Final = 0.1
 _JUST_ASKED_SECONDS: Final = 5.0
-"""Age at which nobody but the venue is believed another time."""
+"""Age up to which a grant of another time casts no doubt on what the venue told."""
 _FORGOTTEN_SECONDS: Final = 3600.0
 """Age at which nothing is known any more: after hours the bounds are wider than any grant is long,
 and nothing could be spent by them, not even to ask for the time."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse, JSONResponse
 
@@ -87,17 +87,17 @@ def _document(app: FastAPI) -> None:
     """Have the document answered, as JSON and as a page.
 
     It takes longer to make than all the rest of a start does: it is made when it is first asked
-    for, and in a thread, where FastAPI's own routes have everybody else wait.
+    for, and in a thread. FastAPI's own routes make it on the event loop, and all others wait.
     """
 
-    def document() -> JSONResponse:
+    def document(_: Request) -> JSONResponse:
         found = app.openapi()
         problem = ProblemDocument.model_json_schema()
         found["components"]["schemas"].setdefault("ProblemDocument", problem)
         return JSONResponse(found)
 
-    def page() -> HTMLResponse:
+    def page(_: Request) -> HTMLResponse:
         return get_swagger_ui_html(openapi_url=_DOCUMENT_PATH, title=app.title)
 
-    app.add_api_route(_DOCUMENT_PATH, document, include_in_schema=False)
-    app.add_api_route("/docs", page, include_in_schema=False)
+    app.add_route(_DOCUMENT_PATH, document, include_in_schema=False)
+    app.add_route("/docs", page, include_in_schema=False)
