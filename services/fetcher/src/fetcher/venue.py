@@ -24,6 +24,7 @@ from fetcher.domain.failures import (
     Permanent,
     RateLimited,
     Reset,
+    StillOpen,
     Transient,
     Undated,
     VenueFailure,
@@ -36,6 +37,8 @@ from fetcher.domain.windows import moment
 from fetcher.limits.purse import Permit, Purse
 from fetcher.ports import Answer, Exchange, Gate, RawPage
 
+_TOLD_SECONDS: Final = 30.0
+"""Age up to which the venue is not asked again whether a candle is open by its clock."""
 _LISTING_AGE: Final = timedelta(minutes=10)
 """A symbol that is not on a list older than this is looked up on a fresh one."""
 _RESETS: Final = 1
@@ -113,7 +116,7 @@ class Venue:
             )
         window, timeframe = TimeRange(chunk.start, chunk.end), Timeframe.parse(chunk.timeframe)
         await self._prepare(chunk.symbol, wanted)
-        check_closed(window, timeframe, self._exchange_time(self._clock.monotonic()))
+        await self._check_closed(window, timeframe)
         fetched = await self._page(chunk, window, self.profile.page_size, wanted)
         if self.profile.sparse:
             return fetched
@@ -129,6 +132,17 @@ class Venue:
         silence.confirm(silent, found.page, found.window)
         return replace(fetched, requests=2)
 
+    async def _check_closed(self, window: TimeRange, timeframe: Timeframe) -> None:
+        """Raises `StillOpen` while the last candle has not closed. The venue is asked whether that
+        is so, unless it has just told: while nothing is sent no date says that its clock was set.
+        """
+        try:
+            check_closed(window, timeframe, self._exchange_time(self._clock.monotonic()))
+        except StillOpen:
+            self._purse.time.suspect(_TOLD_SECONDS)
+            await self.keep_time()
+            check_closed(window, timeframe, self._exchange_time(self._clock.monotonic()))
+
     def _may_still_come(self, slots: TimeRange, timeframe: Timeframe, now: datetime) -> bool:
         """Whether these are so new that they are read again after the settle delay anyway."""
         delay = timedelta(seconds=self.profile.settle_delay_seconds)
@@ -143,6 +157,7 @@ class Venue:
         def fetched(answer: Answer[RawPage]) -> Fetched:
             asked_at = self._exchange_time(answer.sent)
             said = answer.said
+            check_closed(said.window, timeframe, asked_at)  # it may have been set back meanwhile
             question = Question(said.window, timeframe, timeframe.floor(asked_at))
             page = read(said.text, said.layout, question)
             check_answered(page, said.window, most_rows=most)

@@ -264,6 +264,35 @@ async def test_a_venue_whose_clock_is_hours_behind_is_asked_again_in_a_minute(de
     assert deferred.until - deferred.deferred_at == timedelta(seconds=60)
 
 
+async def test_a_clock_that_is_right_again_is_noticed_where_nothing_was_sent_meanwhile(desk: Desk):
+    asked = chunk()
+    desk.exchange.ahead = (asked.end - desk.clock.now()).total_seconds() - 7200
+    await desk.fetch(asked)
+    desk.exchange.ahead = 0.0
+    venue = await desk.venues.venue("binance")
+    desk.budgets.purse(venue.profile).time._asked_at -= 31
+    await desk.fetch(asked)
+    [batch] = desk.written(CANDLES.name)
+    assert isinstance(batch, CandleBatchV1)
+    assert batch.header.chunk_id == asked.chunk_id
+
+
+async def test_a_page_that_was_asked_for_by_a_clock_set_back_meanwhile_covers_nothing(desk: Desk):
+    await desk.fetch(chunk())
+    purse = desk.budgets.purse((await desk.venues.venue("binance")).profile)
+    second = chunk()
+    desk.exchange.ahead = (second.end - desk.clock.now()).total_seconds() - 3600
+
+    def set_back() -> None:
+        steady, server = desk.clock.monotonic(), desk.clock.now().timestamp() + desk.exchange.ahead
+        purse.learn_time(TimeReading(steady, steady, server), used=None)
+
+    desk.exchange.before_writing = set_back
+    await desk.fetch(second)
+    [deferred] = [e for e in desk.written(PROGRESS.name) if isinstance(e, ChunkDeferredV1)]
+    assert deferred.chunk_id == second.chunk_id
+
+
 async def test_a_batch_says_what_is_to_be_computed_of_it(desk: Desk):
     await desk.fetch(chunk(feature_sets=(DEFAULT,)))
     [batch] = desk.written(CANDLES.name)

@@ -25,8 +25,8 @@ from candlelog.market.profile import profile
 from fetcher.domain.failures import BackingOff
 from fetcher.domain.venue_time import TimeReading
 from fetcher.limits import allocator as allocator_module
+from fetcher.limits import purse as purse_module
 from fetcher.limits import reporter
-from fetcher.limits import venue_time as venue_time_module
 from fetcher.limits.budgets import Budgets, Surroundings
 from fetcher.limits.catalogue import Catalogue
 from fetcher.limits.purse import Purse
@@ -139,7 +139,7 @@ async def test_a_living_allocator_is_left_in_peace(log: MemoryLog, running: Runn
 async def test_a_worker_with_the_time_of_before_the_venues_clock_was_set_learns_the_right_one(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(venue_time_module, "_JUST_ASKED_SECONDS", 0.0)
+    monkeypatch.setattr(purse_module, "_JUST_ASKED_SECONDS", 0.0)
     async with running() as (first, _), running(seed=2) as (second, _):
         await first.ask_time()
         await second.ask_time()
@@ -149,6 +149,26 @@ async def test_a_worker_with_the_time_of_before_the_venues_clock_was_set_learns_
         assert second.purse.time.instant().earliest == pytest.approx(
             second.clock.now().timestamp(), abs=60
         )
+
+
+async def test_an_allocator_asks_after_a_minute_what_its_venue_tells_in_whole_seconds(
+    running: Running,
+):
+    async with running() as (worker, _):
+        await worker.ask_time()
+        time, asked = worker.purse.time, asyncio.Event()
+        learn, time._stale_seconds = time.learn, 600.0
+
+        def learned(reading: TimeReading) -> None:
+            learn(reading)
+            asked.set()
+
+        time.learn = learned
+        time._asked_at -= 61
+        await worker.spend(2)
+        async with asyncio.timeout(240):
+            await asked.wait()
+        assert not time.stale
 
 
 async def test_an_allocator_that_was_fenced_writes_nothing_more(

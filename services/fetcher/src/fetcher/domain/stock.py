@@ -19,13 +19,13 @@ was set back since."""
 
 @dataclass(frozen=True, slots=True)
 class Instant:
-    """Exchange time lies in `[earliest, latest]`; both None while it is unknown. `contradicted`: a
-    grant was of another time."""
+    """Exchange time lies in `[earliest, latest]`; both None while it is unknown. `suspect`: it
+    may be from before the venue's clock was set."""
 
     steady: float
     earliest: float | None = None
     latest: float | None = None
-    contradicted: bool = False
+    suspect: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Holding:
         """Whether it may be spent on asking the venue's time. That may be unknown, or from before
         the venue's clock was set: by such a one nothing could be spent on learning the right one.
         """
-        doubtful = now.earliest is None or now.contradicted or self.window_id == PROBE_WINDOW
+        doubtful = now.earliest is None or now.suspect or self.window_id == PROBE_WINDOW
         fresh = now.steady - self.received_at <= PROBE_FRESH
         return self.valid(now) or (doubtful and fresh)
 

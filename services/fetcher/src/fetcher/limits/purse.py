@@ -21,6 +21,8 @@ from fetcher.ports import Answer
 
 _LOGGER: Final = structlog.get_logger()
 
+_JUST_ASKED_SECONDS: Final = 5.0
+"""Age up to which a grant of another time casts no doubt on what the venue told."""
 PATIENCE: Final = 20.0
 """Seconds a request waits for weight before its chunk goes back to the coordinator."""
 
@@ -143,8 +145,8 @@ class Purse:
         """A grant for this process stands on the ledger."""
         self._received += event.weight
         now, holding = self.time.instant(), Holding.of(event, self._clock.monotonic())
-        if not holding.useful(now):
-            self.time.contradict()
+        if not holding.useful(now):  # long on its way, or one of us has the wrong time
+            self.time.suspect(_JUST_ASKED_SECONDS)
         self._stock.add(holding)
         self.serve()
 

@@ -11,8 +11,6 @@ _STALE_SECONDS: Final = 30.0
 _STALE_OF_COARSE: Final = 600.0
 """The same where whole seconds are all it tells."""
 _COARSE: Final = 0.1
-_JUST_ASKED_SECONDS: Final = 5.0
-"""Age up to which a grant of another time casts no doubt on what the venue told."""
 _FORGOTTEN_SECONDS: Final = 3600.0
 """Age at which nothing is known any more: after hours the bounds are wider than any grant is long,
 and nothing could be spent by them, not even to ask for the time."""
@@ -31,7 +29,7 @@ class VenueTime:
         self._offset: TimeOffset | None = None
         self._wall_ahead = 0.0
         self._asked_at = float("-inf")
-        self._contradicted = False
+        self._suspect = False
         self._doubt: TimeOffset | None = None
         self._set_at = float("-inf")
         self.heeds_dates = True
@@ -47,7 +45,7 @@ class VenueTime:
         self._offset = newer if known is None else known.refined(newer)
         self._wall_ahead = self._ahead()
         self._asked_at = reading.received
-        self._contradicted = False
+        self._suspect = False
         if self._doubt is not None:
             self.heeds_dates = self._doubt.apart(newer) <= _JUMP_SECONDS
             self._doubt = None
@@ -65,10 +63,10 @@ class VenueTime:
         self._doubt, self._offset, self._set_at = date, None, reading.received
         return True
 
-    def contradict(self) -> None:
-        """A grant is of another time. It may have been long on its way; or ours, or its maker's, is
-        from before the venue's clock was set. The venue is asked, unless it has just been."""
-        self._contradicted = self._clock.monotonic() - self._asked_at > _JUST_ASKED_SECONDS
+    def suspect(self, older_than: float) -> None:
+        """What is known may be from before the venue's clock was set: have it asked for again, if
+        it is older than so many seconds."""
+        self._suspect |= self._clock.monotonic() - self._asked_at > older_than
 
     def instant(self) -> Instant:
         """Now, on the steady clock and in exchange time."""
@@ -80,7 +78,7 @@ class VenueTime:
         if offset is None or steady < self._set_at:
             return Instant(steady)
         wide = offset.at(steady)
-        return Instant(steady, steady + wide.low, steady + wide.high, self._contradicted)
+        return Instant(steady, steady + wide.low, steady + wide.high, self._suspect)
 
     @property
     def known(self) -> bool:
@@ -91,7 +89,7 @@ class VenueTime:
     def stale(self) -> bool:
         """Whether the venue should be asked again."""
         age = self._clock.monotonic() - self._asked_at
-        return not self.known or self._contradicted or age > self._stale_seconds
+        return not self.known or self._suspect or age > self._stale_seconds
 
     def _known(self) -> TimeOffset | None:
         slept = abs(self._ahead() - self._wall_ahead) > _JUMP_SECONDS
