@@ -37,8 +37,10 @@ from fetcher.domain.windows import moment
 from fetcher.limits.purse import Permit, Purse
 from fetcher.ports import Answer, Exchange, Gate, RawPage
 
-_TOLD_SECONDS: Final = 30.0
+_JUST_TOLD_SECONDS: Final = 30.0
 """Age up to which the venue is not asked again whether a candle is open by its clock."""
+_SOON_SECONDS: Final = 2.0
+"""Time to a close for which it is not asked, either: its clock is not known much better."""
 _LISTING_AGE: Final = timedelta(minutes=10)
 """A symbol that is not on a list older than this is looked up on a fresh one."""
 _RESETS: Final = 1
@@ -133,15 +135,21 @@ class Venue:
         return replace(fetched, requests=2)
 
     async def _check_closed(self, window: TimeRange, timeframe: Timeframe) -> None:
-        """Raises `StillOpen` while the last candle has not closed. The venue is asked whether that
-        is so, unless it has just told: while nothing is sent no date says that its clock was set.
-        """
+        """Raises `StillOpen` while the last candle has not closed. Where that is not a matter of
+        seconds, the venue is asked whether it is so, unless it has just told: while nothing is
+        sent, no date says that its clock was set."""
         try:
             check_closed(window, timeframe, self._exchange_time(self._clock.monotonic()))
-        except StillOpen:
-            self._purse.time.suspect(_TOLD_SECONDS)
-            await self.keep_time()
-            check_closed(window, timeframe, self._exchange_time(self._clock.monotonic()))
+        except StillOpen as failure:
+            if failure.seconds <= _SOON_SECONDS:
+                raise
+            self._purse.time.suspect(older_than=_JUST_TOLD_SECONDS)
+            if not self._purse.time.stale:
+                raise
+        else:
+            return
+        await asyncio.shield(self._refresh_aside())
+        check_closed(window, timeframe, self._exchange_time(self._clock.monotonic()))
 
     def _may_still_come(self, slots: TimeRange, timeframe: Timeframe, now: datetime) -> bool:
         """Whether these are so new that they are read again after the settle delay anyway."""
@@ -157,7 +165,10 @@ class Venue:
         def fetched(answer: Answer[RawPage]) -> Fetched:
             asked_at = self._exchange_time(answer.sent)
             said = answer.said
-            check_closed(said.window, timeframe, asked_at)  # it may have been set back meanwhile
+            try:
+                check_closed(said.window, timeframe, asked_at)
+            except StillOpen as error:
+                raise Undated("the venue's clock was set back before it was asked") from error
             question = Question(said.window, timeframe, timeframe.floor(asked_at))
             page = read(said.text, said.layout, question)
             check_answered(page, said.window, most_rows=most)
@@ -193,12 +204,13 @@ class Venue:
         elif self._purse.time.stale:
             self._refresh_aside()
 
-    def _refresh_aside(self) -> None:
+    def _refresh_aside(self) -> asyncio.Task[None]:
         """Ask for the time while others go on."""
         if self._refreshing is None or self._refreshing.done():
             if self._refreshing is not None:
                 self._refreshing.result()  # a bug ends the process, here as elsewhere
             self._refreshing = asyncio.create_task(self._refresh())
+        return self._refreshing
 
     async def _refresh(self) -> None:
         with suppress(VenueFailure):  # whoever needs the time asks for it

@@ -264,17 +264,31 @@ async def test_a_venue_whose_clock_is_hours_behind_is_asked_again_in_a_minute(de
     assert deferred.until - deferred.deferred_at == timedelta(seconds=60)
 
 
-async def test_a_clock_that_is_right_again_is_noticed_where_nothing_was_sent_meanwhile(desk: Desk):
-    asked = chunk()
+@pytest.mark.parametrize("exchange", ["binance", "kraken"])
+async def test_a_clock_that_is_right_again_is_noticed_where_nothing_was_sent_meanwhile(
+    desk: Desk, exchange: str
+):
+    asked = chunk(exchange=exchange)
     desk.exchange.ahead = (asked.end - desk.clock.now()).total_seconds() - 7200
     await desk.fetch(asked)
     desk.exchange.ahead = 0.0
-    venue = await desk.venues.venue("binance")
+    venue = await desk.venues.venue(exchange)
     desk.budgets.purse(venue.profile).time._asked_at -= 31
     await desk.fetch(asked)
     [batch] = desk.written(CANDLES.name)
     assert isinstance(batch, CandleBatchV1)
     assert batch.header.chunk_id == asked.chunk_id
+
+
+async def test_a_venue_that_has_just_told_its_time_is_not_asked_whether_a_candle_is_open(
+    desk: Desk,
+):
+    asked = chunk()
+    desk.exchange.ahead = (asked.end - desk.clock.now()).total_seconds() - 7200
+    await desk.fetch(asked)
+    before = desk.exchange.asked
+    await desk.fetch(asked)
+    assert desk.exchange.asked == before
 
 
 async def test_a_page_that_was_asked_for_by_a_clock_set_back_meanwhile_covers_nothing(desk: Desk):
@@ -288,9 +302,11 @@ async def test_a_page_that_was_asked_for_by_a_clock_set_back_meanwhile_covers_no
         purse.learn_time(TimeReading(steady, steady, server), used=None)
 
     desk.exchange.before_writing = set_back
+    before = desk.exchange.asked
     await desk.fetch(second)
     [deferred] = [e for e in desk.written(PROGRESS.name) if isinstance(e, ChunkDeferredV1)]
-    assert deferred.chunk_id == second.chunk_id
+    assert (deferred.chunk_id, desk.exchange.asked) == (second.chunk_id, before + 1)
+    assert "set back" in deferred.reason
 
 
 async def test_a_batch_says_what_is_to_be_computed_of_it(desk: Desk):

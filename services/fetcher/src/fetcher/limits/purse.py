@@ -21,10 +21,10 @@ from fetcher.ports import Answer
 
 _LOGGER: Final = structlog.get_logger()
 
-_JUST_ASKED_SECONDS: Final = 5.0
-"""Age up to which a grant of another time casts no doubt on what the venue told."""
 PATIENCE: Final = 20.0
 """Seconds a request waits for weight before its chunk goes back to the coordinator."""
+_JUST_ASKED_SECONDS: Final = 5.0
+"""Age up to which a grant of another time casts no doubt on what the venue told."""
 
 
 class Wake(Protocol):
@@ -146,7 +146,7 @@ class Purse:
         self._received += event.weight
         now, holding = self.time.instant(), Holding.of(event, self._clock.monotonic())
         if not holding.useful(now):  # long on its way, or one of us has the wrong time
-            self.time.suspect(_JUST_ASKED_SECONDS)
+            self.time.suspect(older_than=_JUST_ASKED_SECONDS)
         self._stock.add(holding)
         self.serve()
 

@@ -22,7 +22,7 @@ from fetcher.limits.recovery import recover
 
 ALIVE_SECONDS: Final = 0.4
 """While something is wanted the ledger is written at least this often."""
-_UNSEEN_SECONDS: Final = 60.0
+_GOOD_TO_GRANT_SECONDS: Final = 60.0
 """Age up to which a time is good enough to grant by, also where it is told in whole seconds."""
 STATED_EVERY: Final = timedelta(seconds=30)
 """Of what is written, so that `recover` finds every backoff in force in the newest part."""
@@ -108,7 +108,8 @@ class Reign:
     def _entries(self, terms: Terms) -> list[Event]:
         exchange = exchange_of(terms.budget)
         time = self._granting.catalogue.time_of(exchange)
-        time.suspect(_UNSEEN_SECONDS)  # who grants sends nothing perhaps, and sees no dates
+        # Whoever grants may send nothing, and so sees no dates.
+        time.suspect(older_than=_GOOD_TO_GRANT_SECONDS)
         if time.stale:
             self._granting.ask_time(exchange)
         page = self._book.page(terms.budget)

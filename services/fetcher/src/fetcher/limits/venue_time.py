@@ -63,7 +63,7 @@ class VenueTime:
         self._doubt, self._offset, self._set_at = date, None, reading.received
         return True
 
-    def suspect(self, older_than: float) -> None:
+    def suspect(self, *, older_than: float) -> None:
         """What is known may be from before the venue's clock was set: have it asked for again, if
         it is older than so many seconds."""
         self._suspect |= self._clock.monotonic() - self._asked_at > older_than
