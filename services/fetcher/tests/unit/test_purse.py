@@ -18,7 +18,7 @@ from fetcher.domain.failures import BackingOff, GrantLapsed, NoBudget
 from fetcher.domain.venue_time import TimeReading
 from fetcher.domain.windows import moment, seconds, window_at
 from fetcher.limits import purse as purse_module
-from fetcher.limits.purse import Purse
+from fetcher.limits.purse import Permit, Purse
 from fetcher.limits.statements import Spender
 from fetcher.limits.venue_time import VenueTime
 from fetcher.ports import Answer
@@ -67,6 +67,17 @@ class Bench:
 async def _settle() -> None:
     for _ in range(3):
         await asyncio.sleep(0)
+
+
+async def _asking(behind: float = 90) -> tuple[Bench, asyncio.Task[Permit]]:
+    """Who knows the time from before the venue set its clock, and asks for it as a grant comes."""
+    bench = Bench()
+    bench.learn(behind)
+    bench.clock.advance(6)
+    question = asyncio.create_task(bench.purse.acquire(1, for_time=True))
+    await _settle()
+    bench.grant(5)
+    return bench, question
 
 
 async def test_a_request_waits_until_its_weight_is_granted():
@@ -230,24 +241,14 @@ async def test_the_question_for_the_time_goes_first_and_lets_the_others_through(
 async def test_whoever_knows_the_time_from_before_the_venue_set_its_clock_may_ask_for_it(
     behind: float,
 ):
-    bench = Bench()
-    bench.learn(behind)
-    bench.clock.advance(6)
-    question = asyncio.create_task(bench.purse.acquire(1, for_time=True))
-    await _settle()
-    bench.grant(5)
+    _, question = await _asking(behind)
     async with asyncio.timeout(1):
         (await question).use()
 
 
 @pytest.mark.parametrize(("after", "lapsed"), [(2, False), (4, True)])
 async def test_a_grant_of_another_time_pays_no_question_that_comes_late(after: float, lapsed: bool):
-    bench = Bench()
-    bench.learn(90)
-    bench.clock.advance(6)
-    question = asyncio.create_task(bench.purse.acquire(1, for_time=True))
-    await _settle()
-    bench.grant(5)
+    bench, question = await _asking()
     permit = await question
     bench.clock.advance(after)
     with pytest.raises(GrantLapsed) if lapsed else nullcontext():
@@ -302,12 +303,7 @@ async def test_a_grant_of_another_time_has_it_asked_for_again_unless_that_was_ju
 
 
 async def test_a_question_paid_from_another_window_counts_in_that_of_its_answer():
-    bench = Bench()
-    bench.learn(90)
-    bench.clock.advance(6)
-    question = asyncio.create_task(bench.purse.acquire(1, for_time=True))
-    await _settle()
-    bench.grant(5)
+    bench, question = await _asking()
     (await question).use()
     steady, now = bench.clock.monotonic(), bench.clock.now().timestamp() + 60
     bench.purse.learn_time(TimeReading(steady, steady, now), used=1)
