@@ -116,13 +116,14 @@ def http_answers(url: str) -> Probe:
 def free_ports(count: int, generator: Random) -> list[int]:
     """Distinct ports of the loopback interface that nobody uses now.
 
-    They lie below the range from which systems pick the local ports of outgoing connections, so
-    that none of these takes a port in the moment in which its owner is restarted.
+    No caller, in any process, is given them again while this process lives. They lie below the
+    range from which systems pick the local ports of outgoing connections, so that none of these
+    takes a port in the moment in which its owner is restarted. Raises OSError as `is_free` does.
     """
     found: list[int] = []
     while len(found) < count:
         port = generator.randrange(*_PORTS)
-        if port not in found and is_free(port):
+        if is_free(port) and _reserve(port):
             found.append(port)
     return found
 
@@ -134,10 +135,24 @@ def is_free(port: int) -> bool:
     """
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind(("127.0.0.1", port))
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                raise
+        return _binds(listener, port)
+
+
+def _reserve(port: int) -> bool:
+    # Nobody listens on a port before its owner has started, nor while that is restarted. What is
+    # held all that time is the UDP port of the same number, which nothing of ours serves.
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as holder:
+        if not _binds(holder, port):
             return False
+        holder.detach()  # open until this process ends, however it does
+    return True
+
+
+def _binds(to: socket.socket, port: int) -> bool:
+    try:
+        to.bind(("127.0.0.1", port))
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        return False
     return True
