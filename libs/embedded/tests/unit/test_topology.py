@@ -43,8 +43,12 @@ def test_the_sandbox_is_an_exchange_beside_the_stores():
     assert told(options)["CANDLELOG_EXCHANGE_URLS"].startswith("binance=http://127.0.0.1:")
 
 
-def test_without_a_word_the_exchanges_are_the_real_ones():
-    assert "CANDLELOG_EXCHANGE_URLS" not in told(OPTIONS)
+def test_without_a_word_the_exchanges_are_the_real_ones_whatever_is_exported():
+    assert told(OPTIONS)["CANDLELOG_EXCHANGE_URLS"] == ""
+
+
+def test_services_look_for_the_topics_that_are_made():
+    assert told(OPTIONS)["CANDLELOG_TOPIC_PREFIX"] == "candlelog."
 
 
 def test_addresses_of_exchanges_and_archives_are_passed_on(tmp_path: Path):

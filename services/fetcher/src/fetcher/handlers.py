@@ -29,7 +29,7 @@ from fetcher.venue import Fetched, Venue
 from fetcher.venues import Venues
 
 _SHORT_PAUSE: Final = 1.0
-"""Seconds after which a chunk comes back that was not sent for a reason without a date."""
+"""Seconds after which a chunk comes back for a reason that tells no time."""
 _LOOK_AGAIN: Final = 60.0
 """Seconds after which the venue's time is looked at again, where it said that a candle is open: a
 clock that was wrong by hours is set."""

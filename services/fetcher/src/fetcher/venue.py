@@ -3,7 +3,6 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -40,7 +39,7 @@ from fetcher.ports import Answer, Exchange, Gate, RawPage
 _JUST_TOLD_SECONDS: Final = 30.0
 """Age up to which the venue is not asked again whether a candle is open by its clock."""
 _SOON_SECONDS: Final = 2.0
-"""Time to a close for which it is not asked, either: its clock is not known much better."""
+"""Time to a close for which it is not asked, either: the chunk comes back then."""
 _LISTING_AGE: Final = timedelta(minutes=10)
 """A symbol that is not on a list older than this is looked up on a fresh one."""
 _RESETS: Final = 1
@@ -95,8 +94,7 @@ class Venue:
         self._silences = defaultdict[tuple[str, str], Silence](Silence)
         self._listing: Listing | None = None
         self._listing_lock = asyncio.Lock()
-        self._time_lock = asyncio.Lock()
-        self._refreshing: asyncio.Task[None] | None = None
+        self._asking: asyncio.Task[VenueFailure | None] | None = None
 
     @property
     def trouble(self) -> str | None:
@@ -136,20 +134,16 @@ class Venue:
 
     async def _check_closed(self, window: TimeRange, timeframe: Timeframe) -> None:
         """Raises `StillOpen` while the last candle has not closed. Where that is not a matter of
-        seconds, the venue is asked whether it is so, unless it has just told: while nothing is
-        sent, no date says that its clock was set."""
+        seconds, the venue is asked whether it is so, unless it has just told, and what the question
+        meets is raised: while nothing is sent, no date says that its clock was set."""
         try:
             check_closed(window, timeframe, self._exchange_time(self._clock.monotonic()))
         except StillOpen as failure:
             if failure.seconds <= _SOON_SECONDS:
                 raise
             self._purse.time.suspect(older_than=_JUST_TOLD_SECONDS)
-            if not self._purse.time.stale:
-                raise
-        else:
-            return
-        await asyncio.shield(self._refresh_aside())
-        check_closed(window, timeframe, self._exchange_time(self._clock.monotonic()))
+            await self.keep_time()
+            check_closed(window, timeframe, self._exchange_time(self._clock.monotonic()))
 
     def _may_still_come(self, slots: TimeRange, timeframe: Timeframe, now: datetime) -> bool:
         """Whether these are so new that they are read again after the settle delay anyway."""
@@ -168,7 +162,7 @@ class Venue:
             try:
                 check_closed(said.window, timeframe, asked_at)
             except StillOpen as error:
-                raise Undated("the venue's clock was set back before it was asked") from error
+                raise Undated("a candle was open then, by the time told since") from error
             question = Question(said.window, timeframe, timeframe.floor(asked_at))
             page = read(said.text, said.layout, question)
             check_answered(page, said.window, most_rows=most)
@@ -183,11 +177,12 @@ class Venue:
         return await self._list(requested_at)
 
     async def keep_time(self) -> None:
-        """Ask the venue for its time when that was long ago."""
-        async with self._time_lock:
-            while self._purse.time.stale:  # once more where the clock is set meanwhile
-                answer = await self._ask("time", self._exchange.time, _as_it_is)
-                self._purse.learn_time(answer.said, answer.used)
+        """Ask the venue for its time when that was long ago: once, however many want it."""
+        if not self._purse.time.stale:
+            return
+        failure = await asyncio.shield(self._ask_time_aside())
+        if failure is not None:
+            raise failure
 
     async def _prepare(self, symbol: str, wanted: Gate) -> None:
         """Know the venue's time and that symbol."""
@@ -202,19 +197,25 @@ class Venue:
         if not self._purse.time.known:
             await self.keep_time()
         elif self._purse.time.stale:
-            self._refresh_aside()
+            self._ask_time_aside()
 
-    def _refresh_aside(self) -> asyncio.Task[None]:
+    def _ask_time_aside(self) -> asyncio.Task[VenueFailure | None]:
         """Ask for the time while others go on."""
-        if self._refreshing is None or self._refreshing.done():
-            if self._refreshing is not None:
-                self._refreshing.result()  # a bug ends the process, here as elsewhere
-            self._refreshing = asyncio.create_task(self._refresh())
-        return self._refreshing
+        if self._asking is None or self._asking.done():
+            if self._asking is not None:
+                self._asking.result()  # a bug ends the process, here as elsewhere
+            self._asking = asyncio.create_task(self._ask_time())
+        return self._asking
 
-    async def _refresh(self) -> None:
-        with suppress(VenueFailure):  # whoever needs the time asks for it
-            await self.keep_time()
+    async def _ask_time(self) -> VenueFailure | None:
+        """Why it was not told, where it was not: whoever goes on without is not to fail."""
+        try:
+            while self._purse.time.stale:  # once more where the clock is set meanwhile
+                answer = await self._ask("time", self._exchange.time, _as_it_is)
+                self._purse.learn_time(answer.said, answer.used)
+        except VenueFailure as failure:
+            return failure
+        return None
 
     async def _list(self, newer_than: datetime, wanted: Gate = _always) -> Listing:
         async with self._listing_lock:
@@ -310,7 +311,7 @@ class Venue:
         # The window of the answer about the time is told by itself: `learn_time` takes it in.
         self._purse.heed(answer, PROBE_WINDOW if call == "time" else permit.window_id)
         if call != "time" and not self._purse.time.known:
-            self._refresh_aside()  # whoever waits for weight waits for it, too
+            self._ask_time_aside()  # whoever waits for weight waits for it, too
 
     def _note(self, failure: VenueFailure, asked_at: float) -> None:
         """Take in what a failure says of the venue and of its budget."""

@@ -30,6 +30,7 @@ from candlelog.market.pages import Layout
 from candlelog.market.profile import ExchangeProfile
 from candlelog.market.ranges import TimeRange
 from candlelog.market.timeframe import Timeframe, milliseconds
+from fetcher import venue as venue_module
 from fetcher.control import Control
 from fetcher.domain.failures import Away, Permanent, RateLimited, Reset, Transient, VenueFailure
 from fetcher.domain.venue_time import TimeReading
@@ -291,6 +292,39 @@ async def test_a_venue_that_has_just_told_its_time_is_not_asked_whether_a_candle
     assert desk.exchange.asked == before
 
 
+async def test_chunks_that_seem_open_share_one_question_about_the_time_and_its_failure(desk: Desk):
+    open_still = [chunk() for _ in range(3)]
+    desk.exchange.ahead = (open_still[0].end - desk.clock.now()).total_seconds() - 7200
+    venue = await desk.venues.venue("binance")
+    await venue.markets(desk.clock.now())
+    desk.budgets.purse(venue.profile).time._asked_at -= 31
+    questions = 0
+
+    async def time(gate: Gate) -> Answer[TimeReading]:
+        nonlocal questions
+        questions += 1
+        gate()
+        raise Away("the venue is not there", 7.0)
+
+    desk.exchange.time = time
+    await asyncio.gather(*(desk.fetch(each) for each in open_still))
+    deferred = [each for each in desk.written(PROGRESS.name) if isinstance(each, ChunkDeferredV1)]
+    assert (questions, [each.reason for each in deferred]) == (1, ["the venue is not there"] * 3)
+
+
+async def test_a_candle_that_closes_in_a_moment_is_not_worth_a_question(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(venue_module, "_SOON_SECONDS", 7200.0)
+    asked = chunk()
+    desk.exchange.ahead = (asked.end - desk.clock.now()).total_seconds() - 7200
+    await desk.fetch(asked)
+    desk.budgets.purse((await desk.venues.venue("binance")).profile).time._asked_at -= 31
+    before = desk.exchange.asked
+    await desk.fetch(asked)
+    assert desk.exchange.asked == before
+
+
 async def test_a_page_that_was_asked_for_by_a_clock_set_back_meanwhile_covers_nothing(desk: Desk):
     await desk.fetch(chunk())
     purse = desk.budgets.purse((await desk.venues.venue("binance")).profile)
@@ -306,7 +340,7 @@ async def test_a_page_that_was_asked_for_by_a_clock_set_back_meanwhile_covers_no
     await desk.fetch(second)
     [deferred] = [e for e in desk.written(PROGRESS.name) if isinstance(e, ChunkDeferredV1)]
     assert (deferred.chunk_id, desk.exchange.asked) == (second.chunk_id, before + 1)
-    assert "set back" in deferred.reason
+    assert "was open then" in deferred.reason
 
 
 async def test_a_batch_says_what_is_to_be_computed_of_it(desk: Desk):

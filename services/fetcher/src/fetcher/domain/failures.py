@@ -3,7 +3,7 @@
 VenueFailure
 ├── Transient    the venue answered, but not with what was asked: uses up an attempt
 ├── Permanent    the venue will never answer this: the chunk is given up
-├── Undated      a clock was set meanwhile, and when it was answered is not known: goes back, too
+├── Undated      a clock was set meanwhile, and what had closed is not known: goes back, too
 ├── Away         no answer, or "come back later": the chunk goes back, no attempt is used up
 │   ├── Reset         a connection kept open was closed: may be asked again at once
 │   └── RateLimited   too much was asked: every worker stops
@@ -38,7 +38,7 @@ class Permanent(VenueFailure):
 
 
 class Undated(VenueFailure):
-    """An answer that may be good, but nobody can say which of its candles had closed."""
+    """An answer from about when a clock was set: which of its candles had closed is not known."""
 
 
 class Away(VenueFailure):
