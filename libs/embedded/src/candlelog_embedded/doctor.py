@@ -22,7 +22,7 @@ _TOO_LITTLE_DISK = _GIBIBYTE
 _SLIGHTLY_OFF_SECONDS = 1.0
 _FAR_OFF_SECONDS = 30.0
 _PORTS_WANTED = 16
-_OLDEST_PYTHON = (3, 11)
+_OLDEST_PYTHON, _TOO_NEW_PYTHON = (3, 11), (3, 14)
 
 
 class Verdict(StrEnum):
@@ -116,7 +116,7 @@ def _check_versions() -> Check:
     ours = ", ".join(f"{name} {version(name)}" for name in packages)
     found = f"Python {sys.version.split()[0]}, {ours}"
     advice = "install Python 3.11 to 3.13"
-    if sys.version_info < _OLDEST_PYTHON:
+    if not _OLDEST_PYTHON <= sys.version_info < _TOO_NEW_PYTHON:
         return Check("versions", Verdict.FAIL, found, advice)
     return Check("versions", Verdict.PASS, found)
 

@@ -118,33 +118,27 @@ def free_ports(count: int, generator: Random) -> list[int]:
 
     No caller, in any process, is given them again while this process lives. They lie below the
     range from which systems pick the local ports of outgoing connections, so that none of these
-    takes a port in the moment in which its owner is restarted. Raises OSError as `is_free` does.
+    takes a port in the moment in which its owner is restarted. Raises OSError as `reserve` does.
     """
     found: list[int] = []
     while len(found) < count:
         port = generator.randrange(*_PORTS)
-        if is_free(port) and reserve(port):
+        if reserve(port):
             found.append(port)
     return found
 
 
-def is_free(port: int) -> bool:
-    """Whether a process could listen on the loopback port now.
+def reserve(port: int) -> bool:
+    """Have a port of the loopback interface until this process ends; False where it is in use.
 
-    Raises OSError when no process of this account could listen on any.
+    Nobody listens on it before its owner has started, nor while that is restarted. What is held
+    all that time is the UDP port of the same number, which nothing of ours serves. Raises OSError
+    when no process of this account could have any.
     """
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        return _binds(listener, port)
-
-
-def reserve(port: int) -> bool:
-    """Keep `free_ports` from giving that port to anybody until this process ends.
-
-    False where it has been given already. Nobody listens on a port before its owner has started,
-    nor while that is restarted: what is held is the UDP port of the same number, which nothing of
-    ours serves. Raises OSError when no process of this account could have any.
-    """
+        if not _binds(listener, port):
+            return False
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as holder:
         if not _binds(holder, port):
             return False
@@ -152,9 +146,9 @@ def reserve(port: int) -> bool:
     return True
 
 
-def _binds(one: socket.socket, port: int) -> bool:
+def _binds(end: socket.socket, port: int) -> bool:
     try:
-        one.bind(("127.0.0.1", port))
+        end.bind(("127.0.0.1", port))
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise

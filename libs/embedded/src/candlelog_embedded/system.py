@@ -12,7 +12,7 @@ import psutil
 from filelock import FileLock, Timeout
 
 from candlelog.errors import CandlelogError, Misconfigured
-from candlelog_embedded.process import free_ports, is_free, reserve
+from candlelog_embedded.process import free_ports, reserve
 from candlelog_embedded.supervisor.directory import (
     DataDirectory,
     environment_text,
@@ -142,10 +142,8 @@ async def serve(
 def _ports(options: Options) -> Ports:
     port = options.api_port
     try:
-        if port is not None:
-            if not is_free(port):
-                raise Misconfigured(f"port {port} is in use: give another --api-port")
-            reserve(port)  # False where a program serves UDP there: that is no hindrance
+        if port is not None and not reserve(port):
+            raise Misconfigured(f"port {port} is in use: give another --api-port")
     except OSError as error:
         raise Misconfigured(f"port {port} cannot be opened: {error}") from None
     return Ports(options, free_ports(Ports.needed(options), Random()))

@@ -103,7 +103,8 @@ class Ports:
 def shared_environment(options: Options, ports: Ports, identity: Identity) -> dict[str, str]:
     """The variables every process of ours is told, and clients find in `candlelog.env`.
 
-    Empty ones too: a process is not to find those of another system, where `up` was told them.
+    Empty ones too: no process is to find those of another system in its surroundings. Where a
+    folder of feature sets is named there alone, `up` has it as an option.
     """
     exchange_urls = dict(options.exchange_urls)
     if options.sandbox:

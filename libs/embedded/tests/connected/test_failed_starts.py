@@ -5,11 +5,13 @@ import tempfile
 from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from candlelog.errors import Misconfigured
 from candlelog_embedded.detached import DetachedFailedError, up_detached
+from candlelog_embedded.process import free_ports
 from candlelog_embedded.supervisor.directory import DataDirectory
 from candlelog_embedded.system import down, up
 from candlelog_embedded.topology import Options
@@ -33,6 +35,12 @@ def taken_port() -> Generator[int]:
 def test_a_start_that_fails_says_why(options: Options, taken_port: int):
     with pytest.raises(DetachedFailedError, match=f"port {taken_port} is in use: give another"):
         up_detached(replace(options, api_port=taken_port))
+
+
+def test_a_port_that_another_system_has_not_opened_yet_is_in_use(options: Options):
+    [port] = free_ports(1, Random())
+    with pytest.raises(DetachedFailedError, match=f"port {port} is in use: give another"):
+        up_detached(replace(options, api_port=port))
 
 
 def test_a_start_that_fails_binds_the_directory_to_no_kind_of_venue(

@@ -43,7 +43,7 @@ def test_the_sandbox_is_an_exchange_beside_the_stores():
     assert told(options)["CANDLELOG_EXCHANGE_URLS"].startswith("binance=http://127.0.0.1:")
 
 
-def test_without_a_word_the_exchanges_are_the_real_ones_whatever_is_exported():
+def test_without_a_word_services_are_told_of_no_address():
     assert told(OPTIONS)["CANDLELOG_EXCHANGE_URLS"] == ""
 
 

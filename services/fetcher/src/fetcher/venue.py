@@ -102,6 +102,12 @@ class Venue:
         opened = self._outage.failures(self._clock.monotonic())
         return f"left alone, {opened} failures in a row" if opened else None
 
+    async def close(self) -> None:
+        """Ask nothing more by itself."""
+        if self._asking is not None:
+            self._asking.cancel()
+            await asyncio.wait({self._asking})
+
     async def candles(self, chunk: FetchRequestedV1, wanted: Gate) -> Fetched:
         """The page of a chunk, or of as much of its end as the venue answers for.
 
@@ -208,11 +214,13 @@ class Venue:
         return self._asking
 
     async def _ask_time(self) -> VenueFailure | None:
-        """Why it was not told, where it was not: whoever goes on without is not to fail."""
+        """Why it was not told, where it was not: a bad answer to this is none to a chunk."""
         try:
             while self._purse.time.stale:  # once more where the clock is set meanwhile
                 answer = await self._ask("time", self._exchange.time, _as_it_is)
                 self._purse.learn_time(answer.said, answer.used)
+        except Transient as failure:
+            return Away(f"the time is not known: {failure}", FIRST_SECONDS)
         except VenueFailure as failure:
             return failure
         return None

@@ -64,6 +64,8 @@ class Venues:
     async def _open(self, exchange: str) -> Venue:
         known = profile(exchange)
         adapter = await self._exits.enter_async_context(self._open_exchange(known))
-        return Venue(
+        venue = Venue(
             known, adapter, self._budgets.purse(known), clock=self._clock, random=self._random
         )
+        self._exits.push_async_callback(venue.close)  # before its adapter
+        return venue

@@ -292,7 +292,16 @@ async def test_a_venue_that_has_just_told_its_time_is_not_asked_whether_a_candle
     assert desk.exchange.asked == before
 
 
-async def test_chunks_that_seem_open_share_one_question_about_the_time_and_its_failure(desk: Desk):
+@pytest.mark.parametrize(
+    ("failure", "reason"),
+    [
+        (Away("the venue is not there", 7.0), "the venue is not there"),
+        (Transient("http_500", "sorry"), "the time is not known: sorry"),
+    ],
+)
+async def test_chunks_that_seem_open_share_one_question_about_the_time_and_its_failure(
+    desk: Desk, failure: VenueFailure, reason: str
+):
     open_still = [chunk() for _ in range(3)]
     desk.exchange.ahead = (open_still[0].end - desk.clock.now()).total_seconds() - 7200
     venue = await desk.venues.venue("binance")
@@ -304,22 +313,22 @@ async def test_chunks_that_seem_open_share_one_question_about_the_time_and_its_f
         nonlocal questions
         questions += 1
         gate()
-        raise Away("the venue is not there", 7.0)
+        raise failure
 
     desk.exchange.time = time
     await asyncio.gather(*(desk.fetch(each) for each in open_still))
     deferred = [each for each in desk.written(PROGRESS.name) if isinstance(each, ChunkDeferredV1)]
-    assert (questions, [each.reason for each in deferred]) == (1, ["the venue is not there"] * 3)
+    assert (questions, [each.reason for each in deferred]) == (1, [reason] * 3)
 
 
 async def test_a_candle_that_closes_in_a_moment_is_not_worth_a_question(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(venue_module, "_SOON_SECONDS", 7200.0)
-    asked = chunk()
+    asked = chunk(exchange="kraken")
     desk.exchange.ahead = (asked.end - desk.clock.now()).total_seconds() - 7200
     await desk.fetch(asked)
-    desk.budgets.purse((await desk.venues.venue("binance")).profile).time._asked_at -= 31
+    desk.budgets.purse((await desk.venues.venue("kraken")).profile).time._asked_at -= 31
     before = desk.exchange.asked
     await desk.fetch(asked)
     assert desk.exchange.asked == before
