@@ -186,7 +186,10 @@ class Venue:
         """Ask the venue for its time when that was long ago: once, however many want it."""
         if not self._purse.time.stale:
             return
+        asked_by_another = self._asking is not None and not self._asking.done()
         failure = await asyncio.shield(self._ask_time_aside())
+        if asked_by_another and isinstance(failure, Transient):  # one answer, one attempt
+            raise Away(f"the time is not known: {failure}", FIRST_SECONDS) from failure
         if failure is not None:
             raise failure
 
@@ -214,13 +217,11 @@ class Venue:
         return self._asking
 
     async def _ask_time(self) -> VenueFailure | None:
-        """Why it was not told, where it was not: a bad answer to this is none to a chunk."""
+        """Why it was not told, where it was not."""
         try:
             while self._purse.time.stale:  # once more where the clock is set meanwhile
                 answer = await self._ask("time", self._exchange.time, _as_it_is)
                 self._purse.learn_time(answer.said, answer.used)
-        except Transient as failure:
-            return Away(f"the time is not known: {failure}", FIRST_SECONDS)
         except VenueFailure as failure:
             return failure
         return None

@@ -292,6 +292,17 @@ async def test_a_venue_that_has_just_told_its_time_is_not_asked_whether_a_candle
     assert desk.exchange.asked == before
 
 
+async def test_a_bad_answer_about_the_time_uses_up_one_attempt_however_many_wait_for_it(desk: Desk):
+    async def time(gate: Gate) -> Answer[TimeReading]:
+        gate()
+        raise Transient("http_500", "sorry")
+
+    desk.exchange.time = time
+    await asyncio.gather(*(desk.fetch(chunk()) for _ in range(3)))
+    said = Counter(type(each) for each in desk.written(PROGRESS.name))
+    assert said == {ChunkFailedV1: 1, ChunkDeferredV1: 2}
+
+
 @pytest.mark.parametrize(
     ("failure", "reason"),
     [
