@@ -20,6 +20,7 @@ from fetcher.domain.coverage import check_answered, check_closed
 from fetcher.domain.failures import (
     Away,
     GrantLapsed,
+    NotSent,
     Permanent,
     RateLimited,
     Reset,
@@ -40,6 +41,8 @@ _JUST_TOLD_SECONDS: Final = 30.0
 """Age up to which the venue is not asked again whether a candle is open by its clock."""
 _SOON_SECONDS: Final = 2.0
 """Time to a close for which it is not asked, either: the chunk comes back then."""
+_ASK_AGAIN_SECONDS: Final = 30.0
+"""Pause after which it is asked again for a time that it failed to tell; 2, 4, 8 … s at first."""
 _LISTING_AGE: Final = timedelta(minutes=10)
 """A symbol that is not on a list older than this is looked up on a fresh one."""
 _RESETS: Final = 1
@@ -95,6 +98,8 @@ class Venue:
         self._listing: Listing | None = None
         self._listing_lock = asyncio.Lock()
         self._asking: asyncio.Task[VenueFailure | None] | None = None
+        self._in_vain = 0
+        self._ask_again_at = 0.0
 
     @property
     def trouble(self) -> str | None:
@@ -183,8 +188,9 @@ class Venue:
         return await self._list(requested_at)
 
     async def keep_time(self) -> None:
-        """Ask the venue for its time when that was long ago: once, however many want it."""
-        if not self._purse.time.stale:
+        """Ask the venue for its time when that was long ago: once, however many want it, and not
+        soon after it failed to tell while one is known."""
+        if not self._purse.time.stale or self._leaves_be():
             return
         asked_by_another = self._asking is not None and not self._asking.done()
         failure = await asyncio.shield(self._ask_time_aside())
@@ -205,8 +211,12 @@ class Venue:
     async def _know_time(self) -> None:
         if not self._purse.time.known:
             await self.keep_time()
-        elif self._purse.time.stale:
+        elif self._purse.time.stale and not self._leaves_be():
             self._ask_time_aside()
+
+    def _leaves_be(self) -> bool:
+        """Whether the time that is known has to do for a while: asking for it failed."""
+        return self._purse.time.known and self._clock.monotonic() < self._ask_again_at
 
     def _ask_time_aside(self) -> asyncio.Task[VenueFailure | None]:
         """Ask for the time while others go on."""
@@ -223,7 +233,12 @@ class Venue:
                 answer = await self._ask("time", self._exchange.time, _as_it_is)
                 self._purse.learn_time(answer.said, answer.used)
         except VenueFailure as failure:
+            if not isinstance(failure, NotSent):
+                self._in_vain += 1
+                pause = min(_ASK_AGAIN_SECONDS, 2.0**self._in_vain)
+                self._ask_again_at = self._clock.monotonic() + pause
             return failure
+        self._in_vain = 0
         return None
 
     async def _list(self, newer_than: datetime, wanted: Gate = _always) -> Listing:

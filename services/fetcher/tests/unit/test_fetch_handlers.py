@@ -332,6 +332,35 @@ async def test_chunks_that_seem_open_share_one_question_about_the_time_and_its_f
     assert (questions, [each.reason for each in deferred]) == (1, [reason] * 3)
 
 
+async def test_a_time_that_it_failed_to_tell_is_not_asked_for_again_at_once(desk: Desk):
+    venue = await desk.venues.venue("binance")
+    await venue.keep_time()
+    desk.budgets.purse(venue.profile).time._asked_at -= 31
+    questions = 0
+
+    async def time(gate: Gate) -> Answer[TimeReading]:
+        nonlocal questions
+        questions += 1
+        gate()
+        raise Transient("http_500", "sorry")
+
+    desk.exchange.time = time
+    with pytest.raises(Transient):
+        await venue.keep_time()
+    await venue.keep_time()
+    assert questions == 1
+
+
+async def test_it_is_looked_again_in_a_minute_whether_a_venue_is_to_be_left_alone(desk: Desk):
+    venue = await desk.venues.venue("binance")
+    await venue.keep_time()
+    desk.budgets.purse(venue.profile).back_off(3600, "418")
+    await desk.fetch(chunk())
+    [deferred] = desk.written(PROGRESS.name)
+    assert isinstance(deferred, ChunkDeferredV1)
+    assert deferred.until - deferred.deferred_at == timedelta(seconds=60)
+
+
 async def test_a_candle_that_closes_in_a_moment_is_not_worth_a_question(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ):

@@ -40,6 +40,7 @@ class Worker:
 
     def __init__(self, log: MemoryLog, publisher: Publisher, clock: SystemClock, seed: int) -> None:
         self.clock = clock
+        self.behind = 0.0
         self.catalogue = Catalogue("default", None, self.clock)
         self.budgets = Budgets(
             Surroundings(log, publisher, self.clock, Random(seed), uuid4()), self.catalogue
@@ -64,7 +65,8 @@ class Worker:
         async with asyncio.timeout(240):
             (await self.purse.acquire(1, for_time=True)).use()
         steady = self.clock.monotonic()
-        self.purse.learn_time(TimeReading(steady, steady, self.clock.now().timestamp()), used=1)
+        now = self.clock.now().timestamp() - self.behind
+        self.purse.learn_time(TimeReading(steady, steady, now), used=1)
 
     async def _tell_time(self) -> None:
         while True:
@@ -217,6 +219,28 @@ async def test_who_comes_while_a_venue_wants_to_be_left_alone_knows_it(
             await second.budgets._readings.ready()
             with pytest.raises(BackingOff):
                 await second.purse.acquire(1, for_time=True)
+
+
+async def test_what_a_backoff_kept_back_is_granted_after_it_wherever_the_clock_is_set(
+    log: MemoryLog, running: Running
+):
+    async with running() as (worker, _):
+        await worker.ask_time()
+        await worker.spend(2)
+        worker.purse.back_off(0.5, "429")
+        while not ledger(log, BackoffDeclaredV1):
+            with suppress(BackingOff):
+                await worker.spend(2)
+            await asyncio.sleep(0.05)
+        while True:
+            try:
+                await worker.spend(2)
+                break
+            except BackingOff as refusal:
+                await asyncio.sleep(refusal.seconds)
+        worker.behind = 3600.0
+        await worker.ask_time()
+        await worker.spend(2)
 
 
 async def test_a_backoff_that_only_the_ledger_tells_of_is_known_to_a_purse_made_later(

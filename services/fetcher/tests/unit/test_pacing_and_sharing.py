@@ -69,6 +69,18 @@ def test_after_a_backoff_the_pace_rises_from_nothing():
     assert first < normal / 50
 
 
+def test_a_backoff_that_is_over_sets_the_pace_in_its_window_still():
+    over = WINDOW.start + 10
+    in_force = allowance(LIMITS, WINDOW, Standing(0, backoff_until=over), over + 0.5)
+    assert allowance(LIMITS, WINDOW, Standing(0, resumed_at=over), over + 0.5) == in_force
+
+
+def test_the_end_of_a_backoff_from_before_the_clock_was_set_back_sets_no_pace():
+    now = WINDOW.start + 10
+    normal = allowance(LIMITS, WINDOW, Standing(0), now)
+    assert allowance(LIMITS, WINDOW, Standing(0, resumed_at=now + 3600), now) == normal
+
+
 wants = st.dictionaries(st.integers(0, 20), st.floats(0, 500), max_size=10)
 
 

@@ -168,6 +168,20 @@ async def test_after_a_backoff_only_a_grant_that_knows_of_it_counts():
     (await waiting).use()
 
 
+async def test_a_backoff_that_is_over_stays_over_when_the_venues_clock_is_set_back():
+    bench = Bench()
+    bench.purse.told_to_back_off(bench.clock.now().timestamp() + 10, offset=7)
+    bench.clock.advance(11)
+    waiting = [asyncio.create_task(bench.purse.acquire(2))]
+    await _settle()
+    bench.learn(behind=3600)
+    waiting.append(asyncio.create_task(bench.purse.acquire(2)))
+    await _settle()
+    assert [each.done() for each in waiting] == [False, False]
+    for each in waiting:
+        each.cancel()
+
+
 def told_until(bench: Bench) -> float:
     [sighting] = [each for each in bench.purse.reports(0) if isinstance(each, BackoffObservedV1)]
     return seconds(sighting.until)

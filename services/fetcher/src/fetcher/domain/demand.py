@@ -102,6 +102,11 @@ class DemandBook:
         """The backoff observed last."""
         return self.backoffs.get(budget)
 
+    def end_backoff(self, budget: str, earliest: float) -> None:
+        """A backoff that is over at that exchange time stays over, wherever that clock is set."""
+        if (backoff := self.backoffs.get(budget)) is not None and backoff.until <= earliest:
+            del self.backoffs[budget]
+
     def _observe(self, event: UsageObservedV1) -> None:
         if event.capacity is not None:
             self._capacity[event.budget] = event.capacity

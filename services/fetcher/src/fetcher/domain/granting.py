@@ -235,4 +235,5 @@ class Account:
             foreign_rate=page.window.foreign / self.terms.length,
             unobserved_since=None if known else opened_at,
             backoff_until=page.backoff_until,
+            resumed_at=page.resumed_at,
         )

@@ -22,6 +22,8 @@ class Page:
     probes: float = 0.0
     """Probes given since the last window opened: they count against this window and the next."""
     backoff_until: float = 0.0
+    resumed_at: float = 0.0
+    """The end of the newest backoff that is over."""
     latest_probe: float = float("-inf")
     """When the newest probe was given, by the clock of the allocator."""
     latest_expiry: float = float("-inf")
@@ -58,6 +60,11 @@ class Page:
         self.grants = {}
         if event.backoff_until is not None:
             self.backoff_until = max(self.backoff_until, seconds(event.backoff_until))
+
+    def end_backoff(self, earliest: float) -> None:
+        """A backoff that is over at that exchange time stays over, wherever that clock is set."""
+        if 0.0 < self.backoff_until <= earliest:
+            self.resumed_at, self.backoff_until = self.backoff_until, 0.0
 
     def grant(self, event: BudgetGrantedV1, offset: int) -> None:
         """Enter a grant; one of another window counts for nothing any more, but as a slot."""

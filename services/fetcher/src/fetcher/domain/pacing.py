@@ -36,8 +36,8 @@ class Standing:
     """What is known about the window now.
 
     `foreign` is what others behind this address have used, `foreign_rate` what they use a second;
-    `backoff_until` is exchange time, 0 for none. `unobserved_since` is when the window was opened,
-    where `foreign` is not known yet.
+    `backoff_until` is exchange time, 0 for none, `resumed_at` the end of the one before.
+    `unobserved_since` is when the window was opened, where `foreign` is not known yet.
     """
 
     granted: float
@@ -45,6 +45,7 @@ class Standing:
     foreign_rate: float = 0.0
     unobserved_since: float | None = None
     backoff_until: float = 0.0
+    resumed_at: float = 0.0
 
 
 def allowance(limits: Limits, window: Window, standing: Standing, now: float) -> float:
@@ -53,19 +54,20 @@ def allowance(limits: Limits, window: Window, standing: Standing, now: float) ->
         return 0.0
     to_come = standing.foreign_rate * max(0.0, window.end - now)
     ours = limits.capacity - limits.reserve - standing.foreign - to_come
-    paced = ours * _pace(window, now, standing.backoff_until)
+    paced = ours * _pace(window, now, max(standing.backoff_until, standing.resumed_at))
     if standing.unobserved_since is not None:
         probes = 1 + max(0.0, now - standing.unobserved_since) // PROBE_SECONDS
         paced = min(paced, limits.probe * probes)
     return max(0.0, paced - standing.granted)
 
 
-def _pace(window: Window, now: float, backoff_until: float) -> float:
+def _pace(window: Window, now: float, resumed_at: float) -> float:
     """The part of the window's weight that may be out by now, in [0, 1].
 
-    In the window in which a backoff ends the pace starts from nothing at that moment.
+    In the window in which a backoff ends the pace starts from nothing at that moment. One that
+    seems to end later is from before the venue's clock was set back.
     """
-    begin = max(window.start, backoff_until)
-    pace = (now + LEAD - begin) / (window.expires_at - TAIL - window.start)
-    ramp = min(1.0, (now - backoff_until) / RAMP)
+    since = resumed_at if resumed_at <= now else 0.0
+    pace = (now + LEAD - max(window.start, since)) / (window.expires_at - TAIL - window.start)
+    ramp = min(1.0, (now - since) / RAMP)
     return min(1.0, max(0.0, pace)) * ramp

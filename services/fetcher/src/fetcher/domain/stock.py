@@ -77,8 +77,7 @@ class Stock:
     (`demand_offset` past it) fill it again."""
 
     def __init__(self) -> None:
-        self.halted_until = 0.0
-        """Exchange time of the latest backoff's end."""
+        self._halted_until = 0.0
         self._halt_offset: float = -1
         self._holdings: list[Holding] = []
 
@@ -113,6 +112,16 @@ class Stock:
         ]
         return min(later, default=None)
 
+    def pause(self, now: Instant, wall: float) -> float:
+        """Seconds to leave the venue alone for, if above 0; by this machine's clock `wall` while
+        exchange time is unknown. What is over stays over, also where the venue's clock is set back.
+        """
+        if now.earliest is None:
+            return self._halted_until - wall
+        if self._halted_until <= now.earliest:
+            self._halted_until = 0.0
+        return self._halted_until - now.earliest
+
     def halt(self, until: float, demand_offset: float = inf) -> None:
         """Throw everything away and wait for grants past the backoff's offset in the demand.
 
@@ -125,11 +134,11 @@ class Stock:
 
     def wait_until(self, until: float) -> None:
         """Spend nothing before `until`: a backoff that all who grant know of."""
-        self.halted_until = max(self.halted_until, until)
+        self._halted_until = max(self._halted_until, until)
 
     def still_valid(self, holding: Holding, now: Instant, *, for_time: bool = False) -> bool:
         """Whether what was taken may be spent at this very moment."""
-        if now.earliest is not None and now.earliest < self.halted_until:
+        if now.earliest is not None and now.earliest < self._halted_until:
             return False
         valid = holding.valid_for_time(now) if for_time else holding.valid(now)
         return valid and holding.demand_offset > self._halt_offset

@@ -98,6 +98,8 @@ class Budgets:
             case BudgetGrantedV1() if event.incarnation == self._incarnation:
                 purse = self._purses[event.budget]
                 purse.granted(event)
+                if (earliest := purse.time.instant().earliest) is not None:  # for who grants next
+                    self._readings.book.end_backoff(event.budget, earliest)
                 if purse.time.stale:  # who waits for weight does not ask for the time
                     self._want_time(exchange_of(event.budget))
             case BackoffObservedV1() if event.budget in self._purses:

@@ -85,8 +85,8 @@ class Purse:
 
     def back_off(self, seconds_to_wait: float, reason: str) -> None:
         """The venue wants to be left alone: stop at once, and have everybody told."""
-        # Of those who wait by the same end, some know the time better.
-        until = self._or_wall(self.time.instant().latest) + seconds_to_wait
+        latest = self.time.instant().latest  # of those who wait by that end, some know it better
+        until = (self._clock.now().timestamp() if latest is None else latest) + seconds_to_wait
         self._stock.halt(until)
         self.statements.back_off(until, reason)
         self._turn_away()
@@ -189,12 +189,8 @@ class Purse:
             served.result().close()
 
     def _pause(self) -> float:
-        """Seconds to leave the venue alone for, by the earliest exchange time it can be."""
-        return self._stock.halted_until - self._or_wall(self.time.instant().earliest)
-
-    def _or_wall(self, exchange_time: float | None) -> float:
-        """This machine's time while exchange time is unknown."""
-        return self._clock.now().timestamp() if exchange_time is None else exchange_time
+        """Seconds to leave the venue alone for."""
+        return self._stock.pause(self.time.instant(), self._clock.now().timestamp())
 
     def _turn_away(self) -> None:
         """Nobody is kept waiting for a venue that wants to be left alone."""

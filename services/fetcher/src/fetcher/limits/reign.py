@@ -112,12 +112,13 @@ class Reign:
         time.suspect(older_than=_GOOD_TO_GRANT_SECONDS)
         if time.stale:
             self._granting.ask_time(exchange)
-        page = self._book.page(terms.budget)
+        page, now = self._book.page(terms.budget), time.instant()
         account = Account(terms, page, self._readings.book, self._allocator)
-        now = time.instant()
         if now.earliest is None or now.latest is None:
             wall = self._granting.clock.now().timestamp()
             return list(account.probes(Moment(wall, 0.0, now.steady)))
+        page.end_backoff(now.earliest)
+        self._readings.book.end_backoff(terms.budget, now.earliest)
         middle, width = (now.earliest + now.latest) / 2, now.latest - now.earliest
         return list(account.entries(Moment(middle, width / 2, now.steady)))
 
