@@ -42,7 +42,7 @@ _JUST_TOLD_SECONDS: Final = 30.0
 _SOON_SECONDS: Final = 2.0
 """Time to a close for which it is not asked, either: the chunk comes back then."""
 _ASK_AGAIN_SECONDS: Final = 30.0
-"""Pause after which it is asked again for a time that it failed to tell; 2, 4, 8 … s at first."""
+"""Pause after which it is asked again for a time that it failed to tell, while one is known."""
 _LISTING_AGE: Final = timedelta(minutes=10)
 """A symbol that is not on a list older than this is looked up on a fresh one."""
 _RESETS: Final = 1
@@ -98,8 +98,7 @@ class Venue:
         self._listing: Listing | None = None
         self._listing_lock = asyncio.Lock()
         self._asking: asyncio.Task[VenueFailure | None] | None = None
-        self._in_vain = 0
-        self._ask_again_at = 0.0
+        self._ask_again_at = float("-inf")
 
     @property
     def trouble(self) -> str | None:
@@ -145,8 +144,9 @@ class Venue:
 
     async def _check_closed(self, window: TimeRange, timeframe: Timeframe) -> None:
         """Raises `StillOpen` while the last candle has not closed. Where that is not a matter of
-        seconds, the venue is asked whether it is so, unless it has just told, and what the question
-        meets is raised: while nothing is sent, no date says that its clock was set."""
+        seconds, the venue is asked whether it is so, unless it has just told, or failed to, and
+        what the question meets is raised: while nothing is sent, no date says that its clock was
+        set."""
         try:
             check_closed(window, timeframe, self._exchange_time(self._clock.monotonic()))
         except StillOpen as failure:
@@ -233,12 +233,8 @@ class Venue:
                 answer = await self._ask("time", self._exchange.time, _as_it_is)
                 self._purse.learn_time(answer.said, answer.used)
         except VenueFailure as failure:
-            if not isinstance(failure, NotSent):
-                self._in_vain += 1
-                pause = min(_ASK_AGAIN_SECONDS, 2.0**self._in_vain)
-                self._ask_again_at = self._clock.monotonic() + pause
             return failure
-        self._in_vain = 0
+        self._ask_again_at = float("-inf")
         return None
 
     async def _list(self, newer_than: datetime, wanted: Gate = _always) -> Listing:
@@ -324,6 +320,8 @@ class Venue:
         except VenueFailure as failure:
             self._note(failure, asked_at)
             now = self._clock.monotonic()
+            if call == "time" and not isinstance(failure, NotSent):
+                self._ask_again_at = now + _ASK_AGAIN_SECONDS
             if isinstance(failure, Transient) and self._outage.failures(now):
                 raise Away(str(failure), self._outage.wait(now)) from failure
             raise

@@ -182,6 +182,15 @@ async def test_a_backoff_that_is_over_stays_over_when_the_venues_clock_is_set_ba
         each.cancel()
 
 
+async def test_a_backoff_of_others_counts_once_a_clock_that_was_ahead_is_right():
+    bench = Bench()
+    bench.learn(behind=-3600)
+    bench.purse.told_to_back_off(bench.clock.now().timestamp() + 60, offset=7)
+    bench.learn()
+    with pytest.raises(BackingOff):
+        await bench.purse.acquire(2)
+
+
 def told_until(bench: Bench) -> float:
     [sighting] = [each for each in bench.purse.reports(0) if isinstance(each, BackoffObservedV1)]
     return seconds(sighting.until)

@@ -102,9 +102,9 @@ class DemandBook:
         """The backoff observed last."""
         return self.backoffs.get(budget)
 
-    def end_backoff(self, budget: str, earliest: float) -> None:
+    def end_backoff(self, budget: str, now: float) -> None:
         """A backoff that is over at that exchange time stays over, wherever that clock is set."""
-        if (backoff := self.backoffs.get(budget)) is not None and backoff.until <= earliest:
+        if (backoff := self.backoffs.get(budget)) is not None and backoff.until <= now:
             del self.backoffs[budget]
 
     def _observe(self, event: UsageObservedV1) -> None:

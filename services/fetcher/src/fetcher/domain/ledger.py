@@ -23,7 +23,7 @@ class Page:
     """Probes given since the last window opened: they count against this window and the next."""
     backoff_until: float = 0.0
     resumed_at: float = 0.0
-    """The end of the newest backoff that is over."""
+    """The end of the newest backoff that is over and forgotten."""
     latest_probe: float = float("-inf")
     """When the newest probe was given, by the clock of the allocator."""
     latest_expiry: float = float("-inf")
@@ -61,9 +61,9 @@ class Page:
         if event.backoff_until is not None:
             self.backoff_until = max(self.backoff_until, seconds(event.backoff_until))
 
-    def end_backoff(self, earliest: float) -> None:
+    def end_backoff(self, now: float) -> None:
         """A backoff that is over at that exchange time stays over, wherever that clock is set."""
-        if 0.0 < self.backoff_until <= earliest:
+        if 0.0 < self.backoff_until <= now:
             self.resumed_at, self.backoff_until = self.backoff_until, 0.0
 
     def grant(self, event: BudgetGrantedV1, offset: int) -> None:

@@ -36,7 +36,7 @@ class Standing:
     """What is known about the window now.
 
     `foreign` is what others behind this address have used, `foreign_rate` what they use a second;
-    `backoff_until` is exchange time, 0 for none, `resumed_at` the end of the one before.
+    `backoff_until` is exchange time, 0 for none, `resumed_at` the end of the newest one forgotten.
     `unobserved_since` is when the window was opened, where `foreign` is not known yet.
     """
 
@@ -54,7 +54,7 @@ def allowance(limits: Limits, window: Window, standing: Standing, now: float) ->
         return 0.0
     to_come = standing.foreign_rate * max(0.0, window.end - now)
     ours = limits.capacity - limits.reserve - standing.foreign - to_come
-    paced = ours * _pace(window, now, max(standing.backoff_until, standing.resumed_at))
+    paced = ours * _pace(window, now, standing.backoff_until or standing.resumed_at)
     if standing.unobserved_since is not None:
         probes = 1 + max(0.0, now - standing.unobserved_since) // PROBE_SECONDS
         paced = min(paced, limits.probe * probes)

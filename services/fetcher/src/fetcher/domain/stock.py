@@ -114,11 +114,12 @@ class Stock:
 
     def pause(self, now: Instant, wall: float) -> float:
         """Seconds to leave the venue alone for, if above 0; by this machine's clock `wall` while
-        exchange time is unknown. What is over stays over, also where the venue's clock is set back.
+        exchange time is unknown. What is over by both stays over, also where the venue's clock is
+        set back.
         """
         if now.earliest is None:
             return self._halted_until - wall
-        if self._halted_until <= now.earliest:
+        if self._halted_until <= min(now.earliest, wall):
             self._halted_until = 0.0
         return self._halted_until - now.earliest
 

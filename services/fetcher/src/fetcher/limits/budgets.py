@@ -99,7 +99,8 @@ class Budgets:
                 purse = self._purses[event.budget]
                 purse.granted(event)
                 if (earliest := purse.time.instant().earliest) is not None:  # for who grants next
-                    self._readings.book.end_backoff(event.budget, earliest)
+                    over = min(earliest, self._clock.now().timestamp())
+                    self._readings.book.end_backoff(event.budget, over)
                 if purse.time.stale:  # who waits for weight does not ask for the time
                     self._want_time(exchange_of(event.budget))
             case BackoffObservedV1() if event.budget in self._purses:

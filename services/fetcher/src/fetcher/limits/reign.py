@@ -114,11 +114,12 @@ class Reign:
             self._granting.ask_time(exchange)
         page, now = self._book.page(terms.budget), time.instant()
         account = Account(terms, page, self._readings.book, self._allocator)
+        wall = self._granting.clock.now().timestamp()
         if now.earliest is None or now.latest is None:
-            wall = self._granting.clock.now().timestamp()
             return list(account.probes(Moment(wall, 0.0, now.steady)))
-        page.end_backoff(now.earliest)
-        self._readings.book.end_backoff(terms.budget, now.earliest)
+        over = min(now.earliest, wall)  # one that is ahead forgets nothing that is in force
+        page.end_backoff(over)
+        self._readings.book.end_backoff(terms.budget, over)
         middle, width = (now.earliest + now.latest) / 2, now.latest - now.earliest
         return list(account.entries(Moment(middle, width / 2, now.steady)))
 
