@@ -31,8 +31,8 @@ from fetcher.venues import Venues
 _SHORT_PAUSE: Final = 1.0
 """Seconds after which a chunk comes back for a reason that tells no time."""
 _LOOK_AGAIN: Final = 60.0
-"""Seconds after which it is looked again whether a candle is open, or the venue to be left alone,
-by its time: a clock that was wrong by hours is set."""
+"""Seconds after which the venue's time is looked at again, where it said that a candle is open: a
+clock that was wrong by hours is set."""
 _FETCHED_MEANWHILE: Final = Skip("another release of the chunk was fetched meanwhile")
 
 
@@ -145,7 +145,9 @@ def _pause(failure: VenueFailure) -> float:
     match failure:
         case Away():
             return _SHORT_PAUSE if failure.retry_after is None else failure.retry_after
-        case BackingOff() | StillOpen():
+        case BackingOff():
+            return failure.seconds
+        case StillOpen():
             return min(failure.seconds, _LOOK_AGAIN)
         case _:
             return _SHORT_PAUSE

@@ -232,9 +232,9 @@ class Venue:
             while self._purse.time.stale:  # once more where the clock is set meanwhile
                 answer = await self._ask("time", self._exchange.time, _as_it_is)
                 self._purse.learn_time(answer.said, answer.used)
+                self._ask_again_at = float("-inf")
         except VenueFailure as failure:
             return failure
-        self._ask_again_at = float("-inf")
         return None
 
     async def _list(self, newer_than: datetime, wanted: Gate = _always) -> Listing:

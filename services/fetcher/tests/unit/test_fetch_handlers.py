@@ -351,16 +351,6 @@ async def test_a_time_that_it_failed_to_tell_is_not_asked_for_again_at_once(desk
     assert questions == 1
 
 
-async def test_it_is_looked_again_in_a_minute_whether_a_venue_is_to_be_left_alone(desk: Desk):
-    venue = await desk.venues.venue("binance")
-    await venue.keep_time()
-    desk.budgets.purse(venue.profile).back_off(3600, "418")
-    await desk.fetch(chunk())
-    [deferred] = desk.written(PROGRESS.name)
-    assert isinstance(deferred, ChunkDeferredV1)
-    assert deferred.until - deferred.deferred_at == timedelta(seconds=60)
-
-
 async def test_a_candle_that_closes_in_a_moment_is_not_worth_a_question(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ):
