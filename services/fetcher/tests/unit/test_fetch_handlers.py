@@ -65,6 +65,8 @@ class MemoryExchange:
     page: Callable[[TimeRange], list[list[object]]] = lambda window: rows(window.start, 10)
     reaches: Callable[[TimeRange], TimeRange] = lambda window: window
     failure: VenueFailure | None = None
+    time_failure: VenueFailure | None = None
+    time_asked: int = 0
     asked: int = 0
     before_writing: Callable[[], None] = lambda: None
 
@@ -79,7 +81,11 @@ class MemoryExchange:
     async def time(self, gate: Gate) -> Answer[TimeReading]:
         now = self.clock.monotonic()
         server = self.clock.now().timestamp() + self.ahead
-        return self._answer(TimeReading(now, now, server), gate)
+        answer = self._answer(TimeReading(now, now, server), gate)
+        self.time_asked += 1
+        if self.time_failure is not None:
+            raise self.time_failure
+        return answer
 
     async def markets(self, gate: Gate) -> Answer[MarketList]:
         listed = (Market(symbol="BTC/USDT", active=True), Market(symbol="OLD/USDT", active=False))
@@ -293,11 +299,7 @@ async def test_a_venue_that_has_just_told_its_time_is_not_asked_whether_a_candle
 
 
 async def test_a_bad_answer_about_the_time_uses_up_one_attempt_however_many_wait_for_it(desk: Desk):
-    async def time(gate: Gate) -> Answer[TimeReading]:
-        gate()
-        raise Transient("http_500", "sorry")
-
-    desk.exchange.time = time
+    desk.exchange.time_failure = Transient("http_500", "sorry")
     await asyncio.gather(*(desk.fetch(chunk()) for _ in range(3)))
     said = Counter(type(each) for each in desk.written(PROGRESS.name))
     assert said == {ChunkFailedV1: 1, ChunkDeferredV1: 2}
@@ -318,37 +320,22 @@ async def test_chunks_that_seem_open_share_one_question_about_the_time_and_its_f
     venue = await desk.venues.venue("binance")
     await venue.markets(desk.clock.now())
     desk.budgets.purse(venue.profile).time._asked_at -= 31
-    questions = 0
-
-    async def time(gate: Gate) -> Answer[TimeReading]:
-        nonlocal questions
-        questions += 1
-        gate()
-        raise failure
-
-    desk.exchange.time = time
+    before, desk.exchange.time_failure = desk.exchange.time_asked, failure
     await asyncio.gather(*(desk.fetch(each) for each in open_still))
     deferred = [each for each in desk.written(PROGRESS.name) if isinstance(each, ChunkDeferredV1)]
-    assert (questions, [each.reason for each in deferred]) == (1, [reason] * 3)
+    assert desk.exchange.time_asked == before + 1
+    assert [each.reason for each in deferred] == [reason] * 3
 
 
 async def test_a_time_that_it_failed_to_tell_is_not_asked_for_again_at_once(desk: Desk):
     venue = await desk.venues.venue("binance")
     await venue.keep_time()
     desk.budgets.purse(venue.profile).time._asked_at -= 31
-    questions = 0
-
-    async def time(gate: Gate) -> Answer[TimeReading]:
-        nonlocal questions
-        questions += 1
-        gate()
-        raise Transient("http_500", "sorry")
-
-    desk.exchange.time = time
+    before, desk.exchange.time_failure = desk.exchange.time_asked, Transient("http_500", "sorry")
     with pytest.raises(Transient):
         await venue.keep_time()
     await venue.keep_time()
-    assert questions == 1
+    assert desk.exchange.time_asked == before + 1
 
 
 async def test_a_candle_that_closes_in_a_moment_is_not_worth_a_question(
