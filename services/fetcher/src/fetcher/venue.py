@@ -260,7 +260,8 @@ class Venue:
     ) -> U:
         """Write one request for one permit, as soon as there is one; what is understood of it.
 
-        A request to a connection the venue had closed is written once more, with a new permit.
+        One that was answered by a reset is written once more, with a new permit: the venue may just
+        have closed a connection that was kept open.
         """
         now = self._clock.monotonic()
         admission = self._outage.admit(now)
@@ -284,6 +285,7 @@ class Venue:
         resets = 0
         while True:
             permit = await self._purse.acquire(weight, for_time=call == "time")
+            asked_at = self._clock.monotonic()
             try:
                 if not self._outage.holds(admission):
                     raise Away(
@@ -292,10 +294,12 @@ class Venue:
                 return await self._write(call, request, understood, wanted, permit=permit)
             except GrantLapsed:
                 continue
-            except Reset:
+            except Reset as reset:
                 resets += 1
                 if resets > _RESETS:
-                    raise
+                    away = Away(str(reset))
+                    self._note(away, asked_at)
+                    raise away from reset
             finally:
                 permit.close()
 
@@ -345,7 +349,7 @@ class Venue:
                 self._purse.back_off(failure.seconds, str(failure))
                 self._outage.answered(now, candles=False)
             case Reset():
-                failure.retry_after = FIRST_SECONDS
+                pass  # it is asked once more
             case Away():
                 self._outage.failed(asked_at, now, self._random.random())
                 if failure.retry_after is None:

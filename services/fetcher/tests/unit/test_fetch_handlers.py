@@ -536,6 +536,13 @@ async def test_a_venue_that_is_left_alone_is_told_of(desk: Desk):
     assert desk.venues.troubles() == {"binance": "left alone, 1 failures in a row"}
 
 
+async def test_a_venue_that_resets_the_second_connection_too_is_left_alone(desk: Desk):
+    await desk.fetch(chunk())
+    desk.exchange.failure = Reset("closed")
+    await desk.fetch(chunk())
+    assert desk.venues.troubles() == {"binance": "left alone, 1 failures in a row"}
+
+
 async def refusing(*_: object, **__: object) -> Answer[Any]:
     raise Transient("http_502", "sorry")
 

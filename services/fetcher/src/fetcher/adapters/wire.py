@@ -51,8 +51,8 @@ class _GatedConnector(aiohttp.TCPConnector):
 
     aiohttp writes a request without a body right after this returns, in the same step of the
     event loop: nothing can come between the leave and the write. aiohttp repeats a GET by itself
-    when a kept-alive connection was reset; that comes here too, and is refused: the venue may
-    have counted the first one, so the second needs a leave of its own.
+    when the connection was closed without an answer; that comes here too, and is refused: the
+    venue may have counted the first one, so the second needs a leave of its own.
     """
 
     def __init__(self, clock: Clock, limit: int) -> None:

@@ -5,7 +5,7 @@ VenueFailure
 ├── Permanent    the venue will never answer this: the chunk is given up
 ├── Undated      a clock was set meanwhile, and what had closed is not known: goes back, too
 ├── Away         no answer, or "come back later": the chunk goes back, no attempt is used up
-│   ├── Reset         a connection kept open was closed: may be asked again at once
+│   ├── Reset         the connection was closed instead: may be asked once more at once
 │   └── RateLimited   too much was asked: every worker stops
 └── NotSent      nothing was sent
     ├── BackingOff    the venue wants to be left alone for a while
@@ -50,7 +50,8 @@ class Away(VenueFailure):
 
 
 class Reset(Away):
-    """The venue closed a connection that was kept open, perhaps just before we wrote to it."""
+    """The venue closed the connection without an answer: perhaps one that was kept open, just before
+    we wrote to it."""
 
 
 class RateLimited(Away):
