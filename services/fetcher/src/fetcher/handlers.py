@@ -72,9 +72,10 @@ class Handlers:
     async def _fetch(self, chunk: FetchRequestedV1, turn: Turn) -> Outcome:
         try:
             venue = await self._venues.venue(chunk.exchange)
-            found = await self._page(venue, chunk)
         except Invalid as error:
             return await self._report(chunk, Permanent("unknown_exchange", str(error)))
+        try:
+            found = await self._page(venue, chunk)
         except Unwanted as reason:
             return Skip(str(reason))
         except VenueFailure as failure:
@@ -82,12 +83,12 @@ class Handlers:
         await self._publisher.publish(
             reports.batch(chunk, found.page, found.window, found.observed_at)
         )
-        turn.fetched = True
         weight = venue.profile.weights["klines"] * found.requests
         now = self._clock.now()
         await self._publisher.publish(
             reports.fetched(chunk, found.page, weight=weight, by=self._instance, now=now)
         )
+        turn.fetched = True
         return Done()
 
     async def list_markets(self, request: MarketsRequestedV1) -> Outcome:

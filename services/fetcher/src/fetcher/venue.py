@@ -27,6 +27,8 @@ from fetcher.domain.failures import (
     StillOpen,
     Transient,
     Undated,
+    Unsure,
+    Unwanted,
     VenueFailure,
 )
 from fetcher.domain.ledger import PROBE_WINDOW
@@ -97,6 +99,7 @@ class Venue:
         self._silences = defaultdict[tuple[str, str], Silence](Silence)
         self._listing: Listing | None = None
         self._listing_lock = asyncio.Lock()
+        self._listing_failed = (float("-inf"), VenueFailure())
         self._asking: asyncio.Task[VenueFailure | None] | None = None
         self._ask_again_at = float("-inf")
 
@@ -194,10 +197,8 @@ class Venue:
             return
         asked_by_another = self._asking is not None and not self._asking.done()
         failure = await asyncio.shield(self._ask_time_aside())
-        if asked_by_another and isinstance(failure, Transient):  # one answer, one attempt
-            raise Away(f"the time is not known: {failure}", FIRST_SECONDS) from failure
         if failure is not None:
-            raise failure
+            raise _of_another("the time is", failure) if asked_by_another else failure
 
     async def _prepare(self, symbol: str, wanted: Gate) -> None:
         """Know the venue's time and that symbol."""
@@ -238,12 +239,23 @@ class Venue:
         return None
 
     async def _list(self, newer_than: datetime, wanted: Gate = _always) -> Listing:
+        """The markets. Who has waited while they were asked for shares what became of it, unless
+        it says something of that other's job alone."""
+        since = self._clock.monotonic()
         async with self._listing_lock:
-            known = self._listing
+            known, (failed_at, failure) = self._listing, self._listing_failed
             if known is not None and known.listed_at >= newer_than:
                 return known
+            if failed_at > since:
+                raise _of_another("the markets are", failure)
             asked_at = self._clock.now()
-            answer = await self._ask("exchange_info", self._exchange.markets, _as_it_is, wanted)
+            try:
+                answer = await self._ask("exchange_info", self._exchange.markets, _as_it_is, wanted)
+            except (Unsure, Unwanted):
+                raise
+            except VenueFailure as failure:
+                self._listing_failed = self._clock.monotonic(), failure
+                raise
             self._purse.state_capacity(answer.said.capacity)
             markets = answer.said.markets
             self._listing = Listing(
@@ -367,6 +379,13 @@ class Venue:
         if earliest is None:
             raise Undated("a clock was set, and the venue's time is to be asked again")
         return moment(earliest)
+
+
+def _of_another(what: str, failure: VenueFailure) -> VenueFailure:
+    """What a question that another has asked means here: one bad answer uses up one attempt."""
+    if isinstance(failure, Transient):
+        return Away(f"{what} not known: {failure}", FIRST_SECONDS)
+    return failure
 
 
 def _as_it_is(answer: Answer[T]) -> Answer[T]:

@@ -305,6 +305,22 @@ async def test_a_bad_answer_about_the_time_uses_up_one_attempt_however_many_wait
     assert said == {ChunkFailedV1: 1, ChunkDeferredV1: 2}
 
 
+async def test_chunks_share_one_question_about_the_markets_and_its_failure(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+):
+    asked = list[None]()
+
+    async def markets(gate: Gate) -> Answer[MarketList]:
+        gate()
+        asked.append(None)
+        raise Transient("http_500", "sorry")
+
+    monkeypatch.setattr(desk.exchange, "markets", markets)
+    await asyncio.gather(*(desk.fetch(chunk()) for _ in range(3)))
+    said = Counter(type(each) for each in desk.written(PROGRESS.name))
+    assert (len(asked), said) == (1, {ChunkFailedV1: 1, ChunkDeferredV1: 2})
+
+
 @pytest.mark.parametrize(
     ("failure", "reason"),
     [

@@ -112,6 +112,16 @@ async def test_a_permit_is_good_for_one_request():
         permit.use()
 
 
+async def test_a_permit_is_worth_nothing_while_the_ledger_says_to_wait():
+    bench = Bench()
+    bench.clock.advance(3601)  # the time is forgotten
+    bench.grant(1)
+    permit = await bench.purse.acquire(1, for_time=True)
+    bench.purse.told_to_wait(bench.clock.now().timestamp() + 10)
+    with pytest.raises(GrantLapsed):
+        permit.use()
+
+
 async def test_a_permit_that_was_not_used_goes_back():
     bench = Bench()
     bench.grant(2)

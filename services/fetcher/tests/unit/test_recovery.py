@@ -26,6 +26,7 @@ from candlelog.log.ports import Start
 from candlelog.log.publish import Publisher
 from candlelog.log.receive import receive
 from candlelog.log.types import Partition
+from candlelog.market.profile import EXCHANGES, profile
 from fetcher.domain.ledger import LedgerBook
 from fetcher.limits import recovery, reign
 from fetcher.limits.catalogue import Catalogue
@@ -149,6 +150,12 @@ def granted(budget: str, at: datetime, weight: float) -> BudgetGrantedV1:
         expires_at=at,
         demand_offset=0,
     )
+
+
+@pytest.mark.parametrize("exchange", EXCHANGES)
+def test_two_windows_of_every_venue_are_read(exchange: str):
+    longest = max(budget.window_seconds for budget in profile(exchange).budgets)
+    assert timedelta(seconds=2 * longest) <= recovery.FAR_ENOUGH
 
 
 async def test_what_was_granted_of_the_open_window_is_known_to_the_unit(world: World):

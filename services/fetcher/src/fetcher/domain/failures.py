@@ -50,8 +50,8 @@ class Away(VenueFailure):
 
 
 class Reset(Away):
-    """The venue closed the connection without an answer: perhaps one that was kept open, just before
-    we wrote to it."""
+    """The venue closed the connection without an answer: perhaps one that was kept open, just
+    before we wrote to it."""
 
 
 class RateLimited(Away):

@@ -138,9 +138,7 @@ class Stock:
         self._halted_until = max(self._halted_until, until)
 
     def still_valid(self, holding: Holding, now: Instant, *, for_time: bool = False) -> bool:
-        """Whether what was taken may be spent at this very moment."""
-        if now.earliest is not None and now.earliest < self._halted_until:
-            return False
+        """Whether what was taken may be spent at this very moment, unless there is a `pause`."""
         valid = holding.valid_for_time(now) if for_time else holding.valid(now)
         return valid and holding.demand_offset > self._halt_offset
 

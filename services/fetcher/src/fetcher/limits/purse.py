@@ -170,7 +170,7 @@ class Purse:
     def spend(self, held: Holding, *, for_time: bool) -> None:
         """The weight is spent now; `GrantLapsed` when that is too late or too early."""
         now = self.time.instant()
-        if not self._stock.still_valid(held, now, for_time=for_time):
+        if self._pause() > 0 or not self._stock.still_valid(held, now, for_time=for_time):
             raise GrantLapsed
         self.statements.spend(held.weight, held.window_id if held.valid(now) else None)
 
