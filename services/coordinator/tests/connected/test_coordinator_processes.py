@@ -1,4 +1,5 @@
-"""Two coordinator processes on the real broker, killed in turn while a job with features runs."""
+"""Two coordinator processes on the real broker, killed in turn: while a job with features runs, and
+while commands stream in."""
 
 import asyncio
 import os
@@ -7,9 +8,10 @@ import sys
 from asyncio.subprocess import Process
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
@@ -17,18 +19,35 @@ import pytest
 from candlelog.clock import SystemClock
 from candlelog.events.feature_sets import DEFAULT
 from candlelog.events.fetch import FetchRequestedV1
-from candlelog.events.jobs import SubmitJobV1
-from candlelog.events.progress import JobStateChangedV1, TaskStateChangedV1
+from candlelog.events.jobs import (
+    CancelJobV1,
+    JobControlV1,
+    PauseJobV1,
+    ResumeJobV1,
+    RetryJobV1,
+    SteerJob,
+    SubmitJobV1,
+)
+from candlelog.events.progress import CommandAnsweredV1, JobStateChangedV1, TaskStateChangedV1
 from candlelog.events.replay import ReplayRequestedV1
 from candlelog.log.kafka.log import KafkaLog
 from candlelog.log.publish import Publisher
 from candlelog.log.receive import receive
+from candlelog.market.states import Status
 from candlelog_embedded.process import free_ports
+from coordinator.domain.announcing import control
+from coordinator.domain.jobs import Job
+from coordinator.domain.steering import decide
 
 pytestmark = pytest.mark.connected
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 CHUNKS, PAGE = 20, 1000
+KILLS = 1 + int(os.environ.get("CANDLELOG_FAULT_SEEDS", "1"))
+STEERED = (
+    "SELECT job_id, CASE WHEN status IN ('pending', 'running') THEN 'queued' ELSE status END,"
+    " generation, steered_by FROM coordinator.jobs"
+)
 
 
 class World:
@@ -80,14 +99,51 @@ class World:
                     await publisher.publish(*features(event))
 
     async def listen(self) -> None:
-        """Keep everything that is said on `progress`, in order within a job."""
-        async with self.log.tail([f"{self.prefix}progress"], start="beginning") as tail:
+        """Keep everything that is said of jobs, in order within a topic and a job."""
+        topics = [f"{self.prefix}{name}" for name in ("progress", "jobs.control")]
+        async with self.log.tail(topics, start="beginning") as tail:
             while True:
                 records = await tail.poll(max_records=1000, timeout=0.1)
                 self.said += [receive(record).event for record in records]
 
     def states(self) -> list[tuple[int, str]]:
         return [(e.version, e.state) for e in self.said if isinstance(e, JobStateChangedV1)]
+
+    def answers(self) -> set[CommandAnsweredV1]:
+        """What a reader knows of commands: a record that is there twice says nothing more."""
+        return {event for event in self.said if isinstance(event, CommandAnsweredV1)}
+
+
+class Rules:
+    """What the rules make of commands, one after the other, about jobs of which no request is
+    answered: only commands change them. A job that goes on counts as queued, however far it is."""
+
+    def __init__(self) -> None:
+        self.jobs: dict[UUID, Job] = {}
+        self.codes: dict[UUID, str] = {}
+        self.fences: set[JobControlV1] = set()
+
+    def take(self, command: SubmitJobV1 | SteerJob) -> None:
+        job = self.jobs.get(command.job_id)
+        if isinstance(command, SteerJob):
+            decision = decide(job, (), command, unplanned=True)
+            self.codes[command.correlation_id] = decision.code
+            if job is None or decision.job is None:
+                return
+            job = self.jobs[job.job_id] = replace(
+                job, status=decision.job, generation=job.generation + 1,
+                steered_by=command.correlation_id,
+            )  # fmt: skip
+            self.fences.add(control(job))
+        elif job is None:
+            self.jobs[command.job_id] = Job(
+                command.job_id, command.exchange, Status.QUEUED, version=0, generation=0,
+                max_attempts=command.max_attempts, steered_by=None,
+            )  # fmt: skip
+
+    def rows(self) -> set[tuple[object, ...]]:
+        """What `STEERED` finds of the jobs."""
+        return {(j.job_id, j.status, j.generation, j.steered_by) for j in self.jobs.values()}
 
 
 @pytest.fixture
@@ -120,6 +176,14 @@ async def until(met: Callable[[], bool]) -> None:
     async with asyncio.timeout(240):
         while not met():  # noqa: ASYNC110 -- what is waited for are other processes
             await asyncio.sleep(0.05)
+
+
+def command(random: Random, job_id: UUID, submission) -> SubmitJobV1 | SteerJob:
+    """Any command about a job: it may contradict what was said before, or be said too early."""
+    kind = random.choice((SubmitJobV1, CancelJobV1, PauseJobV1, ResumeJobV1, RetryJobV1))
+    if kind is SubmitJobV1:
+        return submission(job_id=job_id)
+    return kind(job_id=job_id, correlation_id=uuid4(), requested_by="t", requested_at=START)
 
 
 async def test_two_coordinators_killed_in_turn_finish_a_job_as_one_that_lives(
@@ -161,6 +225,43 @@ async def test_two_coordinators_killed_in_turn_finish_a_job_as_one_that_lives(
     assert len({replay.symbol for replay in world.replays}) == 3
     assert await _kept(postgres_dsn) == [(CHUNKS + 1, 0, CHUNKS * PAGE)] * 3
     assert await _complete(postgres_dsn) == [True] * 3
+
+
+@pytest.mark.faults
+async def test_of_commands_that_stream_in_while_coordinators_are_killed_each_is_applied_once(
+    world: World, postgres_dsn: str, submission
+):
+    rules, random, enough = Rules(), Random(5), asyncio.Event()
+    jobs = [uuid4() for _ in range(8)]
+
+    async def stream(publisher: Publisher) -> None:
+        while not enough.is_set():
+            said = command(random, random.choice(jobs), submission)
+            rules.take(said)
+            await publisher.publish(said)
+            await asyncio.sleep(0.01)
+
+    for _ in range(2):
+        await world.start_process()
+    async with world.log.producer() as producer, asyncio.TaskGroup() as working:
+        publisher = Publisher(producer, source="t", clock=SystemClock(), topic_prefix=world.prefix)
+        listening = working.create_task(world.listen())
+        streaming = working.create_task(stream(publisher))
+        for number in range(KILLS):
+            share = len(world.answers()) + 50
+            await until(lambda share=share: len(world.answers()) >= share)
+            world.processes[number].kill()
+            await world.start_process()
+        enough.set()
+        await streaming
+        await until(lambda: {each.correlation_id for each in world.answers()} >= set(rules.codes))
+        listening.cancel()
+    answers = world.answers()
+    assert {answer.correlation_id: answer.code for answer in answers} == rules.codes
+    assert len(answers) == len(rules.codes)
+    fences = {e for e in world.said if isinstance(e, JobControlV1) and e.generation}
+    assert fences == rules.fences
+    assert set(await _rows(postgres_dsn, STEERED)) == rules.rows()
 
 
 async def _kept(dsn: str) -> list[tuple[int, ...]]:
