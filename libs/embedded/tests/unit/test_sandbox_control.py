@@ -12,6 +12,7 @@ from candlelog_embedded.sandbox.answers import Answer
 from candlelog_embedded.sandbox.control import Control
 from candlelog_embedded.sandbox.flags import parse
 from candlelog_embedded.sandbox.markets import Markets, generated
+from candlelog_embedded.sandbox.tenure import Tenure
 from candlelog_embedded.sandbox.venue import Venue
 
 KLINES = "/api/v3/klines"
@@ -75,6 +76,13 @@ def test_the_command_line_sets_the_switches(control: Control) -> None:
             [{"kind": "500", "probability": 0.5}],
         ),
         ("holes", {"symbol": "SYNAUSDT", "ranges": []}, "holes", {}),
+        (
+            "listing",
+            {"symbol": "SYNAUSDT", "since": "2024-02-01T00:00Z", "until": None},
+            "listing",
+            {"SYNAUSDT": {"since": 1_706_745_600_000, "until": None, "gone": False}},
+        ),
+        ("listing", {"symbol": "SYNBUSDT"}, "listing", {}),
     ],
 )
 def test_a_switch_shows_in_the_state_it_answers(
@@ -97,6 +105,17 @@ def test_a_switch_shows_in_the_state_it_answers(
         (
             "holes",
             {"symbol": "SYNAUSDT", "ranges": [["2024-02-02T00:00Z", "2024-02-01T00:00Z"]]},
+            "before it starts",
+        ),
+        ("listing", {"symbol": "NOSUCH"}, "NOSUCH"),
+        ("listing", {"symbol": "SYNAUSDT", "since": "2024-02-01T00:00"}, "since"),
+        (
+            "listing",
+            {
+                "symbol": "SYNAUSDT",
+                "since": "2024-02-02T00:00Z",
+                "until": "2024-02-02T00:00Z",
+            },
             "before it starts",
         ),
     ],
@@ -149,6 +168,7 @@ async def test_a_reset_forgets_the_counts_and_turns_the_switches_back(
     post(control, "ban", {"seconds": 60})
     post(control, "faults", {"faults": [{"kind": "500"}]})
     post(control, "limits", {"capacity": 1})
+    post(control, "listing", {"symbol": "SYNAUSDT", "gone": True})
     post(control, "reset")
     assert get(control, "state") == before
     stats = get(control, "stats")
@@ -167,6 +187,8 @@ async def test_a_reset_forgets_the_counts_and_turns_the_switches_back(
         ("--fault", '{"kind": "500", "often": true}'),
         ("--hole", "SYNAUSDT"),
         ("--hole", "SYNAUSDT=2024-02-01T00:00/2024-02-02T00:00"),
+        ("--listed", "SYNAUSDT"),
+        ("--listed", "SYNAUSDT=2024-02-01T00:00/"),
     ],
 )
 def test_wrong_flags_end_with_a_message(
@@ -180,3 +202,12 @@ def test_wrong_flags_end_with_a_message(
 def test_a_fault_flag_is_a_name_or_json() -> None:
     rules = parse(("--fault", "html", "--fault", '{"kind": "503", "count": 2}')).faults
     assert [(rule.kind, rule.count) for rule in rules] == [("html", None), ("503", 2)]
+
+
+def test_a_listing_flag_may_leave_either_bound_out() -> None:
+    day = "2024-02-01T00:00Z"
+    flags = ("--listed", f"SYNAUSDT={day}/", "--listed", f"SYNBUSDT=/{day}")
+    assert parse(flags).listed == (
+        ("SYNAUSDT", Tenure(since=1_706_745_600_000)),
+        ("SYNBUSDT", Tenure(until=1_706_745_600_000)),
+    )

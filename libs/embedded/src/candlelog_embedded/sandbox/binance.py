@@ -14,6 +14,7 @@ from candlelog_embedded.sandbox.limiter import Limiter
 from candlelog_embedded.sandbox.markets import Markets
 from candlelog_embedded.sandbox.paging import Question, page
 from candlelog_embedded.sandbox.rendering import kline_rows
+from candlelog_embedded.sandbox.tenure import ALWAYS
 
 _UNLIMITED: Final = 1_000_000_000  # stated where there is no limit: clients keep to what is stated
 _LARGEST_NUMBER: Final = 10**15  # as a time it is past the year 30000
@@ -49,7 +50,7 @@ class Binance:
         self._markets = markets
         self._limiter = limiter
         self._entries = {
-            symbol: orjson.Fragment(orjson.dumps(dialect.entry(listing)))
+            symbol: orjson.Fragment(orjson.dumps(dialect.entry(listing, ALWAYS, 0)))
             for symbol, listing in markets.listings.items()
         }
         self._calls: dict[str, Callable[[Query, int], bytes]] = {
@@ -99,7 +100,7 @@ class Binance:
         return kline_rows(page(source, question, now, self._markets.late), interval)
 
     def _exchange_info(self, query: Query, now: int) -> bytes:
-        entries = [self._entries[symbol] for symbol in self._asked_symbols(query)]
+        entries = [self._entry(symbol, now) for symbol in self._asked_symbols(query)]
         capacity = self._limiter.rules.capacity
         limits = [
             {
@@ -119,13 +120,20 @@ class Binance:
             }
         )
 
+    def _entry(self, symbol: str, now: int) -> object:
+        tenure = self._markets.tenure(symbol)
+        if tenure == ALWAYS:
+            return self._entries[symbol]
+        return self._dialect.entry(self._markets.listings[symbol], tenure, now)
+
     def _asked_symbols(self, query: Query) -> list[str]:
-        symbols = list(self._entries)
+        known = self._markets.known()
+        symbols = list(known)
         if "symbol" in query:
             symbols = [query["symbol"]]
         elif "symbols" in query:
             symbols = _symbol_list(query["symbols"])
-        if any(symbol not in self._entries for symbol in symbols):
+        if any(symbol not in known for symbol in symbols):
             raise Refused(-1121, "Invalid symbol.")
         return symbols
 

@@ -22,6 +22,7 @@ from candlelog_embedded.sandbox.counter import CounterRules
 from candlelog_embedded.sandbox.dialects import Query
 from candlelog_embedded.sandbox.faults import FaultRule
 from candlelog_embedded.sandbox.limiter import Limiter, Rules
+from candlelog_embedded.sandbox.tenure import Tenure
 from candlelog_embedded.sandbox.venue import Venue
 
 PREFIX: Final = "/_sandbox/"
@@ -91,6 +92,15 @@ class HoleSwitch(_Switch):
     ranges: tuple[tuple[AwareDatetime, AwareDatetime], ...]
 
 
+class ListingSwitch(_Switch):
+    """When a symbol is listed; null and what is left out is as at the start."""
+
+    symbol: str
+    since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
+    gone: bool = False
+
+
 class Control:
     """Turns switches and tells the counts."""
 
@@ -106,6 +116,7 @@ class Control:
             "ban": self._ban,
             "faults": self._faults,
             "holes": self._holes,
+            "listing": self._listing,
             "reset": self._reset,
         }
 
@@ -161,6 +172,13 @@ class Control:
         ranges = [(milliseconds(start), milliseconds(end)) for start, end in switch.ranges]
         self._venue.markets.set_holes(switch.symbol, ranges)
 
+    def _listing(self, body: bytes) -> None:
+        switch = ListingSwitch.model_validate_json(body)
+        since, until = (
+            None if time is None else milliseconds(time) for time in (switch.since, switch.until)
+        )
+        self._venue.markets.set_tenure(switch.symbol, Tenure(since, until, switch.gone))
+
     def _reset(self, _body: bytes) -> None:
         self._venue.statistics.forget()
         self._venue.limiter.forget()
@@ -182,6 +200,9 @@ class Control:
             "now": venue.clock.milliseconds(),
             "faults": [rule.model_dump(exclude_none=True) for rule in venue.faults.rules],
             "holes": venue.markets.holes(),
+            "listing": {
+                symbol: asdict(tenure) for symbol, tenure in venue.markets.tenures().items()
+            },
             "symbols": len(venue.markets.listings),
         }
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from candlelog_embedded.sandbox.listing import futures_entry, spot_entry
 from candlelog_embedded.sandbox.markets import Listing
+from candlelog_embedded.sandbox.tenure import Tenure
 
 Query = Mapping[str, str]
 
@@ -21,7 +22,7 @@ class Dialect:
     base: str
     weights: Mapping[str, int]
     klines_weights: tuple[tuple[int, int], ...]
-    entry: Callable[[Listing], dict[str, Any]]
+    entry: Callable[[Listing, Tenure, int], dict[str, Any]]
 
     @property
     def largest_limit(self) -> int:

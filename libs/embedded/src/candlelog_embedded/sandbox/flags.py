@@ -11,9 +11,11 @@ from candlelog_embedded.sandbox.control import milliseconds, rules_from
 from candlelog_embedded.sandbox.counter import CounterRules
 from candlelog_embedded.sandbox.faults import FaultRule
 from candlelog_embedded.sandbox.limiter import Rules
+from candlelog_embedded.sandbox.tenure import Tenure
 from candlelog_embedded.sandbox.venue import OF_FUTURES, Venue
 
 Hole = tuple[str, tuple[int, int]]
+Listed = tuple[str, Tenure]
 _LAST_PORT: Final = 65_535
 
 
@@ -31,6 +33,7 @@ class Flags:
     clock_offset_seconds: float
     faults: tuple[FaultRule, ...]
     holes: tuple[Hole, ...]
+    listed: tuple[Listed, ...]
     seed: int
 
     def turn(self, venue: Venue) -> None:
@@ -43,9 +46,11 @@ class Flags:
         venue.clock.offset_seconds = self.clock_offset_seconds
         venue.faults.random.seed(self.seed)
         venue.faults.replace(self.faults)
-        venue.markets.fill_holes()
+        venue.markets.forget()
         for symbol in {symbol for symbol, _ in self.holes}:
             venue.markets.set_holes(symbol, [hole for name, hole in self.holes if name == symbol])
+        for symbol, tenure in self.listed:
+            venue.markets.set_tenure(symbol, tenure)
 
 
 def parse(arguments: Sequence[str]) -> Flags:
@@ -63,6 +68,7 @@ def parse(arguments: Sequence[str]) -> Flags:
         clock_offset_seconds=given.clock_offset,
         faults=tuple(given.fault),
         holes=tuple(given.hole),
+        listed=tuple(given.listed),
         seed=given.seed,
     )
 
@@ -92,6 +98,14 @@ def _parser() -> argparse.ArgumentParser:
         help='name of a fault, or JSON such as {"kind": "500", "probability": 0.1}',
     )
     add("--hole", type=_hole, action="append", default=[], metavar="SYMBOL=START/END")
+    add(
+        "--listed",
+        type=_listed,
+        action="append",
+        default=[],
+        metavar="SYMBOL=[SINCE]/[UNTIL]",
+        help="when a symbol is listed; without a bound as long as it has candles",
+    )
     add("--seed", type=int, default=0, help="of what the faults draw")
     return parser
 
@@ -128,3 +142,16 @@ def _hole(text: str) -> Hole:
         return symbol, (milliseconds(start), milliseconds(end))
     except (ValueError, TypeError) as error:
         raise argparse.ArgumentTypeError(f"{text!r} is not SYMBOL=START/END in UTC") from error
+
+
+def _listed(text: str) -> Listed:
+    symbol, _, bounds = text.partition("=")
+    try:
+        since, until = (
+            milliseconds(datetime.fromisoformat(bound)) if bound else None
+            for bound in bounds.split("/")
+        )
+        return symbol, Tenure(since, until)
+    except (ValueError, TypeError) as error:
+        message = f"{text!r} is not SYMBOL=[SINCE]/[UNTIL] in UTC"
+        raise argparse.ArgumentTypeError(message) from error

@@ -39,7 +39,6 @@ class Kraken:
 
     def __init__(self, markets: Markets) -> None:
         self._markets = markets
-        self._pairs = {_pair(listing): _entry(listing) for listing in markets.listings.values()}
         self._symbols = {
             name: symbol
             for symbol, listing in markets.listings.items()
@@ -48,7 +47,7 @@ class Kraken:
         self._calls: dict[str, Callable[[Query, int], Any]] = {
             f"{BASE}/Time": _time,
             f"{BASE}/Assets": lambda _query, _now: self._assets(),
-            f"{BASE}/AssetPairs": lambda _query, _now: self._pairs,
+            f"{BASE}/AssetPairs": self._asset_pairs,
             f"{BASE}/OHLC": self._ohlc,
         }
 
@@ -76,6 +75,12 @@ class Kraken:
             _code(name): {"aclass": "currency", "altname": _name(name), "decimals": 10}
             for listing in listings
             for name in (listing.base, listing.quote)
+        }
+
+    def _asset_pairs(self, _query: Query, now: int) -> dict[str, Any]:
+        return {
+            _pair(listing): _entry(listing, trades=self._markets.tenure(symbol).trades(now))
+            for symbol, listing in self._markets.known().items()
         }
 
     def _ohlc(self, query: Query, now: int) -> dict[str, Any]:
@@ -154,7 +159,7 @@ def _pair(listing: Listing) -> str:
     return "".join(codes) if old else _altname(listing)
 
 
-def _entry(listing: Listing) -> dict[str, Any]:
+def _entry(listing: Listing, *, trades: bool) -> dict[str, Any]:
     return {
         "altname": _altname(listing),
         "wsname": f"{_name(listing.base)}/{_name(listing.quote)}",
@@ -172,5 +177,5 @@ def _entry(listing: Listing) -> dict[str, Any]:
         "fees_maker": [[0, 0.25]],
         "fee_volume_currency": "ZUSD",
         "ordermin": "1",
-        "status": "online",
+        "status": "online" if trades else "cancel_only",
     }

@@ -1,20 +1,24 @@
 """A symbol's entry in `exchangeInfo`, of spot and of futures."""
 
-from typing import Any
+from typing import Any, Final
 
 from candlelog_embedded.sandbox.markets import Listing
+from candlelog_embedded.sandbox.tenure import Tenure
+
+_FIRST_DAY: Final = 1483228800000  # 2017-01-01
+_NEVER: Final = 4133404800000  # what Binance says of a contract that is not to be delivered
 
 
-def futures_entry(listing: Listing) -> dict[str, Any]:
-    """The entry of a perpetual contract on the pair, settled in its quote asset."""
+def futures_entry(listing: Listing, tenure: Tenure, now: int) -> dict[str, Any]:
+    """The entry, at that time, of a perpetual contract on the pair, settled in its quote asset."""
     tick, step = _step(listing.price_decimals), _step(listing.volume_decimals)
     return {
         "symbol": listing.symbol,
         "pair": listing.symbol,
         "contractType": "PERPETUAL",
-        "deliveryDate": 4133404800000,
-        "onboardDate": 1483228800000,
-        "status": "TRADING",
+        "deliveryDate": _NEVER if tenure.until is None else tenure.until,
+        "onboardDate": _FIRST_DAY if tenure.since is None else tenure.since,
+        "status": "TRADING" if tenure.trades(now) else "SETTLING",
         "baseAsset": listing.base,
         "quoteAsset": listing.quote,
         "marginAsset": listing.quote,
@@ -37,8 +41,9 @@ def futures_entry(listing: Listing) -> dict[str, Any]:
     }
 
 
-def spot_entry(listing: Listing) -> dict[str, Any]:
-    """The entry as Binance words it; prices and volumes move in the steps of the listing."""
+def spot_entry(listing: Listing, tenure: Tenure, now: int) -> dict[str, Any]:
+    """The entry, at that time, as Binance words it; prices and volumes move in the steps of the
+    listing."""
     tick, step = _step(listing.price_decimals), _step(listing.volume_decimals)
     precisions = dict.fromkeys(
         (
@@ -49,7 +54,7 @@ def spot_entry(listing: Listing) -> dict[str, Any]:
     )
     return {
         "symbol": listing.symbol,
-        "status": "TRADING",
+        "status": "TRADING" if tenure.trades(now) else "BREAK",
         "baseAsset": listing.base,
         "quoteAsset": listing.quote,
         **precisions,

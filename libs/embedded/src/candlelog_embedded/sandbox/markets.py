@@ -1,4 +1,4 @@
-"""What is listed at the sandbox, and the outages of each symbol."""
+"""What is listed at the sandbox and when, and the outages of each symbol."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from candlelog.errors import Invalid
 from candlelog_embedded.sandbox.archived import ArchivedMarket, Files, archived_symbols
 from candlelog_embedded.sandbox.generator import GeneratedMarket
 from candlelog_embedded.sandbox.sources import Source, WithHoles
+from candlelog_embedded.sandbox.tenure import ALWAYS, Tenure
 
 _QUOTES: Final = ("USDT", "USDC", "FDUSD", "TUSD", "BUSD", "TRY", "EUR", "BTC", "ETH", "BNB")
 _NAMED: Final = ("SYNA", "SYNB")
@@ -36,37 +37,73 @@ class Markets:
     def __init__(self, listings: Iterable[Listing]) -> None:
         self.listings = {listing.symbol: listing for listing in listings}
         self._holes: dict[str, Holes] = {}
+        self._tenures: dict[str, Tenure] = {}
         self.late = 0
 
     def source(self, symbol: str) -> Source | None:
-        """The minutes of a symbol, its holes left out; None for a symbol that is not listed."""
-        listing = self.listings.get(symbol)
-        if listing is None:
+        """The minutes of a symbol while it is listed, its holes left out; None for a symbol that
+        is not known."""
+        listing, tenure = self.listings.get(symbol), self.tenure(symbol)
+        if listing is None or tenure.gone:
             return None
-        holes = self._holes.get(symbol)
+        holes = _merged([*self._holes.get(symbol, ()), *tenure.without()])
         return WithHoles(listing.source, holes) if holes else listing.source
+
+    def known(self) -> dict[str, Listing]:
+        """The listings of all symbols that are not gone."""
+        return {
+            symbol: listing
+            for symbol, listing in self.listings.items()
+            if not self.tenure(symbol).gone
+        }
+
+    def tenure(self, symbol: str) -> Tenure:
+        """When it is listed."""
+        return self._tenures.get(symbol, ALWAYS)
+
+    def set_tenure(self, symbol: str, tenure: Tenure) -> None:
+        """List the symbol then, and at no other time."""
+        self._check_known(symbol)
+        since, until = tenure.since, tenure.until
+        if since is not None and until is not None and since >= until:
+            raise Invalid(f"the listing of {symbol} ends before it starts")
+        self._tenures[symbol] = tenure
+
+    def tenures(self) -> dict[str, Tenure]:
+        """Of each symbol that is not listed always."""
+        return {symbol: tenure for symbol, tenure in self._tenures.items() if tenure != ALWAYS}
 
     def set_holes(self, symbol: str, holes: Iterable[tuple[int, int]]) -> None:
         """Let the symbol have exactly these holes: half-open `(start, end)` in any order."""
-        if symbol not in self.listings:
-            raise Invalid(f"unknown symbol {symbol!r}")
-        merged: list[tuple[int, int]] = []
-        for start, end in sorted(holes):
-            if start >= end:
-                raise Invalid(f"a hole of {symbol} ends before it starts")
-            if merged and start <= merged[-1][1]:
-                merged[-1] = (merged[-1][0], max(merged[-1][1], end))
-            else:
-                merged.append((start, end))
-        self._holes[symbol] = merged
+        self._check_known(symbol)
+        wanted = list(holes)
+        if any(start >= end for start, end in wanted):
+            raise Invalid(f"a hole of {symbol} ends before it starts")
+        self._holes[symbol] = _merged(wanted)
 
     def holes(self) -> dict[str, Holes]:
         """The holes of each symbol that has some."""
         return {symbol: holes for symbol, holes in self._holes.items() if holes}
 
-    def fill_holes(self) -> None:
-        """No outages any more."""
+    def forget(self) -> None:
+        """No outages any more, and every symbol listed always."""
         self._holes.clear()
+        self._tenures.clear()
+
+    def _check_known(self, symbol: str) -> None:
+        if symbol not in self.listings:
+            raise Invalid(f"unknown symbol {symbol!r}")
+
+
+def _merged(holes: Iterable[tuple[int, int]]) -> Holes:
+    """In order of time, apart from each other."""
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted(holes):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], end))
+        else:
+            merged.append((start, end))
+    return merged
 
 
 def archived(folder: Path) -> list[Listing]:
