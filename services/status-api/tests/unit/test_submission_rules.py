@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from candlelog.market.profile import profile
 from status_api.domain.problems import Problem
 from status_api.domain.submission import JobRequest, check, check_symbols, idempotent_job_id
-from status_api.domain.suggestions import unknown_names
+from status_api.domain.suggestions import unknown_names, unknown_timeframes
 
 NOW = datetime(2024, 3, 1, 12, tzinfo=UTC)
 SETS = ("default", "mine")
@@ -186,7 +187,24 @@ def test_a_key_belongs_to_its_token():
 
 
 def test_a_name_like_no_other_still_gets_names_that_exist():
-    (timeframe,) = unknown_names("timeframes", "unknown_timeframe", ["2m"], ("1h", "1m"))
     (exchange,) = unknown_names("exchange", "unknown_exchange", ["nowhere"], ("binance",))
-    assert timeframe.nearest == ("1m",)
     assert exchange.nearest == ("binance",)
+
+
+@pytest.mark.parametrize(
+    ("name", "exchange", "nearest"),
+    [
+        ("3m", "kraken", ("5m", "1m", "15m")),
+        ("60m", "binance", ("1h", "30m", "2h")),
+        ("1M", "kraken", ("1d", "4h", "1h")),
+        ("2y", "kraken", ("1m", "5m", "15m")),
+        ("1H", "binance", ("1h",)),
+        ("0m", "kraken", ("30m",)),
+    ],
+)
+def test_the_timeframes_nearest_in_length_are_named(
+    name: str, exchange: str, nearest: tuple[str, ...]
+):
+    valid = profile(exchange).timeframes
+    (error,) = unknown_timeframes("timeframes", [name], valid)
+    assert error.nearest == nearest

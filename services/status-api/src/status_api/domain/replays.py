@@ -14,7 +14,7 @@ from candlelog.market.series import Series
 from status_api.domain.moments import parse_time
 from status_api.domain.problems import FieldError, Problem, invalid_fields
 from status_api.domain.submission import Author, Name, digest_of, once
-from status_api.domain.suggestions import unknown_names
+from status_api.domain.suggestions import unknown_names, unknown_timeframes
 from status_api.domain.text import PRESENTABLE
 
 _EXPLAINED: Final = 20
@@ -184,7 +184,7 @@ def _unknown(request: FeatureReplay) -> Sequence[FieldError]:
     if exchange:
         return exchange
     valid = profile(request.exchange).timeframes
-    return unknown_names("timeframes", "unknown_timeframe", once(request.timeframes), valid)
+    return unknown_timeframes("timeframes", once(request.timeframes), valid)
 
 
 def _unlisted(empty: Iterable[Series], listed: Collection[str] | None) -> Sequence[FieldError]:

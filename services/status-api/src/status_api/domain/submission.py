@@ -15,7 +15,7 @@ from candlelog.events.jobs import SubmitJobV1
 from candlelog.market.profile import EXCHANGES, profile
 from status_api.domain.moments import EARLIEST, parse_span, parse_time
 from status_api.domain.problems import FieldError, Problem, invalid_fields
-from status_api.domain.suggestions import unknown_names
+from status_api.domain.suggestions import unknown_names, unknown_timeframes
 from status_api.domain.text import PRESENTABLE
 
 _AHEAD: Final = timedelta(seconds=5)
@@ -191,7 +191,7 @@ def _unknown(request: JobRequest) -> Sequence[FieldError]:
     if exchange:
         return exchange
     valid = profile(request.exchange).timeframes
-    return unknown_names("timeframes", "unknown_timeframe", once(request.timeframes), valid)
+    return unknown_timeframes("timeframes", once(request.timeframes), valid)
 
 
 def _wrong_sets(request: JobRequest, known: Collection[str]) -> Sequence[FieldError]:

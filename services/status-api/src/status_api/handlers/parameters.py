@@ -16,7 +16,7 @@ from status_api.adapters.history import EARLIEST, LATEST, Wanted, Window
 from status_api.domain.cursors import decode_numbers
 from status_api.domain.moments import parse_time
 from status_api.domain.problems import FieldError, Problem, invalid, invalid_fields
-from status_api.domain.suggestions import unknown_names
+from status_api.domain.suggestions import unknown_names, unknown_timeframes
 from status_api.domain.text import PRESENTABLE
 
 _NAME_LENGTH: Final = 64
@@ -92,7 +92,7 @@ def one_series(
     errors = list(unknown_names("exchange", "unknown_exchange", [exchange], EXCHANGES))
     if not errors:
         valid = profile(exchange).timeframes
-        errors += unknown_names("timeframe", "unknown_timeframe", [timeframe], valid)
+        errors += unknown_timeframes("timeframe", [timeframe], valid)
     if errors:
         raise invalid_fields(errors)
     return Series(exchange, symbol, timeframe), window(start, end)
@@ -108,7 +108,7 @@ def check_names(
     valid = {name for each in EXCHANGES for name in profile(each).timeframes}
     errors = [
         *unknown_names("exchange", "unknown_exchange", [exchange] if exchange else [], EXCHANGES),
-        *unknown_names(field, "unknown_timeframe", timeframes, valid),
+        *unknown_timeframes(field, timeframes, valid),
     ]
     if errors:
         raise invalid_fields(errors)
