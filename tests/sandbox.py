@@ -21,6 +21,15 @@ class Sandbox:
         """Set one of the switches of `docs/reference/sandbox.md`."""
         (await self._http.post(f"/_sandbox/{switch}", json=values)).raise_for_status()
 
+    @asynccontextmanager
+    async def listed(self, symbol: str, **when: Any) -> AsyncGenerator[None]:
+        """Have the symbol listed then and at no other time, for as long as the block lasts."""
+        await self.turn("listing", symbol=symbol, **when)
+        try:
+            yield
+        finally:
+            await self.turn("listing", symbol=symbol)
+
     async def strike(self, rules: Iterable[dict[str, Any]]) -> None:
         """Have these faults, and no others."""
         await self.turn("faults", faults=list(rules))

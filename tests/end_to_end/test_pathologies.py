@@ -15,6 +15,7 @@ from tests.sandbox import Sandbox
 
 from candlelog.market.timeframe import Timeframe
 from candlelog_client.client import Candlelog
+from candlelog_client.errors import Refused
 from candlelog_client.results import Gap, Job
 
 pytestmark = [
@@ -111,10 +112,12 @@ def end_of(timeframe: str) -> datetime:
     return Timeframe.parse(timeframe).advance(START, SLOTS)
 
 
-async def ended(client: Candlelog, symbol: str, timeframe: str, exchange: str = "binance") -> Job:
-    """A job of three pages of a series, once it has ended and was audited."""
+async def ended(
+    client: Candlelog, symbols: list[str], timeframe: str, exchange: str = "binance"
+) -> Job:
+    """A job of three pages of each series, once it has ended and was audited."""
     job = await client.jobs.submit(
-        exchange=exchange, symbols=[symbol], timeframes=[timeframe], start=START,
+        exchange=exchange, symbols=symbols, timeframes=[timeframe], start=START,
         end=end_of(timeframe), features=False,
     )  # fmt: skip
     return await audited(client, job.id)
@@ -122,8 +125,13 @@ async def ended(client: Candlelog, symbol: str, timeframe: str, exchange: str = 
 
 async def seen(client: Candlelog, symbol: str, timeframe: str, exchange: str = "binance") -> Seen:
     """What a user finds after a job of that series."""
-    job = await ended(client, symbol, timeframe, exchange)
-    series = {"exchange": exchange, "symbol": symbol, "timeframe": timeframe}
+    job = await ended(client, [symbol], timeframe, exchange)
+    return await left_by(client, job, symbol, timeframe)
+
+
+async def left_by(client: Candlelog, job: Job, symbol: str, timeframe: str) -> Seen:
+    """What a user finds of a series after that job, which was of it alone."""
+    series = {"exchange": job.exchange, "symbol": symbol, "timeframe": timeframe}
     end = end_of(timeframe)
     table = await client.candles(**series, start=START, end=end).to_arrow()
     rows = [row async for row in client.quarantine(**series) if row.job_id == job.id]
@@ -264,6 +272,80 @@ async def test_where_the_exchange_says_twice_that_it_has_no_candle_it_was_away(
     hours = [Timeframe.parse("1h").advance(START, slots).isoformat() for slots in (500, 2500)]
     await sandbox.turn("holes", symbol="SYNAUSDT", ranges=[hours])
     assert await seen(client, "SYNA/USDT", "1h") == Seen(stored=SLOTS - 2000, outage=2000)
+
+
+@pytest.mark.parametrize("missing", ["since", "until"])
+async def test_a_symbol_has_no_candles_while_it_is_not_listed(
+    system: tuple[Candlelog, Sandbox], missing: str
+):
+    """Of a market of which nothing was asked before: its list says so from the start."""
+    client, sandbox = system
+    middle = Timeframe.parse("1h").advance(START, 1500)
+    symbol = {"since": "GEN008", "until": "GEN009"}[missing]
+    async with sandbox.listed(f"{symbol}USDT", **{missing: middle.isoformat()}):
+        found = await seen(client, f"{symbol}/USDT:USDT", "1h", "binanceusdm")
+    assert found == Seen(stored=1500, outage=1500)
+    series = {"exchange": "binanceusdm", "symbol": f"{symbol}/USDT:USDT", "timeframe": "1h"}
+    runs = [run async for run in client.coverage(**series, start=START, end=end_of("1h"))]
+    states = ("outage", "present") if missing == "since" else ("present", "outage")
+    assert [(run.state, run.start) for run in runs] == list(
+        zip(states, (START, middle), strict=True)
+    )
+
+
+async def test_a_symbol_that_is_gone_fails_and_the_others_of_its_job_do_not(
+    system: tuple[Candlelog, Sandbox],
+):
+    client, sandbox = system
+    symbols = ["GEN006/USDT", "GEN007/USDT"]
+    await client.jobs.plan(
+        exchange="binance", symbols=symbols, timeframes=["1h"], lookback="1d"
+    )  # from here on it is known
+    async with sandbox.listed("GEN006USDT", gone=True):
+        job = await ended(client, symbols, "1h")
+    tasks = [task async for task in client.jobs.tasks(job.id)]
+    assert job.status == "completed_with_errors"
+    assert {
+        task.symbol: (task.status, task.error and task.error.code, task.candles_stored)
+        for task in tasks
+    } == {
+        "GEN006/USDT": ("failed", "unknown_symbol", 0),
+        "GEN007/USDT": ("completed", None, SLOTS),
+    }
+
+
+async def test_of_a_symbol_that_vanishes_under_way_what_was_fetched_is_kept(
+    system: tuple[Candlelog, Sandbox],
+):
+    client, sandbox = system
+    rest = Timeframe.parse("1h").advance(START, 1000).isoformat()
+    before = await sandbox.struck("500")
+    await sandbox.strike([{"kind": "500", "symbol": "GEN005USDT", "interval": "1h", "start": rest}])
+    job = await client.jobs.submit(
+        exchange="binance", symbols=["GEN005/USDT"], timeframes=["1h"], start=START,
+        end=end_of("1h"), features=False, max_attempts=10,
+    )  # fmt: skip
+    async with asyncio.timeout(SECONDS):
+        async for state in client.jobs.watch(job.id):
+            if state.candles_stored and await sandbox.struck("500") > before:
+                break
+    async with sandbox.listed("GEN005USDT", gone=True):
+        await sandbox.strike([])
+        job = await audited(client, job.id)
+    found = await left_by(client, job, "GEN005/USDT", "1h")
+    assert found == given_up("unknown_symbol")._replace(
+        stored=1000, missing=2000, attempts=found.attempts
+    )
+
+
+async def test_a_timeframe_that_the_exchange_lacks_is_refused_with_those_nearest_to_it(
+    system: tuple[Candlelog, Sandbox],
+):
+    client, _ = system
+    with pytest.raises(Refused, match="unknown timeframe '3m'; did you mean 5m, 1m, 15m"):
+        await client.jobs.submit(
+            exchange="kraken", symbols=["SYNA/USDT"], timeframes=["3m"], lookback="1d"
+        )
 
 
 async def test_candles_that_kraken_no_longer_answers_are_missing_and_no_others(
