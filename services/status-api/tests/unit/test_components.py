@@ -12,12 +12,15 @@ NOW = datetime(2024, 3, 1, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 
 
-def report(service: str, ago: timedelta, instance: str = "one") -> ServiceReportedV1:
+def report(
+    service: str, ago: timedelta, instance: str = "one", trouble: str | None = None
+) -> ServiceReportedV1:
     return ServiceReportedV1(
         service=service,
         instance=instance,
         version="1.2.3",
-        state="healthy",
+        state="degraded" if trouble else "healthy",
+        detail=trouble,
         lag=0,
         interval_seconds=2.0,
         started_at=NOW - ago,
@@ -61,6 +64,39 @@ def test_another_service_that_has_been_silent_for_long_is_no_part_of_the_system(
     states, system = health(reports(report("backtester", timedelta(minutes=10))))
     assert "backtester" not in states
     assert system == "healthy"
+
+
+def fetcher(*found: ServiceReportedV1) -> Component:
+    [shown] = [each for each in reports(*found).components(NOW) if each.name == "fetcher"]
+    return shown
+
+
+def test_a_service_is_degraded_where_one_of_its_processes_is_and_says_why():
+    well = report("fetcher", SECOND, "two")
+    unwell = [
+        report("fetcher", SECOND, instance, trouble=f"{venue}: left alone")
+        for instance, venue in (("three", "binance"), ("four", "kraken"))
+    ]
+    assert fetcher(well, *unwell) == Component(
+        "fetcher", "degraded", "binance: left alone; kraken: left alone", instances=4, lag=0
+    )
+
+
+def test_a_service_that_is_degraded_makes_the_system_so():
+    states, system = health(reports(report("fetcher", SECOND, trouble="binance: left alone")))
+    assert (states["fetcher"], system) == ("degraded", "degraded")
+
+
+def test_a_process_that_is_well_again_is_no_longer_degraded():
+    unwell = report("fetcher", 2 * SECOND, trouble="binance: left alone")
+    assert fetcher(unwell, report("fetcher", SECOND)) == Component(
+        "fetcher", "healthy", instances=1, lag=0
+    )
+
+
+def test_what_a_process_said_before_it_fell_silent_counts_no_more():
+    gone = report("fetcher", timedelta(minutes=1), "two", trouble="binance: left alone")
+    assert fetcher(gone) == Component("fetcher", "healthy", instances=1, lag=0)
 
 
 @pytest.mark.parametrize("store", STORES)
