@@ -7,7 +7,7 @@ import argparse
 import asyncio
 import math
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import httpx
 from rich.console import Console
@@ -15,16 +15,12 @@ from rich.console import Console
 from bench import end_to_end
 from bench.report import Figure, Report
 from bench.system import System, running_system
+from bench.venue import CAPACITY, KLINES, MINUTE_MS, START, SYMBOLS, limits
 from candlelog_client import Candlelog
 
-CAPACITY = 6000
-LATENCY_MS = 50
 KLINES_WEIGHT = 2
-SYMBOLS = [f"GEN{number:03d}/USDT" for number in range(1, 501)]
-START = datetime(2019, 1, 1, tzinfo=UTC)
 SMALL_PAGE = 100
 FULL_PAGE = 1000
-_MINUTE_MS = 60_000
 
 
 @dataclass(frozen=True)
@@ -39,24 +35,30 @@ class Load:
 
 async def measure(fetchers: int, load: Load) -> Report:
     """The weight that arrived in each full calendar minute of a run."""
-    flags = ("--capacity", str(CAPACITY), "--latency-ms", str(LATENCY_MS))
     replicas = ("--replicas", f"fetcher={fetchers}")
-    async with running_system(generated=500, sandbox_flags=flags, up_flags=replicas) as system:
+    async with running_system(generated=500, sandbox_flags=limits(), up_flags=replicas) as system:
         await end_to_end.warm_up()
         async with Candlelog() as candlelog, asyncio.TaskGroup() as group:
+            # The first minute of others teaches the fetchers that there are some.
+            taught = await system.next_minute() + MINUTE_MS if load.foreign else 0
             others = group.create_task(_others(system, load.foreign))
             await submit(candlelog, load)
-            weights, limited = await _windows(system, load)
+            first = await system.next_minute()
+            await system.reach(first + load.minutes * MINUTE_MS + 1000)
+            weights = await system.weights(first, load.minutes)
+            refused = await _refused(system, taught)
             others.cancel()
             stored = sum([each.candles_stored async for each in candlelog.jobs.list()])
     ours = CAPACITY - load.foreign * 60
-    used = [weight - load.foreign * 60 for weight in weights]
+    used = [(weight - load.foreign * 60) / ours for weight in weights]
+    least = "0.9 of what others leave" if load.foreign else "0.97"
+    counted = "from the second minute of others on" if load.foreign else "from the beginning"
     figures: dict[str, Figure] = {
-        "full minutes": len(weights),
-        "least use of a minute, of what others leave": min(used) / ours,
-        "use over all of them": sum(used) / ours / len(used),
+        "full minutes": load.minutes,
+        f"least use of a minute (against {least})": min(used),
+        "use over all of them": sum(used) / load.minutes,
         "most weight in one minute (against 6000)": max(weights),
-        "429 and 418, of anybody": limited,
+        f"429 and 418, of anybody, {counted} (against 0)": refused,
         "candles stored": stored,
     }
     others = f", {load.foreign:g} weight/s of others" if load.foreign else ""
@@ -74,19 +76,10 @@ async def submit(candlelog: Candlelog, load: Load) -> None:
         )  # fmt: skip
 
 
-async def _windows(system: System, load: Load) -> tuple[list[int], int]:
-    """Weights of the full minutes, of which others are not in the first; and what was refused.
-
-    The first minute of foreign traffic teaches the fetchers that there is some.
-    """
-    start = (await system.stats())["now"]
-    first = start - start % _MINUTE_MS + (2 if load.foreign else 1) * _MINUTE_MS
-    end = first + load.minutes * _MINUTE_MS
-    while (stats := await system.stats())["now"] < end + 1000:
-        await asyncio.sleep((end + 1500 - stats["now"]) / 1000)
-    kept = [each for each in stats["windows"] if first <= each["start"] < end]
-    late = [each for each in stats["windows"] if each["start"] >= first]
-    return [each["weight"] for each in kept], sum(w["limited"] + w["banned"] for w in late)
+async def _refused(system: System, since: int) -> int:
+    """Requests of anybody that were refused in the minutes from then on."""
+    windows = (await system.stats())["windows"]
+    return sum(each["limited"] + each["banned"] for each in windows if each["start"] >= since)
 
 
 async def _others(system: System, weight: float) -> None:
@@ -107,7 +100,7 @@ async def _others(system: System, weight: float) -> None:
 
 
 async def _ask(client: httpx.AsyncClient, query: dict[str, str | int]) -> None:
-    await client.get("/api/v3/klines", params=query)
+    await client.get(KLINES, params=query)
 
 
 def main() -> None:

@@ -16,17 +16,14 @@ from bench import end_to_end
 from bench.report import Figure, Report
 from bench.sections import add_sections, chosen
 from bench.system import System, running_system
+from bench.venue import CAPACITY, KLINES, START, SYMBOLS, limits
 from candlelog_client import Candlelog
 from candlelog_client.jobs import JobRequest
 from candlelog_client.results import Job
 
-CAPACITY = 6000
-LATENCY_MS = 50
-SYMBOLS = [f"GEN{number:03d}/USDT" for number in range(1, 501)]
-START = datetime(2019, 1, 1, tzinfo=UTC)
-KLINES = "/api/v3/klines"
 BEFORE_SMALL_SECONDS = 30
 BEFORE_STOP_SECONDS = 10
+JUST_BEFORE_MS = 2000
 GRACE_MS = 1000
 WATCHED_SECONDS = 8
 PLANNED_CAPACITY, PLANNED_SYMBOLS, PLANNED_DAYS = 1200, 60, 28
@@ -61,14 +58,15 @@ async def fairness(_: System, candlelog: Candlelog) -> Report:
 
 
 async def stops(system: System, candlelog: Candlelog) -> Report:
-    """Requests that arrive later than a second after a stop was answered."""
+    """Requests that arrive later than a second after a stop was answered, of a job that was being
+    fetched until then."""
     figures: dict[str, Figure] = {}
     for killed in (False, True):
         for action in ("pause", "cancel"):
             name = f"{action}, coordinator killed" if killed else action
-            figures[f"late after {name} (against 0)"] = await _late(
-                system, candlelog, action, killed=killed
-            )
+            before, late = await _stop(system, candlelog, action, killed=killed)
+            figures[f"requests in the 2 s before {name}"] = before
+            figures[f"late after {name} (against 0)"] = late
     return Report("Stops of a job of 500 symbols and five years", figures)
 
 
@@ -173,23 +171,28 @@ async def _big(candlelog: Candlelog) -> Job:
     )  # fmt: skip
 
 
-async def _late(system: System, candlelog: Candlelog, action: str, *, killed: bool) -> int:
-    """How many requests arrive too late after a stop of a big job, which is cancelled then."""
+async def _stop(
+    system: System, candlelog: Candlelog, action: str, *, killed: bool
+) -> tuple[int, int]:
+    """How many requests arrive just before a stop of a big job, which is cancelled then, and how
+    many too late after it."""
     big = await _big(candlelog)
     await asyncio.sleep(BEFORE_STOP_SECONDS)
     coordinator = (await system.processes())["coordinator-0"]
     stop: Callable[[str], Awaitable[Job]] = getattr(candlelog.jobs, action)
+    asked = time.time() * 1000
     await stop(big.id)
     answered = time.time() * 1000
     if killed:
         coordinator.kill()
     await asyncio.sleep(WATCHED_SECONDS)
-    arrivals = await system.arrivals()
+    arrivals = [each["at"] for each in await system.arrivals() if each["path"] == KLINES]
     if action != "cancel":
         await candlelog.jobs.cancel(big.id)
-    return sum(
-        arrival["path"] == KLINES and arrival["at"] > answered + GRACE_MS for arrival in arrivals
-    )
+    before = sum(asked - JUST_BEFORE_MS <= at < asked for at in arrivals)
+    if not before:
+        raise RuntimeError(f"nothing was asked for when the job was to {action}: no stop to see")
+    return before, sum(at > answered + GRACE_MS for at in arrivals)
 
 
 _MEASURES = {"fairness": fairness, "stops": stops, "plans": plans, "resumption": resumption}
@@ -200,8 +203,7 @@ async def measure(sections: list[str], fetchers: int, console: Console) -> None:
     """Each section on a system of its own."""
     replicas = ("--replicas", f"fetcher={fetchers}")
     for section in sections:
-        capacity = _CAPACITIES.get(section, CAPACITY)
-        flags = ("--capacity", str(capacity), "--latency-ms", str(LATENCY_MS))
+        flags = limits(_CAPACITIES.get(section, CAPACITY))
         async with running_system(generated=500, sandbox_flags=flags, up_flags=replicas) as system:
             await end_to_end.warm_up()
             async with Candlelog() as candlelog:

@@ -11,38 +11,43 @@ import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from itertools import cycle
-from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Self
 
 import psutil
 from rich.console import Console
 
 from bench import end_to_end
-from bench.budget import CAPACITY, LATENCY_MS, SMALL_PAGE, Load, submit
+from bench.budget import SMALL_PAGE, Load, submit
 from bench.report import Figure, Report
 from bench.sections import add_sections, chosen
 from bench.system import System, running_system
+from bench.venue import CAPACITY, KLINES, LATENCY_MS, MINUTE_MS, limits
 from candlelog_client import Candlelog
 from candlelog_embedded.process import free_ports
 from candlelog_embedded.supervisor.directory import DataDirectory
 
-MINUTE_MS = 60_000
 APART_SECONDS = 20
 STOPPED_SECONDS = 15
 STEP_SECONDS = 2.0
 BAN_SECONDS = 60
+BEFORE_KILL_SECONDS = 5
 GRACE_MS = 250
 
 
 class Fetchers:
-    """The fetchers of a system, and one more that comes and goes."""
+    """The fetchers of a system, and one more that comes and goes, at the latest in the end."""
 
-    def __init__(self, system: System, candlelog: Candlelog, folder: Path) -> None:
+    def __init__(self, system: System, candlelog: Candlelog) -> None:
         self._system = system
         self._candlelog = candlelog
-        self._folder = folder
         self._extra: asyncio.subprocess.Process | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.remove()
 
     async def allocator(self) -> psutil.Process:
         """The process that grants now: its log tells as which allocator it began."""
@@ -70,7 +75,7 @@ class Fetchers:
     async def add(self) -> None:
         """Start one more."""
         (port,) = free_ports(1, Random())
-        with (self._folder / "extra.log").open("ab") as log:
+        with (self._system.data_directory / "extra.log").open("ab") as log:
             self._extra = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "fetcher", stdout=log, stderr=log,
                 env={**os.environ, "FETCHER_INSTANCE": "extra", "FETCHER_HTTP_PORT": str(port)},
@@ -84,14 +89,13 @@ class Fetchers:
             self._extra = None
 
 
-async def torture(system: System, candlelog: Candlelog, minutes: int) -> Report:
+async def torture(system: System, fetchers: Fetchers, minutes: int) -> Report:
     """Every 20 s one of: the allocator is killed, or stopped; a fetcher comes, or goes; the
     venue's clock is set by 2 s, either way."""
 
     async def step(offset: float) -> None:
         await system.sandbox("/_sandbox/clock", offset_seconds=offset)
 
-    fetchers = Fetchers(system, candlelog, system.data_directory)
     disturbances: list[Callable[[], Awaitable[None]]] = [
         fetchers.kill, fetchers.stop, fetchers.add, lambda: step(STEP_SECONDS), fetchers.remove,
         lambda: step(0.0), fetchers.kill, lambda: step(-STEP_SECONDS), fetchers.stop,
@@ -106,13 +110,11 @@ async def torture(system: System, candlelog: Candlelog, minutes: int) -> Report:
         await disturb()
         done += 1
         await asyncio.sleep(max(0.0, begun + APART_SECONDS - asyncio.get_running_loop().time()))
-    await _reach(system, end + 1000)
-    await fetchers.remove()
-    stats = await system.stats()
-    weights = [each["weight"] for each in stats["windows"] if first <= each["start"] < end]
+    await system.reach(end + 1000)
+    stats, weights = await system.stats(), await system.weights(first, minutes)
     figures: dict[str, Figure] = {
         "disturbances": done,
-        "full minutes": len(weights),
+        "full minutes": minutes,
         "use over all of them (against 0.9)": sum(weights) / CAPACITY / minutes,
         "most weight in one minute (against 6000)": max(weights),
         "429 and 418 (against 0)": stats["limited"] + stats["banned"],
@@ -120,35 +122,35 @@ async def torture(system: System, candlelog: Candlelog, minutes: int) -> Report:
     return Report("Budget: four fetchers, disturbed every 20 s", figures)
 
 
-async def refusals(system: System, candlelog: Candlelog, _minutes: int) -> Report:
-    """A 429, then a 418 for a minute with the allocator killed in between: who asks too late, who
-    too early, and how much of the budget is used afterwards."""
-    fetchers = Fetchers(system, candlelog, system.data_directory)
+async def refusals(system: System, fetchers: Fetchers, _minutes: int) -> Report:
+    """A 429, then a 418 for a minute, the allocator killed during each: who asks too late, who too
+    early, and how much of the budget is used afterwards."""
     begin = await _next_minute(system)
-    await _reach(system, begin + 20_000)
+    await system.reach(begin + 20_000)
     await system.sandbox("/_sandbox/limits", capacity=1, ban_after=1000)
     await _refused(system, 429)
     await system.sandbox("/_sandbox/limits", capacity=CAPACITY)
+    await asyncio.sleep(BEFORE_KILL_SECONDS)
+    await fetchers.kill()
     limited_until = begin + MINUTE_MS
-    await _reach(system, limited_until + 2 * MINUTE_MS + 1000)
-    after_429 = await _weight(system, limited_until + MINUTE_MS)
+    await system.reach(limited_until + 2 * MINUTE_MS + 1000)
+    [after_429] = await system.weights(limited_until + MINUTE_MS, 1)
 
     banned_at = (await system.stats())["now"]
     await system.sandbox("/_sandbox/ban", seconds=BAN_SECONDS)
     await _refused(system, 418)
-    await asyncio.sleep(5)
+    await asyncio.sleep(BEFORE_KILL_SECONDS)
     await fetchers.kill()
     banned_until = banned_at + BAN_SECONDS * 1000
     second = banned_until - banned_until % MINUTE_MS + 2 * MINUTE_MS
-    await _reach(system, second + MINUTE_MS + 1000)
+    await system.reach(second + MINUTE_MS + 1000)
+    [after_418] = await system.weights(second, 1)
     arrivals = await system.arrivals()
     figures: dict[str, Figure] = {
         "after the 429: late (against 0)": _late(arrivals, 429, limited_until),
-        "use of the second minute after it (against 0.97)": after_429 / CAPACITY,
+        "use of the second minute after the 429 (against 0.97)": after_429 / CAPACITY,
         "after the 418: late (against 0)": _late(arrivals, 418, banned_until),
-        "use of the second minute after it (against 0.97) ": (
-            await _weight(system, second) / CAPACITY
-        ),
+        "use of the second minute after the 418 (against 0.97)": after_418 / CAPACITY,
     }
     return Report("Budget: four fetchers, a 429 and a ban of a minute", figures)
 
@@ -167,26 +169,11 @@ async def _refused(system: System, verdict: int) -> None:
         await asyncio.sleep(0.02)
 
 
-async def _weight(system: System, start: int) -> int:
-    """What arrived in the minute that began then."""
-    windows = (await system.stats())["windows"]
-    return next((each["weight"] for each in windows if each["start"] == start), 0)
-
-
 async def _next_minute(system: System) -> int:
     """The start of the first minute that is worked in from its beginning, once it has come."""
-    while not (await system.stats())["requests"].get("/api/v3/klines"):
+    while not (await system.stats())["requests"].get(KLINES):
         await asyncio.sleep(0.2)
-    now = (await system.stats())["now"]
-    start = now - now % MINUTE_MS + MINUTE_MS
-    await _reach(system, start)
-    return start
-
-
-async def _reach(system: System, time_ms: int) -> None:
-    """Wait until it is that late at the venue."""
-    while (left := time_ms - (await system.stats())["now"]) > 0:
-        await asyncio.sleep(min(left / 1000 + 0.01, 1.0))
+    return await system.next_minute()
 
 
 _MEASURES = {"torture": torture, "refusals": refusals}
@@ -194,17 +181,17 @@ _MEASURES = {"torture": torture, "refusals": refusals}
 
 async def measure(sections: list[str], minutes: int, console: Console) -> None:
     """Each section on a system of its own."""
-    flags = ("--capacity", str(CAPACITY), "--latency-ms", str(LATENCY_MS))
     for section in sections:
         async with (
             running_system(
-                generated=500, sandbox_flags=flags, up_flags=("--replicas", "fetcher=4")
+                generated=500, sandbox_flags=limits(), up_flags=("--replicas", "fetcher=4")
             ) as system,
             Candlelog() as candlelog,
+            Fetchers(system, candlelog) as fetchers,
         ):
             await end_to_end.warm_up()
             await submit(candlelog, Load(SMALL_PAGE, 0, max(minutes, 8)))
-            report = await _MEASURES[section](system, candlelog, minutes)
+            report = await _MEASURES[section](system, fetchers, minutes)
         report.show(console)
 
 

@@ -18,6 +18,7 @@ import clickhouse_connect
 import httpx
 import psutil
 
+from bench.venue import MINUTE_MS
 from candlelog_client.connection import read_environment_file
 from candlelog_embedded.process import free_ports
 
@@ -68,6 +69,23 @@ class System:
     async def arrivals(self) -> list[dict[str, Any]]:
         """Every request that arrived at the sandbox so far, in order, as far as it keeps them."""
         return (await self.sandbox("/_sandbox/stats?arrivals=50000"))["arrivals"]
+
+    async def weights(self, first: int, minutes: int) -> list[int]:
+        """What arrived in each of so many minutes from the one that began then."""
+        found = {each["start"]: each["weight"] for each in (await self.stats())["windows"]}
+        return [found.get(first + number * MINUTE_MS, 0) for number in range(minutes)]
+
+    async def reach(self, time_ms: int) -> None:
+        """Wait until it is that late at the venue."""
+        while (left := time_ms - (await self.stats())["now"]) > 0:
+            await asyncio.sleep(min(left / 1000 + 0.01, 1.0))
+
+    async def next_minute(self) -> int:
+        """Wait until a calendar minute begins at the venue; its start."""
+        now = (await self.stats())["now"]
+        start = now - now % MINUTE_MS + MINUTE_MS
+        await self.reach(start)
+        return start
 
     async def sandbox(self, path: str, **body: Any) -> dict[str, Any]:
         """Ask the sandbox something, or turn one of its switches."""
