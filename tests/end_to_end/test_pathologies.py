@@ -274,11 +274,11 @@ async def test_where_the_exchange_says_twice_that_it_has_no_candle_it_was_away(
     assert await seen(client, "SYNA/USDT", "1h") == Seen(stored=SLOTS - 2000, outage=2000)
 
 
-@pytest.mark.parametrize("missing", ["since", "until"])
+@pytest.mark.parametrize("missing", ["until", "since"])
 async def test_a_symbol_has_no_candles_while_it_is_not_listed(
     system: tuple[Candlelog, Sandbox], missing: str
 ):
-    """Of a market of which nothing was asked before: its list says so from the start."""
+    """The first test of futures: their list is read when it says already who is delisted."""
     client, sandbox = system
     middle = Timeframe.parse("1h").advance(START, 1500)
     symbol = {"since": "GEN008", "until": "GEN009"}[missing]

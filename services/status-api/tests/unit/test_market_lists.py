@@ -108,3 +108,10 @@ async def test_an_old_list_that_lacks_a_symbol_is_asked_for_again():
         await asked.once()
         asked.answer("BTC/USDT", "NEW/USDT")
         assert await asking == {"BTC/USDT", "NEW/USDT"}
+
+
+async def test_a_symbol_that_trades_no_more_can_be_asked_for():
+    async with Asked() as asked:
+        delisted = Market(symbol="OLD/USDT", active=False)
+        asked.markets.read(MarketsListedV1(exchange="binance", markets=(delisted,), listed_at=NOW))
+        assert await asked.markets.listed("binance", ["OLD/USDT"]) == {"OLD/USDT"}
