@@ -47,6 +47,9 @@ _ASK_AGAIN_SECONDS: Final = 30.0
 """Pause after which it is asked again for a time that it failed to tell, while one is known."""
 _LISTING_AGE: Final = timedelta(minutes=10)
 """A symbol that is not on a list older than this is looked up on a fresh one."""
+_AT_FIRST: Final = timedelta(seconds=1)
+"""The same of a symbol that was on no list before: it may have been listed a moment ago, and who
+took its job knows a newer list."""
 _RESETS: Final = 1
 """How often one request is written again to another connection."""
 
@@ -98,6 +101,7 @@ class Venue:
         self._outage = Outage()
         self._silences = defaultdict[tuple[str, str], Silence](Silence)
         self._listing: Listing | None = None
+        self._missed = set[str]()
         self._listing_lock = asyncio.Lock()
         self._listing_failed = (float("-inf"), VenueFailure())
         self._asking: asyncio.Task[VenueFailure | None] | None = None
@@ -205,8 +209,11 @@ class Venue:
         await self._know_time()
         listing = self._listing
         if listing is None or symbol not in listing.symbols:
-            listing = await self._list(self._clock.now() - _LISTING_AGE, wanted)
+            known = listing is None or symbol in self._missed
+            age = _LISTING_AGE if known else _AT_FIRST
+            listing = await self._list(self._clock.now() - age, wanted)
         if symbol not in listing.symbols:
+            self._missed.add(symbol)
             raise Permanent("unknown_symbol", f"{self.profile.name} lists no {symbol}")
 
     async def _know_time(self) -> None:

@@ -68,6 +68,9 @@ class MemoryExchange:
     time_failure: VenueFailure | None = None
     time_asked: int = 0
     asked: int = 0
+    listed: tuple[Market, ...] = (
+        Market(symbol="BTC/USDT", active=True), Market(symbol="OLD/USDT", active=False),
+    )  # fmt: skip
     before_writing: Callable[[], None] = lambda: None
 
     def _answer(self, said: T, gate: Gate) -> Answer[T]:
@@ -88,8 +91,7 @@ class MemoryExchange:
         return answer
 
     async def markets(self, gate: Gate) -> Answer[MarketList]:
-        listed = (Market(symbol="BTC/USDT", active=True), Market(symbol="OLD/USDT", active=False))
-        return self._answer(MarketList(listed, 6000.0), gate)
+        return self._answer(MarketList(self.listed, 6000.0), gate)
 
     async def candles(
         self, symbol: str, timeframe: str, window: TimeRange, gate: Gate, *, most: int
@@ -630,6 +632,27 @@ async def test_what_a_venue_does_not_have_fails_for_good(
     [failed] = desk.written(PROGRESS.name)
     assert isinstance(failed, ChunkFailedV1)
     assert (failed.code, failed.final) == (code, True)
+
+
+async def test_a_symbol_that_was_listed_since_the_list_was_read_is_found(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(venue_module, "_AT_FIRST", timedelta())
+    await desk.fetch(chunk())
+    desk.exchange.listed += (Market(symbol="NEW/USDT", active=True),)
+    await desk.fetch(chunk(symbol="NEW/USDT"))
+    assert [type(each) for each in desk.written(PROGRESS.name)] == [ChunkFetchedV1] * 2
+
+
+async def test_a_symbol_that_is_on_no_list_is_looked_up_once(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(venue_module, "_AT_FIRST", timedelta())
+    await desk.fetch(chunk())
+    await desk.fetch(chunk(symbol="NO/NE"))
+    before = desk.exchange.asked
+    await desk.fetch(chunk(symbol="NO/NE"))
+    assert desk.exchange.asked == before
 
 
 async def test_a_chunk_of_a_cancelled_job_is_not_asked_for(desk: Desk):
