@@ -4,7 +4,7 @@ import pytest
 
 from fetcher.domain.answers import failure_of
 from fetcher.domain.failures import Away, Permanent, RateLimited, Transient
-from fetcher.domain.outages import Admission, Outage
+from fetcher.domain.outages import FIRST_SECONDS, Admission, Outage
 
 TABLE = [
     (429, {"retry-after": "7"}, RateLimited, 7.0),
@@ -149,6 +149,15 @@ def test_a_probe_that_is_answered_closes_it_and_one_that_errs_opens_it_anew():
     assert (outage.failures(11.2), outage.admit(11.2)) == (2, None)
     outage.answered(14, candles=True)
     assert (outage.failures(14), outage.admit(14)) == (0, Admission(probe=False))
+
+
+def test_after_a_long_outage_a_lone_failure_is_asked_about_again_soon():
+    outage, now = Outage(), 0.0
+    for _ in range(8):
+        outage.failed(now - 1, now, chance=0.999)
+        now += outage.remaining(now) + 0.001
+    outage.answered(now, candles=True)
+    assert outage.wait(now) <= FIRST_SECONDS
 
 
 def test_what_nobody_asks_any_more_is_not_told_of_for_ever():

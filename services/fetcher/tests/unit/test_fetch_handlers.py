@@ -554,13 +554,6 @@ async def test_a_venue_that_is_left_alone_is_told_of(desk: Desk):
     assert desk.venues.troubles() == {"binance": "left alone, 1 failures in a row"}
 
 
-async def test_a_venue_that_resets_the_second_connection_too_is_left_alone(desk: Desk):
-    await desk.fetch(chunk())
-    desk.exchange.failure = Reset("closed")
-    await desk.fetch(chunk())
-    assert desk.venues.troubles() == {"binance": "left alone, 1 failures in a row"}
-
-
 async def refusing(*_: object, **__: object) -> Answer[Any]:
     raise Transient("http_502", "sorry")
 
@@ -601,6 +594,15 @@ async def test_a_request_to_a_closed_connection_is_written_once_more_with_a_new_
     await desk.fetch(chunk())
     assert desk.exchange.asked == before + 2
     assert len(desk.written(CANDLES.name)) == 2
+
+
+async def test_a_venue_that_closes_every_connection_is_left_alone(desk: Desk):
+    await desk.fetch(chunk())
+    before, desk.exchange.failure = desk.exchange.asked, Reset("closed")
+    await desk.fetch(chunk())
+    await desk.fetch(chunk())
+    assert desk.exchange.asked == before + 2
+    assert desk.venues.troubles() == {"binance": "left alone, 1 failures in a row"}
 
 
 async def test_too_many_requests_stop_everything_until_the_time_given(desk: Desk):

@@ -94,7 +94,7 @@ class Outage:
         if candles:
             self._candles_at, self._errors, self._by_errors = now, 0, False
         if not self._by_errors:
-            self._failures = 0
+            self._failures, self._pause = 0, FIRST_SECONDS
 
     def _open(self, now: float, chance: float) -> None:
         longest = min(LONGEST_SECONDS, FIRST_SECONDS * 2.0 ** min(self._failures, 10))
