@@ -2,11 +2,13 @@
 
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from candlelog.market.timeframe import from_milliseconds, milliseconds
 from candlelog.settings import parse_pairs
 from candlelog_client.connection import read_environment_file
 
@@ -43,6 +45,17 @@ class Sandbox:
         """Every request for candles so far."""
         answer = await self._http.get("/_sandbox/stats", params={"arrivals": "50000"})
         return [each for each in answer.json()["arrivals"] if each["path"].endswith("klines")]
+
+    async def now(self) -> datetime:
+        """The time by its clock."""
+        answer = await self._http.get("/_sandbox/state")
+        return from_milliseconds(answer.json()["now"])
+
+    async def weight(self, minute: datetime) -> float:
+        """What arrived at spot in the minute that begins then."""
+        answer = await self._http.get("/_sandbox/stats")
+        counted = {each["start"]: each["weight"] for each in answer.json()["windows"]}
+        return counted.get(milliseconds(minute), 0)
 
 
 @asynccontextmanager
