@@ -20,6 +20,7 @@ from fetcher.domain.failures import (
     Permanent,
     StillOpen,
     Transient,
+    Unanswered,
     Unsure,
     Unwanted,
     VenueFailure,
@@ -33,6 +34,8 @@ _SHORT_PAUSE: Final = 1.0
 _LOOK_AGAIN: Final = 60.0
 """Seconds after which the venue's time is looked at again, where it said that a candle is open: a
 clock that was wrong by hours is set."""
+_PATIENT_RELEASES: Final = 10
+"""From this release of a chunk on it uses up an attempt that its request alone has no answer."""
 _FETCHED_MEANWHILE: Final = Skip("another release of the chunk was fetched meanwhile")
 
 
@@ -130,6 +133,8 @@ class Handlers:
 
     async def _report(self, chunk: FetchRequestedV1, failure: VenueFailure) -> Outcome:
         now = self._clock.now()
+        if isinstance(failure, Unanswered) and chunk.release >= _PATIENT_RELEASES:
+            failure = Transient("no_answer", str(failure))
         match failure:
             case Transient() | Permanent():
                 await self._publisher.publish(reports.failed(chunk, failure, now=now))

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -13,17 +12,15 @@ from candlelog.clock import Clock
 from candlelog.events.fetch import FetchRequestedV1
 from candlelog.events.markets import Market
 from candlelog.market.pages import Page
-from candlelog.market.profile import Call, ExchangeProfile
+from candlelog.market.profile import ExchangeProfile
 from candlelog.market.ranges import TimeRange
 from candlelog.market.timeframe import Timeframe
+from fetcher.asking import Asking, Query, always
 from fetcher.domain.coverage import check_answered, check_closed
 from fetcher.domain.failures import (
     Away,
-    GrantLapsed,
     NotSent,
     Permanent,
-    RateLimited,
-    Reset,
     StillOpen,
     Transient,
     Undated,
@@ -31,12 +28,11 @@ from fetcher.domain.failures import (
     Unwanted,
     VenueFailure,
 )
-from fetcher.domain.ledger import PROBE_WINDOW
-from fetcher.domain.outages import FIRST_SECONDS, Admission, Outage
+from fetcher.domain.outages import FIRST_SECONDS
 from fetcher.domain.rows import Question, read
 from fetcher.domain.silences import Silence
 from fetcher.domain.windows import moment
-from fetcher.limits.purse import Permit, Purse
+from fetcher.limits.purse import Purse
 from fetcher.ports import Answer, Exchange, Gate, RawPage
 
 _JUST_TOLD_SECONDS: Final = 30.0
@@ -50,15 +46,8 @@ _LISTING_AGE: Final = timedelta(minutes=10)
 _AT_FIRST: Final = timedelta(seconds=1)
 """The same of a symbol that was on no list before: it may have been listed a moment ago, and who
 took its job knows a newer list."""
-_RESETS: Final = 1
-"""How often one request is written again to another connection."""
 
 T = TypeVar("T")
-U = TypeVar("U")
-
-
-def _always() -> None:
-    """The gate of what no job may have stopped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,27 +86,26 @@ class Venue:
         self._exchange = exchange
         self._purse = purse
         self._clock = clock
-        self._random = random
-        self._outage = Outage()
+        self._asking = Asking(profile, purse, self._ask_time_aside, clock=clock, random=random)
         self._silences = defaultdict[tuple[str, str], Silence](Silence)
         self._listing: Listing | None = None
         self._missed = set[str]()
         self._listing_lock = asyncio.Lock()
         self._listing_failed = (float("-inf"), VenueFailure())
-        self._asking: asyncio.Task[VenueFailure | None] | None = None
+        self._states_capacity = False
+        self._asking_time: asyncio.Task[VenueFailure | None] | None = None
         self._ask_again_at = float("-inf")
 
     @property
     def trouble(self) -> str | None:
         """Why it is left alone, where it is."""
-        opened = self._outage.failures(self._clock.monotonic())
-        return f"left alone, {opened} failures in a row" if opened else None
+        return self._asking.trouble
 
     async def close(self) -> None:
         """Ask nothing more by itself."""
-        if self._asking is not None:
-            self._asking.cancel()
-            await asyncio.wait({self._asking})
+        if self._asking_time is not None:
+            self._asking_time.cancel()
+            await asyncio.wait({self._asking_time})
 
     async def candles(self, chunk: FetchRequestedV1, wanted: Gate) -> Fetched:
         """The page of a chunk, or of as much of its end as the venue answers for.
@@ -187,7 +175,7 @@ class Venue:
             return Fetched(page, said.window, asked_at)
 
         request = partial(self._exchange.candles, chunk.symbol, chunk.timeframe, window, most=most)
-        return await self._ask("klines", request, fetched, wanted)
+        return await self._asking.ask(Query("klines", request, fetched, wanted))
 
     async def markets(self, requested_at: datetime) -> Listing:
         """What the venue lists, read after `requested_at` (our wall clock)."""
@@ -199,15 +187,18 @@ class Venue:
         soon after it failed to tell while one is known."""
         if not self._purse.time.stale or self._leaves_be():
             return
-        asked_by_another = self._asking is not None and not self._asking.done()
+        asked_by_another = self._asking_time is not None and not self._asking_time.done()
         failure = await asyncio.shield(self._ask_time_aside())
         if failure is not None:
             raise _of_another("the time is", failure) if asked_by_another else failure
 
     async def _prepare(self, symbol: str, wanted: Gate) -> None:
-        """Know the venue's time and that symbol."""
+        """Know the venue's time and that symbol; and its limit, where it was stated before the
+        venue last refused something: it may be another since."""
         await self._know_time()
         listing = self._listing
+        if self._states_capacity and listing and listing.listed_at < self._asking.refused_at:
+            listing = await self._list(self._asking.refused_at, wanted)
         if listing is None or symbol not in listing.symbols:
             known = listing is None or symbol in self._missed
             age = _LISTING_AGE if known else _AT_FIRST
@@ -228,24 +219,26 @@ class Venue:
 
     def _ask_time_aside(self) -> asyncio.Task[VenueFailure | None]:
         """Ask for the time while others go on."""
-        if self._asking is None or self._asking.done():
-            if self._asking is not None:
-                self._asking.result()  # a bug ends the process, here as elsewhere
-            self._asking = asyncio.create_task(self._ask_time())
-        return self._asking
+        if self._asking_time is None or self._asking_time.done():
+            if self._asking_time is not None:
+                self._asking_time.result()  # a bug ends the process, here as elsewhere
+            self._asking_time = asyncio.create_task(self._ask_time())
+        return self._asking_time
 
     async def _ask_time(self) -> VenueFailure | None:
         """Why it was not told, where it was not."""
         try:
             while self._purse.time.stale:  # once more where the clock is set meanwhile
-                answer = await self._ask("time", self._exchange.time, _as_it_is)
+                answer = await self._asking.ask(Query("time", self._exchange.time, _as_it_is))
                 self._purse.learn_time(answer.said, answer.used)
                 self._ask_again_at = float("-inf")
         except VenueFailure as failure:
+            if not isinstance(failure, NotSent):
+                self._ask_again_at = self._clock.monotonic() + _ASK_AGAIN_SECONDS
             return failure
         return None
 
-    async def _list(self, newer_than: datetime, wanted: Gate = _always) -> Listing:
+    async def _list(self, newer_than: datetime, wanted: Gate = always) -> Listing:
         """The markets. Who has waited while they were asked for shares what became of it, unless
         it says something of that other's job alone."""
         since = self._clock.monotonic()
@@ -256,129 +249,21 @@ class Venue:
             if failed_at > since:
                 raise _of_another("the markets are", failure)
             asked_at = self._clock.now()
+            query = Query("exchange_info", self._exchange.markets, _as_it_is, wanted)
             try:
-                answer = await self._ask("exchange_info", self._exchange.markets, _as_it_is, wanted)
+                answer = await self._asking.ask(query)
             except (Unsure, Unwanted):
                 raise
             except VenueFailure as failure:
                 self._listing_failed = self._clock.monotonic(), failure
                 raise
+            self._states_capacity = answer.said.capacity is not None
             self._purse.state_capacity(answer.said.capacity)
             markets = answer.said.markets
             self._listing = Listing(
                 markets, frozenset(market.symbol for market in markets), asked_at
             )
             return self._listing
-
-    async def _ask(
-        self,
-        call: Call,
-        request: Callable[[Gate], Awaitable[Answer[T]]],
-        understood: Callable[[Answer[T]], U],
-        wanted: Gate = _always,
-    ) -> U:
-        """Write one request for one permit, as soon as there is one; what is understood of it.
-
-        One that was answered by a reset is written once more, with a new permit: the venue may just
-        have closed a connection that was kept open.
-        """
-        now = self._clock.monotonic()
-        admission = self._outage.admit(now)
-        if admission is None:
-            raise Away("the venue does not answer", self._outage.wait(now))
-        try:
-            return await self._permitted(call, request, understood, wanted, admission=admission)
-        finally:
-            self._outage.through(admission)
-
-    async def _permitted(
-        self,
-        call: Call,
-        request: Callable[[Gate], Awaitable[Answer[T]]],
-        understood: Callable[[Answer[T]], U],
-        wanted: Gate,
-        *,
-        admission: Admission,
-    ) -> U:
-        weight = self.profile.weights[call]
-        resets = 0
-        while True:
-            permit = await self._purse.acquire(weight, for_time=call == "time")
-            asked_at = self._clock.monotonic()
-            try:
-                if not self._outage.holds(admission):
-                    raise Away(
-                        "the venue does not answer", self._outage.wait(self._clock.monotonic())
-                    )
-                return await self._write(call, request, understood, wanted, permit=permit)
-            except GrantLapsed:
-                continue
-            except Reset as reset:
-                resets += 1
-                if resets > _RESETS:
-                    away = Away(str(reset))
-                    self._note(away, asked_at)
-                    raise away from reset
-            finally:
-                permit.close()
-
-    async def _write(
-        self,
-        call: Call,
-        request: Callable[[Gate], Awaitable[Answer[T]]],
-        understood: Callable[[Answer[T]], U],
-        wanted: Gate,
-        *,
-        permit: Permit,
-    ) -> U:
-        def gate() -> None:
-            wanted()
-            permit.use()
-
-        asked_at = self._clock.monotonic()
-        try:
-            answer = await request(gate)
-            self._heed(call, answer, permit)
-            found = understood(answer)
-        except VenueFailure as failure:
-            self._note(failure, asked_at)
-            now = self._clock.monotonic()
-            if call == "time" and not isinstance(failure, NotSent):
-                self._ask_again_at = now + _ASK_AGAIN_SECONDS
-            if isinstance(failure, Transient) and self._outage.failures(now):
-                raise Away(str(failure), self._outage.wait(now)) from failure
-            raise
-        self._outage.answered(self._clock.monotonic(), candles=call == "klines")
-        return found
-
-    def _heed(self, call: Call, answer: Answer[object], permit: Permit) -> None:
-        """Take in what the headers tell; have the time asked for, where they tell it was set."""
-        # The window of the answer about the time is told by itself: `learn_time` takes it in.
-        self._purse.heed(answer, PROBE_WINDOW if call == "time" else permit.window_id)
-        if call != "time" and not self._purse.time.known:
-            self._ask_time_aside()  # whoever waits for weight waits for it, too
-
-    def _note(self, failure: VenueFailure, asked_at: float) -> None:
-        """Take in what a failure says of the venue and of its budget."""
-        now = self._clock.monotonic()
-        match failure:
-            case Undated():
-                self._outage.answered(now, candles=False)
-            case RateLimited():
-                self._purse.back_off(failure.seconds, str(failure))
-                self._outage.answered(now, candles=False)
-            case Reset():
-                pass  # it is asked once more
-            case Away():
-                self._outage.failed(asked_at, now, self._random.random())
-                if failure.retry_after is None:
-                    failure.retry_after = self._outage.wait(now)
-            case Transient():
-                self._outage.erred(asked_at, now, self._random.random())
-            case Permanent():
-                self._outage.answered(now, candles=False)
-            case _:  # nothing was sent
-                pass
 
     def _exchange_time(self, steady: float) -> datetime:
         """The earliest exchange time it can have been then."""

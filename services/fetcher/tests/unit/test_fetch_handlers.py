@@ -67,6 +67,8 @@ class MemoryExchange:
     failure: VenueFailure | None = None
     time_failure: VenueFailure | None = None
     time_asked: int = 0
+    lists_asked: int = 0
+    capacity: float | None = 6000.0
     asked: int = 0
     listed: tuple[Market, ...] = (
         Market(symbol="BTC/USDT", active=True), Market(symbol="OLD/USDT", active=False),
@@ -91,7 +93,8 @@ class MemoryExchange:
         return answer
 
     async def markets(self, gate: Gate) -> Answer[MarketList]:
-        return self._answer(MarketList(self.listed, 6000.0), gate)
+        self.lists_asked += 1
+        return self._answer(MarketList(self.listed, self.capacity), gate)
 
     async def candles(
         self, symbol: str, timeframe: str, window: TimeRange, gate: Gate, *, most: int
@@ -605,6 +608,36 @@ async def test_a_venue_that_closes_every_connection_is_left_alone(desk: Desk):
     assert desk.venues.troubles() == {"binance": "left alone, 1 failures in a row"}
 
 
+@pytest.mark.parametrize(("release", "said"), [(9, ChunkDeferredV1), (10, ChunkFailedV1)])
+async def test_a_page_that_alone_has_no_answer_uses_up_attempts_after_a_while(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, release: int, said: type[Message]
+):
+    answered = desk.exchange.candles
+
+    async def candles(symbol: str, *asked: Any, **how: Any) -> Answer[RawPage]:
+        if symbol != "OLD/USDT":
+            return await answered(symbol, *asked, **how)
+        await desk.fetch(chunk())
+        raise Away("no complete answer")
+
+    monkeypatch.setattr(desk.exchange, "candles", candles)
+    await desk.fetch(chunk(symbol="OLD/USDT", release=release))
+    assert {type(each) for each in desk.written(PROGRESS.name)} == {ChunkFetchedV1, said}
+
+
+@pytest.mark.parametrize(("capacity", "lists"), [(600.0, 2), (None, 1)])
+async def test_where_a_venue_states_its_limit_it_is_read_again_after_a_refusal(
+    desk: Desk, capacity: float | None, lists: int
+):
+    desk.exchange.capacity = capacity
+    await desk.fetch(chunk())
+    desk.exchange.failure = RateLimited("429", -1.0)  # over already
+    await desk.fetch(chunk())
+    desk.exchange.failure = None
+    await desk.fetch(chunk())
+    assert desk.exchange.lists_asked == lists
+
+
 async def test_too_many_requests_stop_everything_until_the_time_given(desk: Desk):
     desk.exchange.failure = RateLimited("429", 30.0)
     earliest = desk.clock.now() + timedelta(seconds=29)
@@ -643,7 +676,7 @@ async def test_a_symbol_that_was_listed_since_the_list_was_read_is_found(
     await desk.fetch(chunk())
     desk.exchange.listed += (Market(symbol="NEW/USDT", active=True),)
     await desk.fetch(chunk(symbol="NEW/USDT"))
-    assert [type(each) for each in desk.written(PROGRESS.name)] == [ChunkFetchedV1] * 2
+    assert {type(each) for each in desk.written(PROGRESS.name)} == {ChunkFetchedV1}
 
 
 async def test_a_symbol_that_is_on_no_list_is_looked_up_once(

@@ -5,10 +5,11 @@ VenueFailure
 ├── Permanent    the venue will never answer this: the chunk is given up
 ├── Undated      a clock was set meanwhile, and what had closed is not known: goes back, too
 ├── Away         no answer, or "come back later": the chunk goes back, no attempt is used up
+│   ├── Unanswered    this request had no answer, while others had: may use up an attempt
 │   ├── Reset         the connection was closed instead: may be asked once more at once
 │   └── RateLimited   too much was asked: every worker stops
 └── NotSent      nothing was sent
-    ├── BackingOff    the venue wants to be left alone for a while
+    ├── BackingOff    the venue is left alone for a while
     ├── NoBudget      no weight was granted in time
     ├── GrantLapsed   the weight may not be spent at this very moment: acquire again
     ├── StillOpen     the last candle of the chunk has not closed yet
@@ -49,6 +50,10 @@ class Away(VenueFailure):
         self.retry_after = retry_after
 
 
+class Unanswered(Away):
+    """There was no answer, though others were answered meanwhile: perhaps it never is."""
+
+
 class Reset(Away):
     """The venue closed the connection without an answer: perhaps one that was kept open, just
     before we wrote to it."""
@@ -67,10 +72,10 @@ class NotSent(VenueFailure):
 
 
 class BackingOff(NotSent):
-    """The venue wants to be left alone for `seconds`."""
+    """The venue is left alone for `seconds`: it wants to be, or does not answer."""
 
-    def __init__(self, seconds: float) -> None:
-        super().__init__(f"the venue wants to be left alone for {seconds:.1f} s")
+    def __init__(self, seconds: float, reason: str = "the venue wants to be left alone") -> None:
+        super().__init__(f"{reason}: {seconds:.1f} s are to pass")
         self.seconds = seconds
 
 
