@@ -1,8 +1,8 @@
-"""Random histories of jobs that are submitted, fetched, stopped, continued, and of crashes."""
+"""Random histories of jobs: submitted, fetched, stopped, continued, deleted; and of crashes."""
 
 import os
-from collections import defaultdict
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from random import Random
@@ -20,6 +20,7 @@ from services.coordinator.tests.connected.test_coordinator_crashes import (
 from candlelog.events.fetch import FetchRequestedV1
 from candlelog.events.jobs import (
     CancelJobV1,
+    DeleteJobV1,
     JobControlV1,
     PauseJobV1,
     ResumeJobV1,
@@ -29,15 +30,21 @@ from candlelog.events.jobs import (
 from candlelog.events.progress import (
     ChunkDeferredV1,
     ChunkFailedV1,
+    CommandAnsweredV1,
     JobStateChangedV1,
     TaskStateChangedV1,
 )
+from candlelog.log.receive import receive
 from candlelog.market.states import Action, Status, transition
+from coordinator.adapters import job_rows, task_rows
+from coordinator.domain.jobs import Job
+from coordinator.domain.steering import Decision, Task, decide
 
 pytestmark = [pytest.mark.connected, pytest.mark.faults, pytest.mark.timeout(7200)]
 
 HISTORIES = int(os.environ.get("CANDLELOG_HISTORIES", "15"))
-KINDS = (CancelJobV1, PauseJobV1, ResumeJobV1, RetryJobV1)
+KINDS = (CancelJobV1, DeleteJobV1, PauseJobV1, ResumeJobV1, RetryJobV1)
+OVER = ("completed", "deleted")
 WAYS = ("stored", "fetched", "passing", "final", "later")
 SYMBOLS = ("S0/USDT", "S1/USDT", "S2/USDT")
 MOVES = {
@@ -58,11 +65,12 @@ class Submit:
 
 @dataclass(frozen=True)
 class Steer:
-    """A command about a job, or about some symbols of it."""
+    """A command about each of some jobs, or about some symbols and tasks of each."""
 
     kind: type[SteerJob]
-    job: int
+    jobs: tuple[int, ...]
     symbols: tuple[str, ...] = ()
+    tasks: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,16 +89,22 @@ class Wait:
     seconds: int
 
 
+def some(values: Sequence[object], least: int, most: int) -> st.SearchStrategy[tuple[object, ...]]:
+    """That many of them, each once, in any order."""
+    return st.lists(st.sampled_from(values), min_size=least, max_size=most, unique=True).map(tuple)
+
+
 SUBMIT = st.builds(Submit, st.integers(1, 3))
 STEPS = st.lists(
     st.one_of(
         SUBMIT,
-        st.builds(Steer, st.sampled_from(KINDS), st.integers(0, 2)),
+        st.builds(Steer, st.sampled_from(KINDS), some(range(3), 1, 3)),
         st.builds(
             Steer,
             st.sampled_from(KINDS),
-            st.integers(0, 2),
-            st.lists(st.sampled_from(SYMBOLS), min_size=1, max_size=2, unique=True).map(tuple),
+            some(range(3), 1, 1),
+            some(SYMBOLS, 0, 2),
+            some(range(3), 0, 2),
         ),
         st.builds(Answer, st.integers(1, 6), st.sampled_from(WAYS), st.booleans()),
         st.builds(Wait, st.sampled_from((1, 30, 130))),
@@ -126,6 +140,7 @@ class History:
     def __init__(self, desk, submission) -> None:
         self.desk, self.submission = desk, submission
         self.jobs: list[UUID] = []
+        self.commands: list[UUID] = []
         self._unanswered: list[FetchRequestedV1] = []
         self._on_the_log: list[FetchRequestedV1] = []
         self._seen: set[tuple[UUID, int]] = set()
@@ -137,8 +152,9 @@ class History:
                 job = self.submission(job_id=uuid4(), symbols=SYMBOLS[:count])
                 self.jobs.append(job.job_id)
                 await self.desk.say(job)
-            case Steer(kind, number, symbols) if number < len(self.jobs):
-                await self.desk.say(self.command(kind, self.jobs[number], symbols))
+            case Steer(kind, numbers, symbols, tasks):
+                jobs = [self.jobs[number] for number in numbers if number < len(self.jobs)]
+                await self.steer(*[await self.command(kind, job, symbols, tasks) for job in jobs])
             case Answer(count, way, newest):
                 first = max(0, len(self._unanswered) - count) if newest else 0
                 taken = self._unanswered[first : first + count]
@@ -152,19 +168,55 @@ class History:
                 return
         await self.work()
 
-    def command(
-        self, kind: type[SteerJob], job_id: UUID, symbols: tuple[str, ...] = ()
+    async def command(
+        self,
+        kind: type[SteerJob],
+        job_id: UUID,
+        symbols: tuple[str, ...] = (),
+        tasks: tuple[int, ...] = (),
     ) -> SteerJob:
-        """A command about a job."""
+        """A command about a job; tasks that it has not are named too."""
+        known = dict(enumerate(task.task_id for task in await self._tasks(job_id)))
         return kind(
-            job_id=job_id, correlation_id=uuid4(), symbols=symbols, requested_by="t",
-            requested_at=self.desk.clock.now(),
+            job_id=job_id, correlation_id=uuid4(), symbols=symbols,
+            tasks=tuple(known.get(number, UUID(int=number)) for number in tasks),
+            requested_by="t", requested_at=self.desk.clock.now(),
         )  # fmt: skip
+
+    async def steer(self, *commands: SteerJob) -> None:
+        """Say commands about different jobs at once: the rules decide each on what was there
+        before, and what they refuse changes nothing."""
+        before = await self.desk.tables()
+        decided = [(command, *await self._decide(command)) for command in commands]
+        self.commands += [command.correlation_id for command in commands]
+        await self.desk.say(*commands)
+        await self.work()
+        answers = {each.correlation_id: each for each in self.desk.said(CommandAnsweredV1)}
+        for command, job, decision in decided:
+            answer, after = answers[command.correlation_id], await self._job(job.job_id)
+            assert (answer.code, answer.reason) == (decision.code, decision.reason)
+            assert answer.accepted == decision.accepted
+            assert after.generation == job.generation + (decision.job is not None)
+            by = command.correlation_id if decision.changes else job.steered_by
+            assert after.steered_by == by
+        if not any(decision.changes for _, _, decision in decided):
+            assert await self.desk.tables() == before
+
+    async def _decide(self, command: SteerJob) -> tuple[Job, Decision]:
+        job = await self._job(command.job_id)
+        return job, decide(job, await self._tasks(job.job_id), command)
+
+    async def _job(self, job_id: UUID) -> Job:
+        return (await job_rows.lock(self.desk.pool, [job_id]))[job_id]
+
+    async def _tasks(self, job_id: UUID) -> Sequence[Task]:
+        return await task_rows.to_steer(self.desk.pool, job_id)
 
     async def work(self) -> None:
         """Work until nothing is left that was said; a fetcher may do what is asked for then."""
-        await tolerant(self.desk, self.desk.work)
-        while await self.desk.waiting():
+        deaths = None
+        while deaths != self.desk.pool.deaths or await self.desk.waiting():
+            deaths = self.desk.pool.deaths
             await tolerant(self.desk, self.desk.work)
         controls = {each.job_id: each for each in self.desk.said(JobControlV1)}
         for request in self.desk.said(FetchRequestedV1):
@@ -188,13 +240,11 @@ class History:
             await self.work()
             rows = await self.desk.pool.fetch("SELECT job_id, status FROM jobs")
             statuses = {row["job_id"]: row["status"] for row in rows}
-            if set(statuses.values()) <= {"completed"}:
+            going = [job for job, status in statuses.items() if status not in OVER]
+            if not going:
                 return
-            for job_id, status in statuses.items():
-                if status != "completed":
-                    await self.desk.say(self.command(ResumeJobV1, job_id))
-                    await self.desk.say(self.command(RetryJobV1, job_id))
-            await self.work()
+            for kind in (ResumeJobV1, RetryJobV1):
+                await self.steer(*[await self.command(kind, job_id) for job_id in going])
             self.desk.clock.advance(600)
             await self.work()
         raise AssertionError(f"it does not come to an end: {statuses}")
@@ -205,6 +255,13 @@ def moves(changes: Iterable[JobStateChangedV1 | TaskStateChangedV1], first: Stat
     said = dict.fromkeys((change.version, Status(change.state)) for change in changes)
     assert [version for version, _ in said] == list(range(1, len(said) + 1))
     return set(pairwise([first, *(state for _, state in said)]))
+
+
+def answered(log) -> list[UUID]:
+    """The commands that answers are about; a record that is there twice is one answer."""
+    records = [receive(record) for record in log.records("candlelog.progress")]
+    answers = {each.envelope.id: each.event for each in records}
+    return [a.correlation_id for a in answers.values() if isinstance(a, CommandAnsweredV1)]
 
 
 @settings(max_examples=HISTORIES, suppress_health_check=list(HealthCheck), deadline=None)
@@ -229,7 +286,8 @@ async def test_whatever_happens_everything_can_be_brought_to_its_end(
     assert set(of_jobs) == set(history.jobs)
     assert all(moves(changes, Status.PENDING) <= MOVES for changes in of_jobs.values())
     assert all(moves(changes, Status.QUEUED) <= MOVES for changes in of_tasks.values())
+    assert Counter(answered(mortal.log)) == Counter(history.commands)
     tasks = await desk.pool.fetch("SELECT status, chunks_stored, slots_explained FROM tasks")
-    assert {tuple(row) for row in tasks} == {("completed", 3, 2500)}
+    assert {tuple(row) for row in tasks} <= {("completed", 3, 2500)}
     for table in ("chunks", "queues", "ranges", "claims", "outbox"):
         assert await desk.pool.fetchval(f"SELECT count(*) FROM {table}") == 0, table
