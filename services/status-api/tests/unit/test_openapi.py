@@ -121,10 +121,27 @@ async def test_a_query_that_says_more_than_the_operation_takes_is_refused(
             assert [error["field"] for error in answer.json()["errors"]] == ["as_of"], path
 
 
-async def test_a_method_that_a_path_does_not_take_is_told_which_it_takes(app: Any):
+ONE_METHOD = [
+    ("PUT", "limits", "GET"),
+    ("GET", "jobs/plan", "POST"),
+    ("DELETE", "jobs/plan", "POST"),
+    ("GET", "jobs/actions", "POST"),
+    ("DELETE", "jobs/actions", "POST"),
+    ("POST", f"jobs/{ANY_ID['job_id']}/tasks", "GET"),
+    ("POST", f"jobs/{ANY_ID['job_id']}/events", "GET"),
+    ("GET", f"jobs/{ANY_ID['job_id']}/cancel", "POST"),
+    ("GET", "gaps/fill", "POST"),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "allowed"), ONE_METHOD)
+async def test_a_method_that_a_path_does_not_take_is_told_which_it_takes(
+    app: Any, method: str, path: str, allowed: str
+):
     transport = httpx.ASGITransport(app)
     headers = {"Authorization": "Bearer admin"}
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
-        answer = await http.request("PUT", "/api/v1/limits", headers=headers)
+        answer = await http.request(method, f"/api/v1/{path}", headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
-    assert answer.headers["allow"] == "GET"
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["allow"] == allowed

@@ -68,11 +68,12 @@ def application(context: Context, tokens: Sequence[Token], version: str) -> Fast
         openapi_url=None,
     )
     api = APIRouter(prefix=PREFIX, responses=_PROBLEMS)
-    for module in (
-        jobs, plans, steering, replays, candles, features, series, gaps, limits, health,
-    ):  # fmt: skip
-        api.include_router(module.router, dependencies=[BEARER, ONLY_KNOWN])
     api.include_router(streams.router)
+    for router in (
+        plans.router, steering.many, jobs.tasks, jobs.router, steering.router, replays.router,
+        candles.router, features.router, series.router, gaps.router, limits.router, health.router,
+    ):  # fmt: skip
+        api.include_router(router, dependencies=[BEARER, ONLY_KNOWN])
     app.include_router(api)
     _document(app)
     answer_errors(app)

@@ -14,6 +14,7 @@ from status_api.domain.submission import JobRequest
 from status_api.domain.views import JobPage, JobView, TaskPage
 from status_api.handlers.answers import json_response
 from status_api.handlers.context import Ctx, Who
+from status_api.handlers.own_path import OwnPath
 from status_api.handlers.parameters import (
     Cursor,
     JobId,
@@ -34,6 +35,7 @@ from status_api.handlers.submitting import (
 )
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
+tasks = APIRouter(prefix="/jobs", tags=["jobs"], route_class=OwnPath)
 
 
 @router.post("", status_code=202, responses={202: {"model": JobView}}, response_model=None)
@@ -84,7 +86,7 @@ async def get_job(ctx: Ctx, job_id: JobId) -> Response:
     return json_response(await view(ctx, job))
 
 
-@router.get("/{job_id}/tasks", responses={200: {"model": TaskPage}}, response_model=None)
+@tasks.get("/{job_id}/tasks", responses={200: {"model": TaskPage}}, response_model=None)
 async def list_tasks(
     ctx: Ctx, job_id: JobId, cursor: Cursor = None, limit: Limit = 100
 ) -> Response:

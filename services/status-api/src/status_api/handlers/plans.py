@@ -17,11 +17,12 @@ from status_api.domain.problems import Problem
 from status_api.domain.submission import Author, JobRequest
 from status_api.handlers.answers import json_response
 from status_api.handlers.context import Context, Ctx, Who
+from status_api.handlers.own_path import OwnPath
 from status_api.handlers.submitting import checked
 
 _WAIT_SECONDS: Final = 20.0
 
-router = APIRouter(prefix="/jobs", tags=["jobs"])
+router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=OwnPath)
 
 
 class PlannedTask(BaseModel):

@@ -26,6 +26,7 @@ from status_api.domain.views import JobView
 from status_api.handlers.answers import json_response
 from status_api.handlers.candle_replays import is_candle_replay
 from status_api.handlers.context import Context, Ctx, Who
+from status_api.handlers.own_path import OwnPath
 from status_api.handlers.parameters import JobId
 from status_api.handlers.submitting import (
     accepted,
@@ -47,6 +48,7 @@ _COMMANDS: Final[dict[SteerAction, type[SteerJob]]] = {
 PartialAction = Literal["cancel", "pause", "resume", "retry"]
 """What can be done to some tasks of a job alone."""
 
+many = APIRouter(prefix="/jobs", tags=["jobs"], route_class=OwnPath)
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
 
@@ -83,7 +85,7 @@ class ActionResults(BaseModel):
     results: list[ActionResult]
 
 
-@router.post(
+@many.post(
     "/actions", status_code=200, responses={200: {"model": ActionResults}}, response_model=None
 )
 async def steer_many(ctx: Ctx, who: Who, request: ActionsRequest) -> Response:

@@ -16,6 +16,7 @@ from status_api.domain.cursors import Positions, decode_positions
 from status_api.domain.problems import Problem, invalid
 from status_api.handlers.answers import problem_response
 from status_api.handlers.context import Context, Ctx
+from status_api.handlers.own_path import OwnPath
 from status_api.handlers.parameters import (
     BEARER,
     ONLY_KNOWN,
@@ -32,7 +33,7 @@ _MOST_JOBS: Final = 100
 _GOING_AWAY: Final = 1001
 _QUERY: Final = frozenset({"jobs", "cursor", TOKEN})
 
-router = APIRouter(tags=["live"])
+router = APIRouter(tags=["live"], route_class=OwnPath)
 
 
 @router.get(
