@@ -5,7 +5,6 @@ import csv
 import importlib.util
 import io
 import json
-import os
 import subprocess
 import sys
 from collections.abc import AsyncGenerator, Generator
@@ -14,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.end_to_end.commands import typed
 from tests.processes import gone
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(900)]
 
 STANDIN = Path(__file__).with_name("standin.py")
-CANDLELOG = Path(sys.executable).with_name("candlelog")
 START_MS, DAY_MINUTES = 1_706_745_600_000, 1440
 SERVICES = (
     "broker", "postgres", "clickhouse", "coordinator", "fetcher", "clickhouse-sink", "featurizer",
@@ -51,14 +50,7 @@ def replicas(request: pytest.FixtureRequest) -> list[str]:
 
 async def candlelog(data_dir: Path, *arguments: str, **environment: str) -> tuple[int, str, str]:
     """Exit code, stdout and stderr of one command. It knows of no system but by the folder."""
-    process = await asyncio.create_subprocess_exec(
-        CANDLELOG, *arguments, "--data-dir", str(data_dir),
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        env={name: value for name, value in os.environ.items() if not name.startswith("CANDLELOG")}
-        | environment,
-    )  # fmt: skip
-    out, err = await process.communicate()
-    return process.returncode, out.decode(), err.decode()
+    return await typed(*arguments, "--data-dir", str(data_dir), **environment)
 
 
 @asynccontextmanager
