@@ -15,6 +15,7 @@ from candlelog.stores.outbox import Relay
 from candlelog.stores.transactions import Transactions
 from candlelog.woken import Step, WokenLoop
 from coordinator.handlers.commands import Commands
+from coordinator.handlers.plans import Plans
 from coordinator.handlers.progress import ChunkProgress
 from coordinator.handlers.release import Releases
 from coordinator.handlers.replays import Replays
@@ -25,13 +26,16 @@ from coordinator.ports import Changes, Coverage, Stock
 
 _PROGRESS_BATCH: Final = 1000
 _COMMANDS_BATCH: Final = 50
+_PLANS_AT_ONCE: Final = 2
+"""A look that was given up keeps a thread of ClickHouse's for a while; half of them stay free."""
 
 
 class Coordinator:
-    """Five loops: commands, progress, the planning of jobs, the release of chunks, and the outbox.
+    """Loops: commands, progress, the planning of jobs, plans that are only asked for, the release
+    of chunks, and the outbox.
 
-    While ClickHouse is away jobs cannot be planned, but those that run go on, and any can be
-    steered. `tick_seconds` is how often to look for what no event of this process tells.
+    While ClickHouse is away neither jobs nor replays can be planned, but those that run go on, and
+    any can be steered. `tick_seconds` is how often to look for what no event of this process tells.
     """
 
     def __init__(
@@ -59,13 +63,18 @@ class Coordinator:
         """Take up the jobs that are open, and work until `runtime.stopping` is set."""
         clock, log, group = runtime.clock, runtime.log, runtime.group
         transactions = self._transactions
-        plannable, releasable = asyncio.Event(), asyncio.Event()
-        submissions = Submissions(transactions, self._coverage, clock, releasable=releasable)
+        plannable, releasable, asked = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        replays = Replays(transactions, self._stock, clock)
+        submissions = Submissions(
+            transactions, self._coverage, replays, clock=clock, releasable=releasable
+        )
+        plans = Plans(transactions, self._coverage, clock, asked=asked)
         commands = Commands(
             transactions,
             submissions,
-            Replays(transactions, self._stock, clock),
+            replays,
             CandleReplays(transactions, self._changes, clock),
+            plans=plans,
             woken=(plannable, releasable),
             clock=clock,
         )
@@ -84,6 +93,7 @@ class Coordinator:
                 self._consume(runtime, command_records, commands, _COMMANDS_BATCH),
                 self._consume(runtime, progress_records, progress, _PROGRESS_BATCH),
                 self._woken("planning", submissions.step, plannable),
+                *(self._woken("plans", plans.step, asked) for _ in range(_PLANS_AT_ONCE)),
                 self._woken("release", releases.step, releasable),
                 self._woken("outbox", self._relay.step, transactions.outbox_filled),
             ):

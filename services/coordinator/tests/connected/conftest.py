@@ -33,6 +33,7 @@ from candlelog.stores.postgres import Pool, connect
 from candlelog.stores.transactions import Transactions
 from coordinator.adapters.memory import MemoryChanges, MemoryCoverage, MemoryStock
 from coordinator.handlers.commands import Commands
+from coordinator.handlers.plans import Plans
 from coordinator.handlers.progress import ChunkProgress
 from coordinator.handlers.release import Releases
 from coordinator.handlers.replays import Replays
@@ -104,15 +105,17 @@ class Desk:
         )
         self.transactions = Transactions(pool, self.publisher)
         woken = asyncio.Event()
+        replays = Replays(self.transactions, self.stock, self.clock)
         self.submissions = Submissions(
-            self.transactions, self.coverage, self.clock, releasable=woken
+            self.transactions, self.coverage, replays, clock=self.clock, releasable=woken
         )
+        self.plans = Plans(self.transactions, self.coverage, self.clock, asked=asyncio.Event())
         self.commands = Commands(
             self.transactions,
             self.submissions,
-            Replays(self.transactions, self.stock, self.clock),
+            replays,
             CandleReplays(self.transactions, self.changes, self.clock),
-            woken=(woken,), clock=self.clock,
+            plans=self.plans, woken=(woken,), clock=self.clock,
         )  # fmt: skip
         chunks = ChunkProgress(
             self.transactions, releasable=woken, clock=self.clock, random=Random(7)
@@ -156,8 +159,10 @@ class Desk:
         return found
 
     async def plan(self) -> None:
-        """Plan every job that was taken."""
+        """Plan every job that was taken, and make every plan that was asked for."""
         while await self.submissions.step():
+            pass
+        while await self.plans.step():
             pass
 
     async def work(self) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from structlog.testing import capture_logs
 
 from candlelog.errors import Unavailable
 from candlelog.events.feature_sets import DEFAULT
@@ -58,11 +59,49 @@ async def test_a_look_without_an_end_is_given_up(desk, submission, monkeypatch):
     async def endless(*_, **__):
         await asyncio.Event().wait()
 
-    monkeypatch.setattr("coordinator.handlers.submit.PLAN_SECONDS", 0.01)
+    monkeypatch.setattr("coordinator.handlers.plans.WAITED_SECONDS", 0.01)
     monkeypatch.setattr(desk.coverage, "explained", endless)
     await desk.say(PlanJobV1(job=submission()))
+    with capture_logs() as logs:
+        await desk.finish()
+    assert desk.said(PlanAnsweredV1) == []
+    assert [each["reason"] for each in logs] == ["what is stored was not read in time"]
+
+
+async def test_a_plan_that_is_being_made_holds_up_no_command(desk, submission, monkeypatch):
+    explained, listed = desk.coverage.explained, asyncio.Event()
+
+    async def slow(*of, **window):
+        await listed.wait()
+        return await explained(*of, **window)
+
+    monkeypatch.setattr(desk.coverage, "explained", slow)
+    wish = ListMarketsV1(exchange="binance", requested_at=desk.clock.now())
+    await desk.say(PlanJobV1(job=submission()), wish)
+    async with asyncio.timeout(10):
+        await desk.consume()
+    listed.set()
+    await desk.finish()
+    assert len(desk.said(MarketsRequestedV1)) == 1
+    assert len(desk.said(PlanAnsweredV1)) == 1
+
+
+async def test_a_plan_that_nobody_waits_for_any_more_is_not_made(desk, submission):
+    await desk.say(PlanJobV1(job=submission()))
+    desk.clock.advance(20)
     await desk.finish()
     assert desk.said(PlanAnsweredV1) == []
+
+
+async def test_of_too_many_plans_the_newest_are_made(desk, submission, monkeypatch):
+    jobs = [submission() for _ in range(3)]
+    monkeypatch.setattr("coordinator.handlers.plans.WAITING", 2)
+    desk.start()
+    for job in jobs:
+        await desk.say(PlanJobV1(job=job))
+        await desk.consume()
+    await desk.finish()
+    assert {each.job_id for each in desk.said(PlanAnsweredV1)} == {j.job_id for j in jobs[1:]}
 
 
 async def test_what_is_covered_is_not_asked_for(desk, submission, ask):

@@ -9,16 +9,17 @@ import pytest
 from candlelog.errors import Unavailable
 from candlelog.events.feature_sets import FeatureBuildRef, FeatureSetRef
 from candlelog.events.fields import EARLIEST
-from candlelog.events.jobs import CancelJobV1, ReplayFeaturesV1, SwitchReplayV1
+from candlelog.events.jobs import CancelJobV1, ReplayFeaturesV1, RetryJobV1, SwitchReplayV1
 from candlelog.events.progress import (
     ChunkReleasedV1,
+    CommandAnsweredV1,
     JobAcceptedV1,
     JobStateChangedV1,
     ReplayAnsweredV1,
     ReplayPlannedV1,
 )
 from candlelog.events.replay import BuildsChangedV1, ReplayRequestedV1
-from candlelog.log.outcome import Reject
+from candlelog.log.outcome import Done, Reject
 from candlelog.market.series import Series
 
 pytestmark = pytest.mark.connected
@@ -68,17 +69,19 @@ async def done(desk, replay: ReplayFeaturesV1) -> ReplayFeaturesV1:
     return replay
 
 
-async def decided(desk, replay: ReplayFeaturesV1, action: str) -> tuple[bool, str]:
-    command = SwitchReplayV1(
-        job_id=replay.job_id, correlation_id=uuid4(), action=action, requested_by="t",
-        requested_at=desk.clock.now(),
+def command(desk, kind, replay: ReplayFeaturesV1, **fields: object):
+    return kind(
+        job_id=replay.job_id, correlation_id=uuid4(), requested_by="t",
+        requested_at=desk.clock.now(), **fields,
     )  # fmt: skip
-    await desk.say(command)
+
+
+async def decided(desk, replay: ReplayFeaturesV1, action: str) -> tuple[bool, str]:
+    asked = command(desk, SwitchReplayV1, replay, action=action)
+    await desk.say(asked)
     await desk.finish()
     (answer,) = [
-        each
-        for each in desk.said(ReplayAnsweredV1)
-        if each.correlation_id == command.correlation_id
+        each for each in desk.said(ReplayAnsweredV1) if each.correlation_id == asked.correlation_id
     ]
     return answer.accepted, answer.code
 
@@ -131,24 +134,128 @@ async def test_a_replay_of_a_range_leaves_nothing_out_of_it_and_is_no_first_buil
     assert await stocked.pool.fetch("SELECT FROM series_features") == []
 
 
+async def failed(desk, job: ReplayFeaturesV1) -> str:
+    """The reason why a replay failed, of which nothing was asked for."""
+    await desk.say(job)
+    await desk.finish()
+    (changed,) = [e for e in desk.said(JobStateChangedV1) if e.job_id == job.job_id]
+    assert changed.state == "failed"
+    assert desk.said(ReplayRequestedV1) == []
+    return changed.reason
+
+
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
         ({"start": "2031-01-01T00:00:00Z"}, "binance|BTC/USDT|1m has no candles in this range"),
         ({"symbols": ("ETH/USDT",)}, "binance|ETH/USDT|1m has no candles in this range"),
         ({"feature_set": {"name": "b", "version": 1}}, "BTC/USDT|1m has no features of 'b'"),
+    ],
+)  # fmt: skip
+async def test_a_replay_of_nothing_fails_with_the_reason(stocked, replay, fields, reason):
+    assert reason in await failed(stocked, replay(**fields))
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
         ({"timeframes": ("7m",)}, "7m"),
         ({"start": "2024-01-02T00:00:00Z", "end": "2024-01-01T00:00:00Z"}, "before"),
     ],
 )  # fmt: skip
-async def test_a_replay_of_nothing_fails_with_the_reason(stocked, replay, fields, reason):
-    await stocked.say(job := replay(**fields))
-    await stocked.finish()
-    (changed,) = [e for e in stocked.said(JobStateChangedV1) if e.job_id == job.job_id]
-    assert changed.state == "failed"
-    assert reason in changed.reason
+async def test_a_replay_that_breaks_a_rule_fails_and_its_command_is_rejected(
+    stocked, replay, fields, reason
+):
+    assert reason in await failed(stocked, replay(**fields))
     assert isinstance(stocked.outcomes[0], Reject)
-    assert stocked.said(ReplayRequestedV1) == []
+
+
+async def test_a_replay_of_nothing_is_not_retried(stocked, replay):
+    await failed(stocked, job := replay(symbols=("ETH/USDT",)))
+    await stocked.say(command(stocked, RetryJobV1, job))
+    await stocked.finish()
+    (answer,) = stocked.said(CommandAnsweredV1)
+    assert (answer.accepted, answer.code) == (False, "nothing_to_do")
+    assert await stocked.pool.fetch("SELECT FROM submissions") == []
+
+
+@pytest.fixture
+def away(stocked, monkeypatch):
+    """ClickHouse is away, until the block ends."""
+
+    async def unavailable(*_):
+        raise Unavailable("ClickHouse is away")
+
+    with monkeypatch.context() as outage:
+        outage.setattr(stocked.stock, "candles", unavailable)
+        outage.setattr(stocked.stock, "served", unavailable)
+        yield outage
+
+
+async def test_a_replay_for_which_nothing_can_be_read_holds_up_no_command(stocked, replay, away):
+    await stocked.say(job := replay(), command(stocked, CancelJobV1, job))
+    await stocked.finish()
+    assert stocked.states(job.job_id) == ["cancelled"]
+
+
+async def test_a_replay_is_planned_when_clickhouse_is_back(stocked, replay, away):
+    await stocked.say(job := replay())
+    with pytest.raises(Unavailable):
+        await stocked.finish()
+    assert stocked.states(job.job_id) == []
+    away.undo()
+    await stocked.finish()
+    assert stocked.states(job.job_id) == ["queued", "running", "completed"]
+    assert set(map(type, stocked.outcomes[:1])) == {Done}
+
+
+async def test_two_coordinators_plan_a_replay_once(stocked, replay, monkeypatch):
+    candles, both = stocked.stock.candles, asyncio.Barrier(2)
+
+    async def at_the_same_time(*of):
+        await both.wait()
+        return await candles(*of)
+
+    await stocked.say(replay())
+    await stocked.consume()
+    with monkeypatch.context() as racing:
+        racing.setattr(stocked.stock, "candles", at_the_same_time)
+        await asyncio.gather(stocked.submissions.step(), stocked.submissions.step())
+    await stocked.finish()
+    assert len(stocked.said(ReplayPlannedV1)) == 1
+    assert len(stocked.said(JobAcceptedV1)) == 1
+
+
+async def test_a_replay_that_is_cancelled_while_the_store_is_read_does_not_fail(
+    stocked, replay, monkeypatch
+):
+    job, candles = replay(symbols=("ETH/USDT",)), stocked.stock.candles
+
+    async def meanwhile(*of):
+        await stocked.say(command(stocked, CancelJobV1, job))
+        await stocked.consume()
+        return await candles(*of)
+
+    monkeypatch.setattr(stocked.stock, "candles", meanwhile)
+    await stocked.say(job)
+    await stocked.finish()
+    assert stocked.states(job.job_id) == ["cancelled"]
+
+
+@pytest.mark.parametrize("action", ["switch", "switch_back", "close"])
+async def test_a_replay_that_is_not_planned_yet_is_not_over(stocked, replay, action):
+    await stocked.say(job := replay(), command(stocked, SwitchReplayV1, job, action=action))
+    await stocked.finish()
+    assert [each.code for each in stocked.said(ReplayAnsweredV1)] == ["replay_not_over"]
+
+
+@pytest.mark.parametrize("action", ["switch", "switch_back", "close"])
+async def test_of_a_replay_that_was_cancelled_before_it_was_planned_there_is_nothing_to_decide(
+    stocked, replay, action
+):
+    await stocked.say(job := replay(), command(stocked, CancelJobV1, job))
+    await stocked.consume()
+    assert await decided(stocked, job, action) == (False, "replay_incomplete")
 
 
 async def test_a_switch_and_a_switch_back_change_both_builds_at_once(stocked, replay):
@@ -187,11 +294,7 @@ async def test_no_replay_is_switched_to_while_another_one_of_the_set_runs(stocke
     await stocked.finish()
     assert await decided(stocked, job, "switch") == (False, "another_replay_runs")
     assert changes(stocked) == []
-    cancel = CancelJobV1(
-        job_id=other.job_id, correlation_id=uuid4(), requested_by="t",
-        requested_at=stocked.clock.now(),
-    )  # fmt: skip
-    await stocked.say(cancel)
+    await stocked.say(command(stocked, CancelJobV1, other))
     await stocked.finish()
     assert await decided(stocked, other, "switch") == (False, "replay_incomplete")
     assert await decided(stocked, job, "switch") == (True, "accepted")

@@ -13,6 +13,7 @@ from coordinator.domain.history import PIECE_SLOTS, all_of_time, cut
 from coordinator.domain.planning import Rebuild, TaskPlan, task_id
 from coordinator.domain.queues import Work, line_up
 from coordinator.domain.routes import Route
+from coordinator.domain.submission import series_of
 
 
 def period(command: ReplayFeaturesV1, frame: Timeframe) -> TimeRange:
@@ -23,19 +24,13 @@ def period(command: ReplayFeaturesV1, frame: Timeframe) -> TimeRange:
     return TimeRange(start, end)
 
 
-def series_of_replay(command: ReplayFeaturesV1) -> list[Series]:
-    """Every series that the command names, each once, symbols outermost."""
-    pairs = [(symbol, frame) for symbol in command.symbols for frame in command.timeframes]
-    return [Series(command.exchange, *pair) for pair in dict.fromkeys(pairs)]
-
-
 def check_stored(
     command: ReplayFeaturesV1,
     stored: Mapping[Series, TimeRange],
     served: Mapping[Series, FeatureBuildRef],
 ) -> None:
     """Raise `Invalid` unless each series has candles in the range, and serves the set."""
-    for series in series_of_replay(command):
+    for series in series_of(command):
         if series not in stored:
             raise Invalid(f"{series.text} has no candles in this range")
         if series not in served:
@@ -61,8 +56,7 @@ def plan_replay(
 ) -> list[TaskPlan]:
     """A plan for each series of the command; `stored` is where its candles are, on the grid."""
     return [
-        _plan(command, series, rebuilds[series], stored[series])
-        for series in series_of_replay(command)
+        _plan(command, series, rebuilds[series], stored[series]) for series in series_of(command)
     ]
 
 

@@ -29,17 +29,20 @@ def check(command: Submission) -> ExchangeProfile:
     return venue
 
 
-def check_replay(command: ReplayFeaturesV1) -> None:
+def check_new(command: NewJobCommand) -> None:
     """`Invalid` says which rule the command breaks, whatever is stored."""
+    if not isinstance(command, ReplayFeaturesV1):
+        check(command)
+        return
     _check_timeframes(command.timeframes, profile(command.exchange))
     if command.start is not None and command.end is not None and command.start >= command.end:
         raise Invalid("start must be before end")
 
 
-def series_of(command: Submission) -> list[Series]:
-    """Every series that the command names, each once."""
+def series_of(command: NewJobCommand) -> list[Series]:
+    """Every series that the command names, each once, symbols outermost."""
     match command:
-        case SubmitJobV1():
+        case SubmitJobV1() | ReplayFeaturesV1():
             pairs = [(symbol, frame) for symbol in command.symbols for frame in command.timeframes]
         case FillGapsV1():
             pairs = [(gap.symbol, gap.timeframe) for gap in command.gaps]

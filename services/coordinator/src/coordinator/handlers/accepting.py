@@ -1,19 +1,20 @@
-"""A planned job is written and told of, or it is seen as failed."""
+"""A job is taken, and when it is planned it is written and told of; or it is seen as failed."""
 
 import asyncio
 from collections import Counter
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from candlelog.events.jobs import ReplayFeaturesV1
-from candlelog.log.outcome import Done, Outcome, Reject, Skip
+from candlelog.log.outcome import Outcome, Reject, Skip
 from candlelog.log.types import Received
 from candlelog.market.states import Action, Status
 from candlelog.stores.transactions import Transaction, Transactions
-from coordinator.adapters import job_rows, task_rows
+from coordinator.adapters import job_rows, submission_rows, task_rows
 from coordinator.adapters.job_rows import NewJob
 from coordinator.domain import announcing
-from coordinator.domain.jobs import Job, moved
+from coordinator.domain.jobs import TO_PLAN, Job, moved
 from coordinator.domain.planning import TaskPlan
 from coordinator.domain.routes import Route
 from coordinator.domain.submission import NewJobCommand
@@ -24,22 +25,21 @@ _ONE_ATTEMPT = 1
 """Of a replay: no venue is asked, and what cannot be computed once never can."""
 
 
-async def accept(
-    transaction: Transaction, command: NewJobCommand, plans: list[TaskPlan], now: datetime
-) -> Outcome:
-    """Write a job that is planned already; one that is known stays as it is."""
-    job = await take(transaction, command, tasks=len(plans))
-    if job is None:
-        return KNOWN
-    await queue(transaction, job, plans, now)
-    return Done()
-
-
 async def take(transaction: Transaction, command: NewJobCommand, *, tasks: int) -> Job | None:
     """Write a job that is still to be planned; None where there is one with its id."""
     job = _job(command, Status.PENDING, version=0)
     taken = await job_rows.insert(transaction.connection, _new_job(command, job, tasks=tasks))
     return job if taken else None
+
+
+async def to_plan(transaction: Transaction, job_id: UUID) -> Job | None:
+    """The job, locked, which this transaction plans; None where it was paused or cancelled while
+    the stores were read, or planned by another coordinator."""
+    connection = transaction.connection
+    job = (await job_rows.lock(connection, [job_id]))[job_id]
+    if job.status not in TO_PLAN or not await submission_rows.forget(connection, job_id):
+        return None
+    return job
 
 
 async def queue(transaction: Transaction, job: Job, plans: list[TaskPlan], now: datetime) -> None:
@@ -54,6 +54,19 @@ async def queue(transaction: Transaction, job: Job, plans: list[TaskPlan], now: 
     if completed == len(plans):
         done = await job_rows.move(connection, job, moved(job.status, Action.COMPLETE))
         transaction.say(announcing.job_changed(job, done.status, now))
+
+
+async def fail(
+    transactions: Transactions, command: NewJobCommand, *, reason: str, now: datetime
+) -> None:
+    """Let a job fail that was taken and cannot be planned, ever. Raises `Unavailable`."""
+    async with transactions.begin() as transaction:
+        job = await to_plan(transaction, command.job_id)
+        if job is not None:
+            failed = await job_rows.move(
+                transaction.connection, job, moved(job.status, Action.FAIL)
+            )
+            transaction.say(announcing.job_changed(job, failed.status, now, reason))
 
 
 async def refuse(

@@ -20,6 +20,7 @@ from candlelog.log.outcome import Done, Outcome, Reject, Skip
 from candlelog.log.types import Received
 from candlelog.market.profile import profile
 from candlelog.stores.transactions import Transactions
+from coordinator.handlers.plans import Plans
 from coordinator.handlers.replays import Replays
 from coordinator.handlers.shadows import CandleReplays
 from coordinator.handlers.steer import steer
@@ -38,6 +39,7 @@ class Commands:
         replays: Replays,
         candles: CandleReplays,
         *,
+        plans: Plans,
         woken: Sequence[asyncio.Event],
         clock: Clock,
     ) -> None:
@@ -45,6 +47,7 @@ class Commands:
         self._submissions = submissions
         self._replays = replays
         self._candles = candles
+        self._plans = plans
         self._woken = woken
         self._clock = clock
 
@@ -59,30 +62,24 @@ class Commands:
 
     async def _handle(self, received: Received) -> Outcome:
         match received.event:
-            case SubmitJobV1() | FillGapsV1() as command:
+            case SubmitJobV1() | FillGapsV1() | ReplayFeaturesV1() as command:
                 return await self._submissions.submit(received, command)
             case PlanJobV1() as command:
-                return await self._submissions.plan(received, command)
-            case ReplayFeaturesV1() | ReplayCandlesV1() | SwitchReplayV1() as command:
-                return await self._replay(received, command)
-            case SteerJob() as command:
-                return await self._steer(received, command)
+                return await self._plans.ask(received, command)
+            case ReplayCandlesV1() as command:
+                return await self._candles.submit(received, command)
+            case SwitchReplayV1() | SteerJob() as command:
+                return await self._decide(received, command)
             case ListMarketsV1() as command:
                 return await self._list_markets(received, command)
             case _:
                 return Reject(f"{received.envelope.type} is no command of this topic")
 
-    async def _replay(
-        self, received: Received, command: ReplayFeaturesV1 | ReplayCandlesV1 | SwitchReplayV1
-    ) -> Outcome:
-        match command:
-            case ReplayFeaturesV1():
-                return await self._replays.submit(received, command)
-            case ReplayCandlesV1():
-                return await self._candles.submit(received, command)
-            case SwitchReplayV1():
-                outcome = await self._candles.switch(received, command)
-                return outcome or await self._replays.switch(received, command)
+    async def _decide(self, received: Received, command: SwitchReplayV1 | SteerJob) -> Outcome:
+        if isinstance(command, SteerJob):
+            return await self._steer(received, command)
+        outcome = await self._candles.switch(received, command)
+        return outcome or await self._replays.switch(received, command)
 
     async def _steer(self, received: Received, command: SteerJob) -> Outcome:
         if command.symbols or command.tasks:

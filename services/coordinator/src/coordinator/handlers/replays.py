@@ -16,19 +16,13 @@ from candlelog.market.series import Series
 from candlelog.market.timeframe import Timeframe
 from candlelog.stores.postgres import Connection
 from candlelog.stores.transactions import Transaction, Transactions
-from coordinator.adapters import feature_rows, job_rows, replay_rows
+from coordinator.adapters import feature_rows, job_rows, replay_rows, submission_rows
 from coordinator.domain import announcing
 from coordinator.domain.planning import Rebuild, TaskPlan
-from coordinator.domain.replays import (
-    check_stored,
-    next_build,
-    period,
-    plan_replay,
-    series_of_replay,
-)
-from coordinator.domain.submission import check_replay
+from coordinator.domain.replays import check_stored, next_build, period, plan_replay
+from coordinator.domain.submission import series_of
 from coordinator.domain.switching import Replay, refusal, rows_lost, target
-from coordinator.handlers.accepting import accept, refuse
+from coordinator.handlers.accepting import fail, queue, to_plan
 from coordinator.ports import Stock
 
 _OLD = Skip("consumed before")
@@ -55,24 +49,24 @@ class Replays:
         self._stock = stock
         self._clock = clock
 
-    async def submit(self, received: Received, command: ReplayFeaturesV1) -> Outcome:
-        """Plan the job of a command. Raises `Unavailable`."""
+    async def plan(self, command: ReplayFeaturesV1) -> None:
+        """Plan a job that was taken, or let it fail with the reason. Raises `Unavailable`."""
         now = self._clock.now()
         try:
-            check_replay(command)
             stored, noted = await self._seen(command)
             check_stored(command, stored, noted)
         except Invalid as error:
-            return await refuse(self._transactions, received, command, reason=str(error), now=now)
+            await fail(self._transactions, command, reason=str(error), now=now)
+            return
         async with self._transactions.begin() as transaction:
-            if not all(await transaction.fresh([received])):
-                return _OLD
-            rebuilds = await _rebuilds(transaction.connection, command, noted)
+            connection = transaction.connection
+            job = await to_plan(transaction, command.job_id)
+            if job is None:
+                return
+            rebuilds = await _rebuilds(connection, command, noted)
             plans = await asyncio.to_thread(plan_replay, command, rebuilds, stored)
-            outcome = await accept(transaction, command, plans, now)
-            if outcome == Done():
-                await _note(transaction.connection, command, plans)
-            return outcome
+            await queue(transaction, job, plans, now)
+            await _note(connection, command, plans)
 
     async def switch(self, received: Received, command: SwitchReplayV1) -> Outcome:
         """Decide which build is served, or that one is given up; answer. Raises `Unavailable`."""
@@ -90,7 +84,7 @@ class Replays:
             window = period(command, Timeframe.parse(name))
             series = [Series(command.exchange, symbol, name) for symbol in command.symbols]
             stored.update(await self._stock.candles(series, window))
-        series = series_of_replay(command)
+        series = series_of(command)
         return stored, await self._stock.served(series, command.feature_set.name)
 
     async def _lost(self, command: SwitchReplayV1) -> int | None:
@@ -119,7 +113,7 @@ async def _rebuilds(
 ) -> dict[Series, Rebuild]:
     """Which build each series gets, and what it is compared with."""
     await replay_rows.lock(connection)
-    series, name = series_of_replay(command), command.feature_set.name
+    series, name = series_of(command), command.feature_set.name
     served = {**noted, **await replay_rows.served(connection, series, name)}
     taken = await replay_rows.builds(connection, series, name)
     return {
@@ -160,6 +154,7 @@ async def _refusal(
         await replay_rows.closed(connection, command.job_id),
         await replay_rows.standings(connection, command.job_id),
         await replay_rows.running(connection, command.job_id),
+        isinstance(await submission_rows.of_job(connection, command.job_id), ReplayFeaturesV1),
     )
     refused = refusal(replay, command.action)
     if refused is None and lost is None:

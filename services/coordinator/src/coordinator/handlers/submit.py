@@ -1,7 +1,6 @@
 """A submitted job is taken, or fails with the reason; then it becomes tasks."""
 
 import asyncio
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -12,9 +11,7 @@ import structlog
 
 from candlelog.clock import Clock
 from candlelog.errors import Invalid, Unavailable
-from candlelog.events.event import Event
-from candlelog.events.jobs import FillGapsV1, PlanJobV1, SubmitJobV1
-from candlelog.events.progress import PlanAnsweredV1
+from candlelog.events.jobs import FillGapsV1, ReplayFeaturesV1
 from candlelog.log.outcome import Done, Outcome, Skip
 from candlelog.log.types import Received
 from candlelog.market.profile import ExchangeProfile, profile
@@ -25,13 +22,18 @@ from coordinator.domain import announcing
 from coordinator.domain.jobs import TO_PLAN
 from coordinator.domain.planning import Known, TaskPlan, plan_job
 from coordinator.domain.repairs import plan_repair
-from coordinator.domain.submission import Submission, check, series_of, sets_of
-from coordinator.handlers.accepting import KNOWN, queue, refuse, take
+from coordinator.domain.submission import (
+    NewJobCommand,
+    Submission,
+    check_new,
+    series_of,
+    sets_of,
+)
+from coordinator.handlers.accepting import KNOWN, queue, refuse, take, to_plan
+from coordinator.handlers.replays import Replays
 from coordinator.ports import Coverage
 
 _OLD = Skip("consumed before")
-PLAN_SECONDS: Final = 15.0
-"""How long a plan may look at what is stored; who asked waits for 20 s."""
 _HURRY_SECONDS: Final = 3.0
 """How long a command about tasks may wait for them; who gave it waits for 5 s."""
 _LOGGER: Final = structlog.get_logger()
@@ -51,21 +53,23 @@ class Submissions:
         self,
         transactions: Transactions,
         coverage: Coverage,
-        clock: Clock,
+        replays: Replays,
         *,
+        clock: Clock,
         releasable: asyncio.Event,
     ) -> None:
         self._transactions = transactions
         self._coverage = coverage
+        self._replays = replays
         self._clock = clock
         self._releasable = releasable
         self._in_vain = set[UUID]()
 
-    async def submit(self, received: Received, command: Submission) -> Outcome:
+    async def submit(self, received: Received, command: NewJobCommand) -> Outcome:
         """Take the job of a command, to be planned. Raises `Unavailable`."""
         now = self._clock.now()
         try:
-            check(command)
+            check_new(command)
         except Invalid as error:
             return await refuse(self._transactions, received, command, reason=str(error), now=now)
         async with self._transactions.begin() as transaction:
@@ -89,7 +93,7 @@ class Submissions:
                 raise Unavailable(f"{len(in_vain)} jobs cannot be planned now")
             return False
         try:
-            await self._queue(command)
+            await self._plan(command)
         except Unavailable as error:
             _LOGGER.warning("not_planned", job_id=str(command.job_id), reason=str(error))
             self._in_vain.add(command.job_id)
@@ -104,81 +108,47 @@ class Submissions:
                     job = (await job_rows.lock(transaction.connection, [job_id])).get(job_id)
                     command = await submission_rows.of_job(transaction.connection, job_id)
                 if command is not None and job is not None and job.status in TO_PLAN:
-                    await self._queue(command)
+                    await self._plan(command)
+
+    async def _plan(self, command: NewJobCommand) -> None:
+        match command:
+            case ReplayFeaturesV1():
+                await self._replays.plan(command)
+            case _:
+                await self._queue(command)
+        self._releasable.set()
 
     async def _queue(self, command: Submission) -> None:
         venue, now = profile(command.exchange), self._clock.now()
-        seen = await self._seen(command, venue)
+        known = await seen(self._coverage, command)
         async with self._transactions.begin() as transaction:
-            connection = transaction.connection
-            job = (await job_rows.lock(connection, [command.job_id]))[command.job_id]
-            # Meanwhile it may have been paused or cancelled, or planned by another coordinator.
-            if job.status not in TO_PLAN or not await submission_rows.forget(
-                connection, job.job_id
-            ):
+            job = await to_plan(transaction, command.job_id)
+            if job is None:
                 return
-            known = await _with_features(transaction, command, seen)
+            known = await _with_features(transaction, command, known)
             plans = await asyncio.to_thread(_plan, command, venue, known, now)
             await queue(transaction, job, plans, now)
-        self._releasable.set()
 
-    async def plan(self, received: Received, asked: PlanJobV1) -> Outcome:
-        """Say what a job would do, as far as can be seen now. Raises `Unavailable`, but not for
-        what is stored: who asked waits for seconds, every command behind it for as long as that."""
-        command, now = asked.job, self._clock.now()
-        try:
-            venue = check(command)
-        except Invalid as error:
-            answer = PlanAnsweredV1(job_id=command.job_id, refused=str(error), answered_at=now)
-            return await self._say(received, [answer])
-        try:
-            async with asyncio.timeout(PLAN_SECONDS):
-                seen = await self._seen(command, venue)
-        except (Unavailable, TimeoutError) as error:
-            return Skip(f"no plan: {error}")
-        known = await self._as_if_asked(command, seen)
-        plans = await asyncio.to_thread(plan_job, command, venue, known, now)
-        weight = venue.weights["klines"]
-        answers = announcing.answers(command.job_id, plans, weight=weight, now=now)
-        return await self._say(received, await asyncio.to_thread(list, answers))
 
-    async def _as_if_asked(self, command: SubmitJobV1, seen: Known) -> Known:
-        """What would be known of features if the job had asked for them."""
-        series = series_of(command)
-        async with self._transactions.begin() as transaction:
-            marks = await feature_rows.marks(transaction.connection, series)
-            pending = await feature_rows.pending(transaction.connection, series)
-        new = dict.fromkeys(command.feature_sets, False)
-        return replace(
-            seen, marks={each: new | dict(marks.get(each, {})) for each in series}, pending=pending
+async def seen(coverage: Coverage, command: Submission) -> Known:
+    """What coverage knows of the series of a command that was checked. A repair asks for its gaps
+    whatever that is. Raises `Unavailable`."""
+    if isinstance(command, FillGapsV1):
+        return Known()
+    known = Known()
+    series = (command.exchange, command.symbols, command.timeframes)
+    if command.incremental:
+        settle_delay = timedelta(seconds=profile(command.exchange).settle_delay_seconds)
+        covered = await coverage.explained(
+            *series, window=TimeRange(command.start, command.end), settle_delay=settle_delay
         )
-
-    async def _say(self, received: Received, events: Iterable[Event]) -> Outcome:
-        async with self._transactions.begin() as transaction:
-            if not all(await transaction.fresh([received])):
-                return _OLD
-            transaction.say(*events)
-        return Done()
-
-    async def _seen(self, command: Submission, venue: ExchangeProfile) -> Known:
-        """What coverage knows of the series. A repair asks for its gaps whatever that is."""
-        if isinstance(command, FillGapsV1):
-            return Known()
-        known = Known()
-        series = (command.exchange, command.symbols, command.timeframes)
-        if command.incremental:
-            window = TimeRange(command.start, command.end)
-            settle_delay = timedelta(seconds=venue.settle_delay_seconds)
-            covered = await self._coverage.explained(
-                *series, window=window, settle_delay=settle_delay
-            )
-            known = replace(known, covered=covered)
-        if command.feature_sets:
-            known = replace(known, stored=await self._coverage.stored(*series))
-        return known
+        known = replace(known, covered=covered)
+    if command.feature_sets:
+        known = replace(known, stored=await coverage.stored(*series))
+    return known
 
 
-async def _with_features(transaction: Transaction, command: Submission, seen: Known) -> Known:
+async def _with_features(transaction: Transaction, command: Submission, known: Known) -> Known:
     """What was seen, and what is known of features; the series have the sets asked for by now."""
     connection, series = transaction.connection, series_of(command)
     if sets := sets_of(command):
@@ -187,7 +157,7 @@ async def _with_features(transaction: Transaction, command: Submission, seen: Kn
             again = await replay_rows.reopen(connection, marked)
             transaction.say(*map(announcing.reopened, again))
     return replace(
-        seen,
+        known,
         marks=await feature_rows.marks(connection, series),
         pending=await feature_rows.pending(connection, series),
     )

@@ -1,0 +1,117 @@
+"""Dry runs: what a job would do is told to whoever asked, and nothing is kept."""
+
+import asyncio
+from collections import deque
+from dataclasses import replace
+from typing import Final
+
+import structlog
+
+from candlelog.clock import Clock
+from candlelog.errors import Invalid, Unavailable
+from candlelog.events.jobs import PlanJobV1, SubmitJobV1
+from candlelog.events.progress import PlanAnsweredV1
+from candlelog.log.outcome import Done, Outcome, Skip
+from candlelog.log.types import Received
+from candlelog.market.profile import profile
+from candlelog.stores.transactions import Transactions
+from coordinator.adapters import feature_rows
+from coordinator.domain import announcing
+from coordinator.domain.planning import Known, plan_job
+from coordinator.domain.submission import check, series_of
+from coordinator.handlers.submit import seen
+from coordinator.ports import Coverage
+
+_OLD = Skip("consumed before")
+WAITED_SECONDS: Final = 20.0
+"""Who asked for a plan gives up then."""
+WAITING: Final = 100
+"""Plans that may wait for their turn; of more the oldest go, which are given up first."""
+_LOGGER: Final = structlog.get_logger()
+
+
+class Plans:
+    """Takes wishes for plans, and makes them in steps of their own: for that ClickHouse is read,
+    for which no command waits.
+
+    What waits is kept in memory, and lost with the process: by the time another one has begun, who
+    asked has given up.
+    """
+
+    def __init__(
+        self,
+        transactions: Transactions,
+        coverage: Coverage,
+        clock: Clock,
+        *,
+        asked: asyncio.Event,
+    ) -> None:
+        self._transactions = transactions
+        self._coverage = coverage
+        self._clock = clock
+        self._asked = asked
+        self._waiting = deque[SubmitJobV1](maxlen=WAITING)
+
+    async def ask(self, received: Received, asked: PlanJobV1) -> Outcome:
+        """Take a wish, or say what rule the job would break. Raises `Unavailable`."""
+        job = asked.job
+        async with self._transactions.begin() as transaction:
+            if not all(await transaction.fresh([received])):
+                return _OLD
+            try:
+                check(job)
+            except Invalid as error:
+                now = self._clock.now()
+                transaction.say(
+                    PlanAnsweredV1(job_id=job.job_id, refused=str(error), answered_at=now)
+                )
+                return Done()
+        self._waiting.append(job)
+        self._asked.set()
+        return Done()
+
+    async def step(self) -> bool:
+        """Make the plan that has waited longest; True where one waited. Several steps may be taken
+        at once. Raises `Unavailable` without Postgres: nobody is told then, as without ClickHouse.
+        """
+        if not self._waiting:
+            return False
+        job = self._waiting.popleft()
+        waited = (self._clock.now() - job.submitted_at).total_seconds()
+        left = min(WAITED_SECONDS - waited, WAITED_SECONDS)
+        if left <= 0:
+            self._not_made(job, "who asked has given up")
+            return True
+        try:
+            async with asyncio.timeout(left):
+                known = await seen(self._coverage, job)
+        except TimeoutError:
+            self._not_made(job, "what is stored was not read in time")
+        except Unavailable as error:
+            self._not_made(job, str(error))
+        else:
+            await self._answer(job, known)
+        return True
+
+    def _not_made(self, job: SubmitJobV1, reason: str) -> None:
+        _LOGGER.warning("no_plan", plan_id=str(job.job_id), reason=reason)
+
+    async def _answer(self, job: SubmitJobV1, known: Known) -> None:
+        venue, now = profile(job.exchange), self._clock.now()
+        known = await self._as_if_asked(job, known)
+        plans = await asyncio.to_thread(plan_job, job, venue, known, now)
+        answers = announcing.answers(job.job_id, plans, weight=venue.weights["klines"], now=now)
+        events = await asyncio.to_thread(list, answers)
+        async with self._transactions.begin() as transaction:
+            transaction.say(*events)
+
+    async def _as_if_asked(self, job: SubmitJobV1, known: Known) -> Known:
+        """What would be known of features if the job had asked for them."""
+        series = series_of(job)
+        async with self._transactions.begin() as transaction:
+            marks = await feature_rows.marks(transaction.connection, series)
+            pending = await feature_rows.pending(transaction.connection, series)
+        new = dict.fromkeys(job.feature_sets, False)
+        return replace(
+            known, marks={each: new | dict(marks.get(each, {})) for each in series}, pending=pending
+        )
