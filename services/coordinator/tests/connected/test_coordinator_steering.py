@@ -393,6 +393,16 @@ async def test_a_job_all_of_whose_tasks_are_cancelled_by_name_is_cancelled(desk,
     assert desk.states(big.job_id) == ["queued", "cancelled"]
 
 
+async def test_a_job_that_was_cancelled_claims_nothing(desk, big, steering):
+    desk.answer = lambda request: []
+    await desk.say(big)
+    await desk.work()
+    assert len((await desk.tables())["claims"]) == 1
+    await desk.say(steering(CancelJobV1, big))
+    await desk.finish()
+    assert (await desk.tables())["claims"] == []
+
+
 async def test_a_cancelled_job_that_is_retried_asks_for_what_it_has_not(
     desk, big, steering, answers
 ):

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from candlelog.events.jobs import SteerJob
 from candlelog.events.progress import CommandAnsweredV1
-from candlelog.market.states import Status
+from candlelog.market.states import TERMINAL, Status
 from candlelog.stores.postgres import Connection
 from candlelog.stores.transactions import Transaction
 from coordinator.adapters import chunk_rows, job_rows, replay_rows, submission_rows, task_rows
@@ -73,7 +73,10 @@ async def _change_work(connection: Connection, job: Job, states: Mapping[UUID, S
     await chunk_rows.hold(connection, stopping)
     await task_rows.hold(connection, going_on, held=False)
     await chunk_rows.go_on(connection, going_on, generation=job.generation)
-    await job_rows.count_claims(connection, job.job_id)
+    if job.status in TERMINAL:
+        await job_rows.forget_claims(connection, [job.job_id])
+    else:
+        await job_rows.count_claims(connection, job.job_id)
 
 
 async def _count(
