@@ -1,5 +1,6 @@
 """A job that is over is forgotten on demand; what later jobs have to know of it is kept."""
 
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -7,9 +8,11 @@ import pytest
 from candlelog.events.feature_sets import DEFAULT
 from candlelog.events.fetch import FetchRequestedV1
 from candlelog.events.jobs import CancelJobV1, DeleteJobV1, JobControlV1, RetryJobV1
-from candlelog.events.progress import CommandAnsweredV1
+from candlelog.events.progress import ChunkFailedV1, CommandAnsweredV1
 
 pytestmark = pytest.mark.connected
+
+HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
@@ -103,3 +106,46 @@ async def test_chunks_whose_features_may_still_come_are_kept_for_later_jobs(
     await steer(DeleteJobV1, job)
     tables = await desk.tables()
     assert [len(tables[name]) for name in ("tasks", "chunks", "queues", "ranges")] == [1, 3, 0, 0]
+
+
+async def test_the_last_that_comes_of_a_deleted_job_takes_its_task_with_it(desk, submission, steer):
+    desk.compute = lambda request: []
+    job = await stopped(desk, steer, submission(features=True, feature_sets=(DEFAULT,)))
+    requests = desk.said(FetchRequestedV1)
+    await desk.say(*(event for each in requests for event in desk.stored(each)))
+    await desk.finish()
+    await steer(DeleteJobV1, job)
+    left = []
+    for each in requests:
+        await desk.say(*desk.computed(each))
+        await desk.finish()
+        tables = await desk.tables()
+        left.append((len(tables["chunks"]), len(tables["tasks"])))
+    assert left == [(2, 1), (1, 1), (0, 0)]
+
+
+async def test_a_chunk_of_a_deleted_job_without_candles_goes_when_it_fails(desk, submission, steer):
+    desk.compute = lambda request: []
+    job = submission(features=True, feature_sets=(DEFAULT,), end=submission().start + HOUR)
+    job = await stopped(desk, steer, job)
+    await steer(DeleteJobV1, job)
+    (request,) = desk.said(FetchRequestedV1)
+    assert len((await desk.tables())["chunks"]) == 1
+    names = request.model_dump(
+        include={"job_id", "task_id", "chunk_id", "generation", "release", "attempt"}
+    )
+    await desk.say(
+        ChunkFailedV1(
+            **names, code="c", message="m", transient=False, max_attempts=3, failed_at=request.end
+        )
+    )
+    await desk.finish()
+    tables = await desk.tables()
+    assert (tables["chunks"], tables["tasks"]) == ([], [])
+
+
+async def test_a_cancelled_job_keeps_its_task_when_the_last_of_it_has_come(desk, submission, steer):
+    job = await stopped(desk, steer, submission())
+    await desk.say(*(event for r in desk.said(FetchRequestedV1) for event in desk.stored(r)))
+    await desk.finish()
+    assert len((await desk.tables())["tasks"]) == len(job.symbols)

@@ -170,9 +170,11 @@ async def forget_work(connection: Connection, tasks: Iterable[TaskKey]) -> None:
 
 
 async def forget_job(connection: Connection, job_id: UUID) -> None:
-    """Drop the work and the tasks of a job; its own row stays, so that nobody submits it again.
+    """Drop the work and the tasks of a deleted job; its own row stays, so that nobody submits it
+    again.
 
-    What later jobs have to know stays too: chunks that features may still be awaited of.
+    What later jobs have to know stays too: chunks that features may still be awaited of, and their
+    tasks. When more of them has arrived this is done again.
     """
     await connection.execute(statements.FORGET_CHUNKS_OF_JOB, job_id)
     await connection.execute(statements.FORGET_PLANS_OF_JOB, job_id)

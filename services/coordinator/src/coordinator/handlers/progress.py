@@ -18,8 +18,9 @@ from candlelog.events.progress import (
 )
 from candlelog.log.outcome import Done, Outcome, Skip
 from candlelog.log.types import Received
+from candlelog.market.states import Status
 from candlelog.stores.transactions import Transaction, Transactions
-from coordinator.adapters import chunk_rows, feature_rows, job_rows
+from coordinator.adapters import chunk_rows, feature_rows, job_rows, task_rows
 from coordinator.adapters.task_rows import TaskKey
 from coordinator.domain.delays import LEASES, retry_delay
 from coordinator.domain.folding import (
@@ -76,6 +77,9 @@ class ChunkProgress:
         if changes:
             ended = await ending.count(transaction, changes, now)
             await ending.end_jobs(transaction, [jobs[job_id] for job_id in ended], now)
+        for job_id in {key.job_id for key, chunk in after.items() if chunk is not before[key]}:
+            if jobs[job_id].status is Status.DELETED:
+                await task_rows.forget_job(connection, job_id)
 
     def _folded(
         self, before: Mapping[ChunkKey, Chunk], events: Iterable[ChunkEvent], now: datetime
