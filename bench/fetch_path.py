@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import AsyncGenerator, Generator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -43,6 +44,8 @@ SYMBOLS = [f"GEN{number:03d}/USDT" for number in range(1, 61)]
 PAGE, PAGES = 1000, 1200
 IN_FLIGHT = 32
 TURNS = 2
+WARM_UPS = 20
+LEAST_SHARE = 0.25
 PREFIX = "bench."
 BURN = """
 import os
@@ -55,10 +58,12 @@ while os.getppid() == parent:
 
 @dataclass(frozen=True)
 class Run:
-    """What a number of fetchers did: seconds, and seconds of their processors."""
+    """What a number of fetchers did: seconds, seconds of their processors, and which share of the
+    chunks each of them fetched."""
 
     seconds: float
     cpu: float
+    shares: list[float]
 
 
 async def measure(exchange_url: str, bootstrap: str, folder: Path) -> Report:
@@ -69,11 +74,14 @@ async def measure(exchange_url: str, bootstrap: str, folder: Path) -> Report:
             plain.append(await _plain(exchange_url, turn))
             for count, runs in ((1, one), (2, two)):
                 with _fetchers(count, exchange_url, bootstrap, folder) as processes:
-                    await desk.fetched(_requests(60, turn=90 + turn))  # time, markets, connections
+                    await _warm_up(desk, count, turn)
                     runs.append(await _timed(desk, processes, turn))
     candles = PAGE * PAGES
     alone, both = min(one, key=lambda run: run.cpu), min(two, key=lambda run: run.cpu)
     fastest = min(run.seconds for run in one)
+    least = min(share for run in two for share in run.shares)
+    if least < LEAST_SHARE:
+        raise RuntimeError(f"one of two fetchers did {least:.0%} of the work: it was one alone")
     figures: dict[str, Figure] = {
         "candles": candles,
         "fetcher, candles/s": round(candles / fastest),
@@ -82,6 +90,7 @@ async def measure(exchange_url: str, bootstrap: str, folder: Path) -> Report:
         "processor of one fetcher, µs a candle": 1e6 * alone.cpu / candles,
         "processor of two, µs a candle": 1e6 * both.cpu / candles,
         "two against one (at most 1.15)": both.cpu / alone.cpu,
+        "chunks of the two": " and ".join(f"{share:.0%}" for share in both.shares),
         "two fetchers, candles/s": round(candles / min(run.seconds for run in two)),
     }
     return Report("The fetch path: request to validated batch on the log", figures)
@@ -94,8 +103,10 @@ class Desk:
         self._log = log
         self._publisher = publisher
 
-    async def fetched(self, chunks: Sequence[FetchRequestedV1]) -> None:
-        """Return once all of them are; one that comes back is released again."""
+    async def fetched(self, chunks: Sequence[FetchRequestedV1]) -> Counter[str]:
+        """How many of them each fetcher has fetched, once all are; one that comes back is released
+        again."""
+        by = Counter[str]()
         waiting = {chunk.chunk_id: chunk for chunk in chunks}
         async with self._log.tail([f"{PREFIX}progress"], start="end") as tail:
             await self._publisher.publish(*chunks)
@@ -105,11 +116,12 @@ class Desk:
                     if isinstance(event, ChunkFailedV1):
                         raise RuntimeError(f"a chunk has failed: {event.message}")
                     if isinstance(event, ChunkFetchedV1):
-                        waiting.pop(event.chunk_id, None)
+                        by[event.fetched_by] += waiting.pop(event.chunk_id, None) is not None
                     elif isinstance(event, ChunkDeferredV1) and event.chunk_id in waiting:
                         again = waiting[event.chunk_id]
                         release = event.release + 1
                         await self._publisher.publish(again.model_copy(update={"release": release}))
+        return by
 
 
 @contextlib.asynccontextmanager
@@ -122,11 +134,23 @@ async def _desk(bootstrap: str) -> AsyncGenerator[Desk]:
         )
 
 
+async def _warm_up(desk: Desk, count: int, turn: int) -> None:
+    """Have each fetcher ask for time and markets, open connections and get a part of the log."""
+    seen = Counter[str]()
+    for _ in range(WARM_UPS):
+        seen += await desk.fetched(_requests(60, turn=90 + turn))
+        if len(seen) == count:
+            return
+    raise RuntimeError(f"{len(seen)} of {count} fetchers work")
+
+
 async def _timed(desk: Desk, processes: Sequence[psutil.Process], turn: int) -> Run:
     before = sum(map(_cpu, processes))
     began = time.monotonic()
-    await desk.fetched(_requests(PAGES, turn=turn))
-    return Run(time.monotonic() - began, sum(map(_cpu, processes)) - before)
+    by = await desk.fetched(_requests(PAGES, turn=turn))
+    seconds, cpu = time.monotonic() - began, sum(map(_cpu, processes)) - before
+    shares = [by[name] / PAGES for name in by]
+    return Run(seconds, cpu, shares + [0.0] * (len(processes) - len(shares)))
 
 
 def _cpu(process: psutil.Process) -> float:
