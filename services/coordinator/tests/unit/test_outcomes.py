@@ -62,9 +62,15 @@ def test_a_lease_doubles_with_each_lapse_and_not_for_ever(route: Route):
 
 
 @given(st.integers(1, 10), st.floats(0, 1, exclude_max=True))
-def test_a_retry_waits_at_most_a_minute(attempt: int, jitter: float):
-    delay = retry_delay(attempt, jitter)
-    assert timedelta(0) <= delay <= timedelta(seconds=min(60, 2 ** (attempt - 1)))
+def test_a_retry_waits_for_half_of_its_time_at_least_and_a_minute_at_most(
+    attempt: int, jitter: float
+):
+    most = timedelta(seconds=min(60, 4 * 2 ** (attempt - 1)))
+    assert most / 2 <= retry_delay(attempt, jitter) <= most
+
+
+def test_three_attempts_outlast_the_errors_after_which_a_venue_is_left_alone():
+    assert retry_delay(1, 0.0) + retry_delay(2, 0.0) > timedelta(seconds=5)
 
 
 def submission(**fields: object) -> SubmitJobV1:

@@ -86,7 +86,7 @@ def opened() -> Outage:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "count", "opens"), [(10, 10, True), (9, 10, False), (60, 9, False)]
+    ("seconds", "count", "opens"), [(5, 10, True), (4.9, 10, False), (60, 9, False)]
 )
 def test_errors_open_it_where_they_are_sustained(seconds: float, count: int, opens: bool):
     outage = with_errors(seconds=seconds, count=count)
@@ -94,7 +94,7 @@ def test_errors_open_it_where_they_are_sustained(seconds: float, count: int, ope
 
 
 def test_errors_that_are_far_apart_are_not_in_a_row():
-    outage = with_errors(seconds=9)
+    outage = with_errors(seconds=4)
     outage.erred(100, 100.1, chance=0.5)
     assert outage.admit(100.2) == Admission(probe=False)
 
@@ -107,10 +107,10 @@ def test_an_error_that_opens_nothing_leaves_the_breaker_to_whatever_answers():
 
 
 def test_candles_among_errors_keep_it_closed():
-    outage = with_errors(seconds=9)
-    outage.answered(9.5, candles=True)
-    outage.erred(9.9, 10, chance=0.5)
-    assert outage.admit(10) is not None
+    outage = with_errors(seconds=4)
+    outage.answered(4.5, candles=True)
+    outage.erred(5.4, 5.5, chance=0.5)
+    assert outage.admit(5.5) is not None
 
 
 def test_what_was_opened_by_errors_is_closed_by_candles_alone():

@@ -9,7 +9,9 @@ LEASES: Final = {Route.REST: timedelta(seconds=60), Route.FEATURES: timedelta(mi
 """Features wait for those of the candles before them on the log, and are asked for anew only as a
 last resort: two requests for the same are computed twice."""
 _LONGEST_DOUBLING: Final = 4
-_RETRY_FIRST_SECONDS: Final = 1.0
+_RETRY_FIRST_SECONDS: Final = 4.0
+"""Three attempts outlast the seconds of errors after which a fetcher leaves its venue alone: then
+they are not used up any more."""
 _RETRY_MOST_SECONDS: Final = 60.0
 
 
@@ -23,9 +25,9 @@ def lease(route: Route, lapses: int) -> timedelta:
 
 
 def retry_delay(attempt: int, jitter: float) -> timedelta:
-    """Exponential back-off with full jitter after failed attempt number `attempt` (from 1).
+    """Exponential back-off after failed attempt number `attempt` (from 1), half of it jitter.
 
     `jitter` is a random number in `[0, 1)`.
     """
     most = min(_RETRY_MOST_SECONDS, _RETRY_FIRST_SECONDS * 2 ** (attempt - 1))
-    return timedelta(seconds=jitter * most)
+    return timedelta(seconds=most * (1 + jitter) / 2)

@@ -11,7 +11,7 @@ from typing import Final
 FIRST_SECONDS: Final = 1.0
 LONGEST_SECONDS: Final = 30.0
 SUSTAINED: Final = 10
-SUSTAINED_SECONDS: Final = 10.0
+SUSTAINED_SECONDS: Final = 5.0
 """So many errors in a row, over so many seconds at the least, are not those of one symbol."""
 _FORGOTTEN_SECONDS: Final = 60.0
 """Errors further apart than this are not in a row."""
