@@ -73,7 +73,7 @@ class Bench:
     publisher: Publisher
     prefix: str
     sandbox: Sandbox
-    start: Callable[[], Fetcher]
+    start: Callable[..., Fetcher]
     job_id: UUID = field(default_factory=uuid4)
 
     def chunks(self, count: int, minutes: int = 1000) -> list[FetchRequestedV1]:
@@ -181,11 +181,11 @@ async def bench(
     started: list[Fetcher] = []
     with ExitStack() as files:
 
-        def start() -> Fetcher:
+        def start(**settings: str) -> Fetcher:
             log_file = tmp_path / f"fetcher-{len(started)}.log"
             said = files.enter_context(log_file.open("wb"))
             process = subprocess.Popen(
-                [sys.executable, "-m", "fetcher"], env=environment, stderr=said
+                [sys.executable, "-m", "fetcher"], env=environment | settings, stderr=said
             )
             started.append(Fetcher(process, log_file))
             return started[-1]

@@ -11,7 +11,12 @@ import pytest
 
 from candlelog.events.candles import CandleBatchV1
 from candlelog.events.codec import Message
-from candlelog.events.limits import AllocatorStartedV1, BackoffObservedV1, BudgetGrantedV1
+from candlelog.events.limits import (
+    AllocatorStartedV1,
+    BackoffObservedV1,
+    BudgetGrantedV1,
+    WindowOpenedV1,
+)
 from candlelog.events.progress import ChunkDeferredV1, ChunkFetchedV1
 from candlelog.market.timeframe import milliseconds
 
@@ -127,6 +132,24 @@ async def test_a_429_stops_all_fetchers_until_the_time_given(bench: Any):
 
 def _backoffs(demand: Sequence[Message]) -> list[BackoffObservedV1]:
     return [event for event in demand if isinstance(event, BackoffObservedV1)]
+
+
+async def test_each_egress_has_a_budget_of_its_own_under_the_ceiling(bench: Any):
+    for egress in ("east", "west"):
+        bench.start(CANDLELOG_EGRESS=egress, FETCHER_BUDGET_CEILING="1000")
+    capacities: dict[str, float] = {}
+    async with asyncio.timeout(240):
+        while len(capacities) < 2:  # until both fetch: who comes first has all partitions at first
+            await bench.fetched(bench.chunks(20, minutes=100))
+            ledger = await bench.read("limits.ledger", bool)
+            capacities = {
+                event.budget: event.capacity
+                for event in ledger
+                if isinstance(event, WindowOpenedV1)
+            }
+    assert capacities == {
+        "binance|east|REQUEST_WEIGHT": 1000.0, "binance|west|REQUEST_WEIGHT": 1000.0,
+    }  # fmt: skip
 
 
 async def test_a_fetcher_ends_in_order_when_told_to(bench: Any):

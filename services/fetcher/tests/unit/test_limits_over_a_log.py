@@ -1,11 +1,13 @@
 """Workers and allocators over a log in memory, in real time."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import timedelta
 from random import Random
-from uuid import uuid4
+from typing import TypeVar
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -17,6 +19,7 @@ from candlelog.events.limits import (
     BackoffDeclaredV1,
     BackoffObservedV1,
     BudgetGrantedV1,
+    WindowOpenedV1,
 )
 from candlelog.log.memory import MemoryLog
 from candlelog.log.publish import Publisher
@@ -31,6 +34,7 @@ from fetcher.limits.budgets import Budgets, Surroundings
 from fetcher.limits.catalogue import Catalogue
 from fetcher.limits.purse import Purse
 
+T = TypeVar("T", bound=Message)
 LEDGER = "candlelog.limits.ledger"
 Running = Callable[..., AbstractAsyncContextManager[tuple["Worker", "asyncio.Task[None]"]]]
 
@@ -38,13 +42,12 @@ Running = Callable[..., AbstractAsyncContextManager[tuple["Worker", "asyncio.Tas
 class Worker:
     """The limits of one process. Its venue tells the time when asked."""
 
-    def __init__(self, log: MemoryLog, publisher: Publisher, clock: SystemClock, seed: int) -> None:
-        self.clock = clock
+    def __init__(self, surroundings: Surroundings, catalogue: Catalogue) -> None:
+        self.clock = surroundings.clock
+        self.incarnation = surroundings.incarnation
         self.behind = 0.0
-        self.catalogue = Catalogue("default", None, self.clock)
-        self.budgets = Budgets(
-            Surroundings(log, publisher, self.clock, Random(seed), uuid4()), self.catalogue
-        )
+        self.catalogue = catalogue
+        self.budgets = Budgets(surroundings, catalogue)
         self.stopping = asyncio.Event()
 
     @property
@@ -85,10 +88,15 @@ def running(log: MemoryLog, clock: SystemClock) -> Running:
     """Opens the limits of one process, with the task that runs them."""
 
     @asynccontextmanager
-    async def opened(seed: int = 1) -> AsyncGenerator[tuple[Worker, "asyncio.Task[None]"]]:
+    async def opened(
+        seed: int = 1, egress: str = "default", ceiling: float | None = None
+    ) -> AsyncGenerator[tuple[Worker, "asyncio.Task[None]"]]:
         async with log.producer() as producer:
             publisher = Publisher(producer, source="test", clock=clock, topic_prefix="candlelog.")
-            worker = Worker(log, publisher, clock, seed)
+            worker = Worker(
+                Surroundings(log, publisher, clock, Random(seed), uuid4()),
+                Catalogue(egress, ceiling, clock),
+            )
             task = asyncio.create_task(worker.run())
             try:
                 yield worker, task
@@ -100,7 +108,7 @@ def running(log: MemoryLog, clock: SystemClock) -> Running:
     return opened
 
 
-def ledger(log: MemoryLog, kind: type[Message]) -> list[Message]:
+def ledger(log: MemoryLog, kind: type[T]) -> list[T]:
     found = (receive(record).event for record in log.records(LEDGER))
     return [event for event in found if isinstance(event, kind)]
 
@@ -201,11 +209,47 @@ async def test_a_worker_spends_only_what_was_granted_to_it(log: MemoryLog, runni
         await first.ask_time()
         await second.ask_time()
         await asyncio.gather(*(first.spend(2) for _ in range(50)))
-    granted = {event.incarnation: 0.0 for event in ledger(log, BudgetGrantedV1)}  # type: dict[object, float]
+    granted = Counter[UUID]()
     for event in ledger(log, BudgetGrantedV1):
-        assert isinstance(event, BudgetGrantedV1)
         granted[event.incarnation] += event.weight
-    assert granted[first.budgets._incarnation] >= 101
+    assert granted[first.incarnation] >= 101
+
+
+def budget_of(egress: str) -> str:
+    return f"binance|{egress}|REQUEST_WEIGHT"
+
+
+async def test_each_egress_has_a_budget_of_its_own(log: MemoryLog, running: Running):
+    async with running(egress="east") as (east, _), running(seed=2, egress="west") as (west, _):
+        for worker in (east, west):
+            await worker.ask_time()
+            await worker.spend(2)
+    granted = {(each.incarnation, each.budget) for each in ledger(log, BudgetGrantedV1)}
+    assert granted == {
+        (east.incarnation, budget_of("east")), (west.incarnation, budget_of("west")),
+    }  # fmt: skip
+    opened = {each.budget: each.capacity for each in ledger(log, WindowOpenedV1)}
+    assert opened == {budget_of("east"): 6000.0, budget_of("west"): 6000.0}
+
+
+async def test_a_refusal_to_one_egress_stops_no_other(running: Running):
+    async with running(egress="east") as (east, _), running(seed=2, egress="west") as (west, _):
+        await east.ask_time()
+        east.purse.back_off(3600, "418")
+        await west.ask_time()
+        await west.spend(2)
+        with pytest.raises(BackingOff):
+            await east.spend(2)
+
+
+@pytest.mark.parametrize(("ceiling", "capacity"), [(1000, 1000), (9000, 6000)])
+async def test_a_ceiling_lowers_the_capacity_and_raises_none(
+    log: MemoryLog, running: Running, ceiling: float, capacity: float
+):
+    async with running(ceiling=ceiling) as (worker, _):
+        await worker.ask_time()
+        await worker.spend(2)
+    assert {each.capacity for each in ledger(log, WindowOpenedV1)} == {capacity}
 
 
 async def test_who_comes_while_a_venue_wants_to_be_left_alone_knows_it(
