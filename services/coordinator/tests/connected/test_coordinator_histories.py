@@ -183,13 +183,18 @@ class History:
             requested_by="t", requested_at=self.desk.clock.now(),
         )  # fmt: skip
 
+    async def say(self, *commands: SteerJob) -> None:
+        """Say commands, each of which is to be answered once."""
+        self.commands += [command.correlation_id for command in commands]
+        await self.desk.say(*commands)
+
     async def steer(self, *commands: SteerJob) -> None:
         """Say commands about different jobs at once: the rules decide each on what was there
         before, and what they refuse changes nothing."""
-        before = await self.desk.tables()
         decided = [(command, *await self._decide(command)) for command in commands]
-        self.commands += [command.correlation_id for command in commands]
-        await self.desk.say(*commands)
+        refused = not any(decision.changes for _, _, decision in decided)
+        before = await self.desk.tables() if refused else {}
+        await self.say(*commands)
         await self.work()
         answers = {each.correlation_id: each for each in self.desk.said(CommandAnsweredV1)}
         for command, job, decision in decided:
@@ -199,7 +204,7 @@ class History:
             assert after.generation == job.generation + (decision.job is not None)
             by = command.correlation_id if decision.changes else job.steered_by
             assert after.steered_by == by
-        if not any(decision.changes for _, _, decision in decided):
+        if refused:
             assert await self.desk.tables() == before
 
     async def _decide(self, command: SteerJob) -> tuple[Job, Decision]:
@@ -243,8 +248,10 @@ class History:
             going = [job for job, status in statuses.items() if status not in OVER]
             if not going:
                 return
-            for kind in (ResumeJobV1, RetryJobV1):
-                await self.steer(*[await self.command(kind, job_id) for job_id in going])
+            for job_id in going:
+                await self.say(await self.command(ResumeJobV1, job_id))
+                await self.say(await self.command(RetryJobV1, job_id))
+            await self.work()
             self.desk.clock.advance(600)
             await self.work()
         raise AssertionError(f"it does not come to an end: {statuses}")
