@@ -6,7 +6,6 @@ The sandbox counts requests as they arrive, on its own clock, whatever Candlelog
 import argparse
 import asyncio
 import os
-import signal
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -21,7 +20,7 @@ from bench import end_to_end
 from bench.budget import SMALL_PAGE, Load, submit
 from bench.report import Figure, Report
 from bench.sections import add_sections, chosen
-from bench.system import System, running_system
+from bench.system import System, running_system, stop
 from bench.venue import CAPACITY, KLINES, LATENCY_MS, MINUTE_MS, limits
 from candlelog_client import Candlelog
 from candlelog_embedded.process import free_ports
@@ -42,6 +41,7 @@ class Fetchers:
         self._system = system
         self._candlelog = candlelog
         self._extra: asyncio.subprocess.Process | None = None
+        self.notes: list[str] = []
 
     async def __aenter__(self) -> Self:
         return self
@@ -84,8 +84,9 @@ class Fetchers:
     async def remove(self) -> None:
         """End that one."""
         if self._extra is not None:
-            self._extra.send_signal(signal.SIGTERM)
-            await self._extra.wait()
+            await stop(self._extra)
+            if self._extra.returncode:
+                self.notes.append(f"The extra fetcher ended with {self._extra.returncode}.")
             self._extra = None
 
 
@@ -119,7 +120,7 @@ async def torture(system: System, fetchers: Fetchers, minutes: int) -> Report:
         "most weight in one minute (against 6000)": max(weights),
         "429 and 418 (against 0)": stats["limited"] + stats["banned"],
     }
-    return Report("Budget: four fetchers, disturbed every 20 s", figures)
+    return Report("Budget: four fetchers, disturbed every 20 s", figures, tuple(fetchers.notes))
 
 
 async def refusals(system: System, fetchers: Fetchers, _minutes: int) -> Report:

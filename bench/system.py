@@ -114,7 +114,7 @@ async def running_system(
                 os.environ.update(environment)
                 yield System(environment, sandbox_url, sandbox_pid, data)
             finally:
-                await _stop(up)
+                await stop(up)
 
 
 @contextlib.asynccontextmanager
@@ -127,7 +127,7 @@ async def _sandbox(generated: int, flags: Sequence[str]) -> AsyncGenerator[tuple
     try:
         yield f"http://127.0.0.1:{port}", process.pid
     finally:
-        await _stop(process)
+        await stop(process)
 
 
 def _candlelog() -> str:
@@ -157,7 +157,8 @@ async def _environment(file: Path, up: asyncio.subprocess.Process) -> dict[str, 
     return read_environment_file(file)
 
 
-async def _stop(process: asyncio.subprocess.Process) -> None:
+async def stop(process: asyncio.subprocess.Process) -> None:
+    """Tell a process to end; kill it where it does not."""
     if process.returncode is not None:
         return
     process.send_signal(signal.SIGTERM)
