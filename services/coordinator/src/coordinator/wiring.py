@@ -27,7 +27,7 @@ from coordinator.ports import Changes, Coverage, Stock
 _PROGRESS_BATCH: Final = 1000
 _COMMANDS_BATCH: Final = 50
 _PLANS_AT_ONCE: Final = 2
-"""A look that was given up keeps a thread of ClickHouse's for a while; half of them stay free."""
+"""A look keeps two threads of ClickHouse's as long as that hangs; half of them stay free."""
 
 
 class Coordinator:

@@ -55,17 +55,19 @@ async def test_a_plan_for_which_nothing_can_be_read_holds_up_no_command(
     assert desk.said(PlanAnsweredV1) == []
 
 
-async def test_a_look_without_an_end_is_given_up(desk, submission, monkeypatch):
-    async def endless(*_, **__):
-        await asyncio.Event().wait()
+async def test_a_look_that_comes_too_late_is_disregarded(desk, submission, monkeypatch):
+    explained = desk.coverage.explained
 
-    monkeypatch.setattr("coordinator.handlers.plans.WAITED_SECONDS", 0.01)
-    monkeypatch.setattr(desk.coverage, "explained", endless)
+    async def slow(*of, **window):
+        desk.clock.advance(21)
+        return await explained(*of, **window)
+
+    monkeypatch.setattr(desk.coverage, "explained", slow)
     await desk.say(PlanJobV1(job=submission()))
     with capture_logs() as logs:
         await desk.finish()
     assert desk.said(PlanAnsweredV1) == []
-    assert [each["reason"] for each in logs] == ["what is stored was not read in time"]
+    assert [each["reason"] for each in logs] == ["who asked has given up"]
 
 
 async def test_a_plan_that_is_being_made_holds_up_no_command(desk, submission, monkeypatch):

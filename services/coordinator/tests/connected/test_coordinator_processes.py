@@ -113,6 +113,12 @@ class World:
         """What a reader knows of commands: a record that is there twice says nothing more."""
         return {event for event in self.said if isinstance(event, CommandAnsweredV1)}
 
+    def fences(self) -> set[JobControlV1]:
+        """What fetchers are told of jobs that were steered."""
+        return {
+            event for event in self.said if isinstance(event, JobControlV1) and event.generation
+        }
+
 
 class Rules:
     """What the rules make of commands, one after the other, about jobs of which no request is
@@ -255,12 +261,12 @@ async def test_of_commands_that_stream_in_while_coordinators_are_killed_each_is_
         enough.set()
         await streaming
         await until(lambda: {each.correlation_id for each in world.answers()} >= set(rules.codes))
+        await until(lambda: world.fences() >= rules.fences)
         listening.cancel()
     answers = world.answers()
     assert {answer.correlation_id: answer.code for answer in answers} == rules.codes
     assert len(answers) == len(rules.codes)
-    fences = {e for e in world.said if isinstance(e, JobControlV1) and e.generation}
-    assert fences == rules.fences
+    assert world.fences() == rules.fences
     assert set(await _rows(postgres_dsn, STEERED)) == rules.rows()
 
 

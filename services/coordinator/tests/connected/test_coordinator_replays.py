@@ -346,9 +346,19 @@ async def test_a_job_that_is_no_replay_is_not_switched_to(desk, submission, repl
     job = submission()
     await desk.say(job)
     await desk.finish()
-    for job_id in (job.job_id, uuid4()):
-        named = replay(job_id=job_id)
-        assert await decided(desk, named, "switch") == (False, "unknown_replay")
+    assert await decided(desk, replay(job_id=job.job_id), "switch") == (False, "replay_incomplete")
+
+
+async def test_a_replay_that_nobody_knows_is_not_switched_to(desk, replay):
+    assert await decided(desk, replay(job_id=uuid4()), "switch") == (False, "unknown_replay")
+
+
+@pytest.mark.parametrize("action", ["switch", "switch_back", "close"])
+async def test_of_a_replay_of_what_is_not_stored_nothing_is_switched_to(desk, replay, action):
+    nothing = replay()
+    await desk.say(nothing)
+    await desk.finish()
+    assert await decided(desk, nothing, action) == (False, "replay_incomplete")
 
 
 async def test_closing_gives_up_what_is_not_served_and_forgets_that_the_series_had_it(

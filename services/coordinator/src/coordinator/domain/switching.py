@@ -33,24 +33,23 @@ class Reopened:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """A replay as a whole. `running` is another one, of a series and set that this one has;
-    `unplanned` is one of which the series do not stand anyhow yet."""
+    """A replay as a whole; one that was not planned, or of which nothing was stored, has no
+    `standings`. `running` is another one, of a series and set that this one has."""
 
     status: Status
     closed: bool
     standings: Sequence[Standing]
     running: UUID | None
-    unplanned: bool = False
 
 
 def refusal(replay: Replay | None, action: SwitchAction) -> tuple[str, str] | None:
     """Code and reason why the action is not possible; None where it is."""
-    if replay is None or not (replay.standings or replay.unplanned):
+    if replay is None:
         return "unknown_replay", "there is no such replay of features"
     if replay.status not in TERMINAL:
         return "replay_not_over", f"the replay is {replay.status}: wait for its end, or cancel it"
-    if replay.unplanned:
-        return "replay_incomplete", f"the replay was {replay.status} before it was planned"
+    if not replay.standings:
+        return "replay_incomplete", f"the replay is {replay.status}: nothing was computed by it"
     if replay.closed:
         return "replay_closed", "the replay is closed"
     return None if action == "close" else _not_to_switch(replay, action)

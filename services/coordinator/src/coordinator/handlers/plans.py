@@ -24,7 +24,7 @@ from coordinator.ports import Coverage
 
 _OLD = Skip("consumed before")
 WAITED_SECONDS: Final = 20.0
-"""Who asked for a plan gives up then."""
+"""Who asked for a plan gives up then: the status API, in its `handlers/plans.py`."""
 WAITING: Final = 100
 """Plans that may wait for their turn; of more the oldest go, which are given up first."""
 _LOGGER: Final = structlog.get_logger()
@@ -50,7 +50,7 @@ class Plans:
         self._coverage = coverage
         self._clock = clock
         self._asked = asked
-        self._waiting = deque[SubmitJobV1](maxlen=WAITING)
+        self._waiting = deque[SubmitJobV1]()
 
     async def ask(self, received: Received, asked: PlanJobV1) -> Outcome:
         """Take a wish, or say what rule the job would break. Raises `Unavailable`."""
@@ -66,32 +66,39 @@ class Plans:
                     PlanAnsweredV1(job_id=job.job_id, refused=str(error), answered_at=now)
                 )
                 return Done()
+        if len(self._waiting) >= WAITING:
+            self._not_made(self._waiting.popleft(), "too many are waited for")
         self._waiting.append(job)
         self._asked.set()
         return Done()
 
     async def step(self) -> bool:
         """Make the plan that has waited longest; True where one waited. Several steps may be taken
-        at once. Raises `Unavailable` without Postgres: nobody is told then, as without ClickHouse.
+        at once. Raises `Unavailable` without Postgres, and it waits on.
+
+        A look at ClickHouse is not broken off, only disregarded when it comes too late: its threads
+        would go on, and a next look take more of them.
         """
         if not self._waiting:
             return False
         job = self._waiting.popleft()
-        waited = (self._clock.now() - job.submitted_at).total_seconds()
-        left = min(WAITED_SECONDS - waited, WAITED_SECONDS)
-        if left <= 0:
+        try:
+            known = None if self._given_up(job) else await seen(self._coverage, job)
+        except Unavailable as error:
+            self._not_made(job, str(error))
+            return True
+        if known is None or self._given_up(job):
             self._not_made(job, "who asked has given up")
             return True
         try:
-            async with asyncio.timeout(left):
-                known = await seen(self._coverage, job)
-        except TimeoutError:
-            self._not_made(job, "what is stored was not read in time")
-        except Unavailable as error:
-            self._not_made(job, str(error))
-        else:
             await self._answer(job, known)
+        except Unavailable:
+            self._waiting.appendleft(job)
+            raise
         return True
+
+    def _given_up(self, job: SubmitJobV1) -> bool:
+        return (self._clock.now() - job.submitted_at).total_seconds() >= WAITED_SECONDS
 
     def _not_made(self, job: SubmitJobV1, reason: str) -> None:
         _LOGGER.warning("no_plan", plan_id=str(job.job_id), reason=reason)

@@ -16,7 +16,7 @@ from candlelog.market.series import Series
 from candlelog.market.timeframe import Timeframe
 from candlelog.stores.postgres import Connection
 from candlelog.stores.transactions import Transaction, Transactions
-from coordinator.adapters import feature_rows, job_rows, replay_rows, submission_rows
+from coordinator.adapters import feature_rows, job_rows, replay_rows
 from coordinator.domain import announcing
 from coordinator.domain.planning import Rebuild, TaskPlan
 from coordinator.domain.replays import check_stored, next_build, period, plan_replay
@@ -154,7 +154,6 @@ async def _refusal(
         await replay_rows.closed(connection, command.job_id),
         await replay_rows.standings(connection, command.job_id),
         await replay_rows.running(connection, command.job_id),
-        isinstance(await submission_rows.of_job(connection, command.job_id), ReplayFeaturesV1),
     )
     refused = refusal(replay, command.action)
     if refused is None and lost is None:

@@ -21,6 +21,7 @@ from status_api.handlers.own_path import OwnPath
 from status_api.handlers.submitting import checked
 
 _WAIT_SECONDS: Final = 20.0
+"""The coordinator makes no plan that is older (`WAITED_SECONDS` in its `handlers/plans.py`)."""
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=OwnPath)
 
