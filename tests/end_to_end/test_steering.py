@@ -29,8 +29,10 @@ pytestmark = [
 SYMBOLS = ["SYNA/USDT", "SYNB/USDT", *(f"GEN{number:03d}/USDT" for number in range(1, 11))]
 FRAMES = ["1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d"]
 ROWS = 1440
-"""Of a minute in a day, which are two pages; of all other timeframes a day is one page, so that a
-long job has 156, more than three fetchers ask for at a time."""
+"""Of a minute in a day, which are two pages."""
+LONG_DAYS = 6
+"""Of a long job. It has 276 pages: three fetchers ask for 96 at a time, and for as many again
+before anybody sees the first of them stored."""
 SLOW_MS, QUICK_MS = 1000, 0
 PROMISED_SECONDS = 1
 """After the answer to a stop no request is started for what was stopped."""
@@ -94,7 +96,7 @@ async def done(client: Candlelog, span: Span, symbols: Sequence[str], days: int 
 
 async def begun(client: Candlelog, span: Span) -> Job:
     """A long job of which a part is stored."""
-    job = await client.jobs.submit(**span.request(SYMBOLS, *FRAMES))
+    job = await client.jobs.submit(**span.request(SYMBOLS, *FRAMES, days=LONG_DAYS))
     async for state in client.jobs.watch(job.id):
         if state.chunks_done:
             assert not state.finished
@@ -107,7 +109,7 @@ async def is_whole(client: Candlelog, job: Job) -> None:
     job = await ended(client, job)
     slots = sum(len(Timeframe.parse(frame).open_times_ms(job.start, job.end)) for frame in FRAMES)
     assert (job.status, job.candles_stored) == ("completed", len(SYMBOLS) * slots)
-    assert await rows(client, job) == [ROWS] * len(SYMBOLS)
+    assert await rows(client, job) == [ROWS * LONG_DAYS] * len(SYMBOLS)
 
 
 async def arrives_late(sandbox: Sandbox, span: Span) -> int:

@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from random import Random
 from typing import Final, Generic, TypeVar
 
@@ -66,8 +65,8 @@ class Asking:
         self._clock = clock
         self._random = random
         self._outage = Outage()
-        self.refused_at = datetime.min.replace(tzinfo=UTC)
-        """When the venue last said that too much was asked, on our wall clock."""
+        self.refused_at = float("-inf")
+        """When the venue last said that too much was asked, on our steady clock."""
 
     @property
     def trouble(self) -> str | None:
@@ -106,9 +105,9 @@ class Asking:
             except Reset as reset:
                 resets += 1
                 if resets > _RESETS:
-                    raise self._noted(Away(str(reset)), asked_at) from reset
+                    raise self._noted(query.call, Away(str(reset)), asked_at) from reset
             except VenueFailure as failure:
-                seen = self._noted(failure, asked_at)
+                seen = self._noted(query.call, failure, asked_at)
                 if seen is failure:
                     raise
                 raise seen from failure
@@ -133,19 +132,19 @@ class Asking:
     def _left_alone(self) -> BackingOff:
         return BackingOff(self._outage.wait(self._clock.monotonic()), "the venue does not answer")
 
-    def _noted(self, failure: VenueFailure, asked_at: float) -> VenueFailure:
+    def _noted(self, call: Call, failure: VenueFailure, asked_at: float) -> VenueFailure:
         """Take in what a failure says of the venue and of its budget; what it is to who asked."""
         now = self._clock.monotonic()
         match failure:
             case RateLimited():
                 self._purse.back_off(failure.seconds, str(failure))
-                self.refused_at = self._clock.now()
+                self.refused_at = now
                 self._outage.answered(now, candles=False)
             case Away():
                 self._outage.failed(asked_at, now, self._random.random())
                 wait = self._outage.wait(now)
                 failure.retry_after = failure.retry_after or wait
-                if not self._outage.failures(now):
+                if call == "klines" and not self._outage.failures(now):
                     return Unanswered(str(failure), failure.retry_after)
             case Transient():
                 self._outage.erred(asked_at, now, self._random.random())

@@ -34,8 +34,9 @@ _SHORT_PAUSE: Final = 1.0
 _LOOK_AGAIN: Final = 60.0
 """Seconds after which the venue's time is looked at again, where it said that a candle is open: a
 clock that was wrong by hours is set."""
-_PATIENT_RELEASES: Final = 10
-"""From this release of a chunk on it uses up an attempt that its request alone has no answer."""
+_PATIENT_RELEASES: Final = 20
+"""From this release of a chunk on, whatever those before it were for, it uses up an attempt that
+its request alone has no answer."""
 _FETCHED_MEANWHILE: Final = Skip("another release of the chunk was fetched meanwhile")
 
 

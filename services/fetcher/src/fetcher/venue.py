@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -19,6 +20,7 @@ from fetcher.asking import Asking, Query, always
 from fetcher.domain.coverage import check_answered, check_closed
 from fetcher.domain.failures import (
     Away,
+    BackingOff,
     NotSent,
     Permanent,
     StillOpen,
@@ -40,7 +42,8 @@ _JUST_TOLD_SECONDS: Final = 30.0
 _SOON_SECONDS: Final = 2.0
 """Time to a close for which it is not asked, either: the chunk comes back then."""
 _ASK_AGAIN_SECONDS: Final = 30.0
-"""Pause after which it is asked again for a time that it failed to tell, while one is known."""
+"""Pause after which it is asked again for a time, or a limit, that it failed to tell, while one is
+known."""
 _LISTING_AGE: Final = timedelta(minutes=10)
 """A symbol that is not on a list older than this is looked up on a fresh one."""
 _AT_FIRST: Final = timedelta(seconds=1)
@@ -63,11 +66,14 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The markets of a venue as of `listed_at`, our wall clock at the time of asking."""
+    """The markets of a venue as of `listed_at`, our wall clock at the time of asking; `asked_at` is
+    the same on our steady clock. Where it `states_limit`, it states the venue's, too."""
 
     markets: tuple[Market, ...]
     symbols: frozenset[str]
     listed_at: datetime
+    asked_at: float
+    states_limit: bool
 
 
 class Venue:
@@ -92,7 +98,7 @@ class Venue:
         self._missed = set[str]()
         self._listing_lock = asyncio.Lock()
         self._listing_failed = (float("-inf"), VenueFailure())
-        self._states_capacity = False
+        self._read_again_at = float("-inf")
         self._asking_time: asyncio.Task[VenueFailure | None] | None = None
         self._ask_again_at = float("-inf")
 
@@ -180,7 +186,7 @@ class Venue:
     async def markets(self, requested_at: datetime) -> Listing:
         """What the venue lists, read after `requested_at` (our wall clock)."""
         await self._know_time()
-        return await self._list(requested_at)
+        return await self._list(lambda found: found.listed_at >= requested_at)
 
     async def keep_time(self) -> None:
         """Ask the venue for its time when that was long ago: once, however many want it, and not
@@ -193,16 +199,17 @@ class Venue:
             raise _of_another("the time is", failure) if asked_by_another else failure
 
     async def _prepare(self, symbol: str, wanted: Gate) -> None:
-        """Know the venue's time and that symbol; and its limit, where it was stated before the
-        venue last refused something: it may be another since."""
+        """Know the venue's time, its limit and that symbol."""
         await self._know_time()
+        await self._know_limit(wanted)
         listing = self._listing
-        if self._states_capacity and listing and listing.listed_at < self._asking.refused_at:
-            listing = await self._list(self._asking.refused_at, wanted)
         if listing is None or symbol not in listing.symbols:
-            known = listing is None or symbol in self._missed
-            age = _LISTING_AGE if known else _AT_FIRST
-            listing = await self._list(self._clock.now() - age, wanted)
+            # Where there is no list yet, whoever waits takes the one that comes.
+            age = _LISTING_AGE if listing is None or symbol in self._missed else _AT_FIRST
+            oldest = self._clock.now() - age
+            listing = await self._list(
+                lambda found: symbol in found.symbols or found.listed_at >= oldest, wanted
+            )
         if symbol not in listing.symbols:
             self._missed.add(symbol)
             raise Permanent("unknown_symbol", f"{self.profile.name} lists no {symbol}")
@@ -238,31 +245,44 @@ class Venue:
             return failure
         return None
 
-    async def _list(self, newer_than: datetime, wanted: Gate = always) -> Listing:
-        """The markets. Who has waited while they were asked for shares what became of it, unless
-        it says something of that other's job alone."""
+    async def _know_limit(self, wanted: Gate) -> None:
+        """Read the limit again that was stated before the venue last refused something: it may be
+        another since. Where that fails, the one that is known has to do for a while."""
+        listing, refused_at = self._listing, self._asking.refused_at
+        if listing is None or not listing.states_limit or listing.asked_at >= refused_at:
+            return
+        if self._clock.monotonic() < self._read_again_at:
+            return
+        try:
+            await self._list(lambda found: found.asked_at >= refused_at, wanted)
+        except (BackingOff, Unsure, Unwanted):
+            raise
+        except VenueFailure:
+            self._read_again_at = self._clock.monotonic() + _ASK_AGAIN_SECONDS
+
+    async def _list(self, will_do: Callable[[Listing], bool], wanted: Gate = always) -> Listing:
+        """The markets, by a list that will do. Who has waited while they were asked for shares what
+        became of it, unless it says something of that other's job alone."""
         since = self._clock.monotonic()
         async with self._listing_lock:
-            known, (failed_at, failure) = self._listing, self._listing_failed
-            if known is not None and known.listed_at >= newer_than:
-                return known
+            if self._listing is not None and will_do(self._listing):
+                return self._listing
+            failed_at, shared = self._listing_failed
             if failed_at > since:
-                raise _of_another("the markets are", failure)
-            asked_at = self._clock.now()
+                raise _of_another("the markets are", shared)
+            listed_at, asked_at = self._clock.now(), self._clock.monotonic()
             query = Query("exchange_info", self._exchange.markets, _as_it_is, wanted)
             try:
-                answer = await self._asking.ask(query)
+                said = (await self._asking.ask(query)).said
             except (Unsure, Unwanted):
                 raise
             except VenueFailure as failure:
                 self._listing_failed = self._clock.monotonic(), failure
                 raise
-            self._states_capacity = answer.said.capacity is not None
-            self._purse.state_capacity(answer.said.capacity)
-            markets = answer.said.markets
-            self._listing = Listing(
-                markets, frozenset(market.symbol for market in markets), asked_at
-            )
+            self._purse.state_capacity(said.capacity)
+            symbols = frozenset(market.symbol for market in said.markets)
+            states_limit = said.capacity is not None
+            self._listing = Listing(said.markets, symbols, listed_at, asked_at, states_limit)
             return self._listing
 
     def _exchange_time(self, steady: float) -> datetime:
@@ -275,7 +295,7 @@ class Venue:
 
 def _of_another(what: str, failure: VenueFailure) -> VenueFailure:
     """What a question that another has asked means here: one bad answer uses up one attempt."""
-    if isinstance(failure, Transient):
+    if isinstance(failure, Transient | Permanent):
         return Away(f"{what} not known: {failure}", FIRST_SECONDS)
     return failure
 

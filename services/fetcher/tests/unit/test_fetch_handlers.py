@@ -310,15 +310,16 @@ async def test_a_bad_answer_about_the_time_uses_up_one_attempt_however_many_wait
     assert said == {ChunkFailedV1: 1, ChunkDeferredV1: 2}
 
 
+@pytest.mark.parametrize("failure", [Transient("http_500", "sorry"), Permanent("forbidden", "no")])
 async def test_chunks_share_one_question_about_the_markets_and_its_failure(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, failure: VenueFailure
 ):
     asked = list[None]()
 
     async def markets(gate: Gate) -> Answer[MarketList]:
         gate()
         asked.append(None)
-        raise Transient("http_500", "sorry")
+        raise failure
 
     monkeypatch.setattr(desk.exchange, "markets", markets)
     await asyncio.gather(*(desk.fetch(chunk()) for _ in range(3)))
@@ -608,7 +609,7 @@ async def test_a_venue_that_closes_every_connection_is_left_alone(desk: Desk):
     assert desk.venues.troubles() == {"binance": "left alone, 1 failures in a row"}
 
 
-@pytest.mark.parametrize(("release", "said"), [(9, ChunkDeferredV1), (10, ChunkFailedV1)])
+@pytest.mark.parametrize(("release", "said"), [(19, ChunkDeferredV1), (20, ChunkFailedV1)])
 async def test_a_page_that_alone_has_no_answer_uses_up_attempts_after_a_while(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, release: int, said: type[Message]
 ):
@@ -636,6 +637,19 @@ async def test_where_a_venue_states_its_limit_it_is_read_again_after_a_refusal(
     desk.exchange.failure = None
     await desk.fetch(chunk())
     assert desk.exchange.lists_asked == lists
+
+
+async def test_a_limit_that_cannot_be_read_again_keeps_nobody_from_his_candles(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+):
+    await desk.fetch(chunk())
+    desk.exchange.failure = RateLimited("429", -1.0)  # over already
+    await desk.fetch(chunk())
+    desk.exchange.failure = None
+    monkeypatch.setattr(desk.exchange, "markets", refusing)
+    await desk.fetch(again := chunk())
+    fetched = [e.chunk_id for e in desk.written(PROGRESS.name) if isinstance(e, ChunkFetchedV1)]
+    assert again.chunk_id in fetched
 
 
 async def test_too_many_requests_stop_everything_until_the_time_given(desk: Desk):

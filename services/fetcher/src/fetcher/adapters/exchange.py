@@ -46,8 +46,6 @@ _LOGGER: Final = structlog.get_logger()
 _ODD_AT_MOST: Final = 0.1
 """Where more entries of a list, for each that is understood, are not: the list is another one."""
 
-_LONG_BYTES: Final = 1_000_000
-"""From where on a body is not parsed on the event loop: a list of all markets takes 0.1 s."""
 _MISSHAPEN: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What reading an answer raises, in our code or ccxt's, where it is of another shape."""
 
@@ -193,10 +191,8 @@ def _foreign_class(ccxt_id: str) -> type[Any]:
     async def fetch(self: Any, url: str, *_: Any) -> Any:
         # Public market data: method, headers and body say nothing beyond the URL.
         call = _CALL.get()
-        answer = call.answer = await cast("Wire", self.wire).get(url, call.gate)
-        if len(answer.body) > _LONG_BYTES:
-            return await asyncio.to_thread(_read, self, url, answer)
-        return _read(self, url, answer)
+        call.answer = await cast("Wire", self.wire).get(url, call.gate)
+        return _read(self, url, call.answer)
 
     return type(f"Candlelog{ccxt_id.title()}", (kind,), {"fetch": fetch, "timeout_on_exit": 0})
 

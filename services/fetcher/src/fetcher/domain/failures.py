@@ -5,7 +5,7 @@ VenueFailure
 ├── Permanent    the venue will never answer this: the chunk is given up
 ├── Undated      a clock was set meanwhile, and what had closed is not known: goes back, too
 ├── Away         no answer, or "come back later": the chunk goes back, no attempt is used up
-│   ├── Unanswered    this request had no answer, while others had: may use up an attempt
+│   ├── Unanswered    these candles alone had no answer: may use up an attempt
 │   ├── Reset         the connection was closed instead: may be asked once more at once
 │   └── RateLimited   too much was asked: every worker stops
 └── NotSent      nothing was sent
@@ -51,7 +51,8 @@ class Away(VenueFailure):
 
 
 class Unanswered(Away):
-    """There was no answer, though others were answered meanwhile: perhaps it never is."""
+    """There was no answer about candles, though other requests were answered meanwhile: perhaps
+    there never is one."""
 
 
 class Reset(Away):
