@@ -3,9 +3,10 @@
 A broker, the sandbox without limit or latency, and fetchers: nobody plans, stores or computes.
 Beside it, in the same run, a loop over ccxt's own `fetch_ohlcv`, which validates and keeps nothing.
 
-What is left of the processors is always used up, at the lowest priority. Processors that share a
-core slow each other: a second of one that is alone does more than a second beside others, and two
-fetchers would be charged with it.
+While the processor of one fetcher is compared with that of two, what is left of the processors is
+used up, at the lowest priority. Processors that share a core slow each other: a second of one that
+is alone does more than a second beside others, and two fetchers would be charged with it. Speed is
+compared without: whoever passes work between several processes waits longer for a busy processor.
 """
 
 import argparse
@@ -67,18 +68,26 @@ class Run:
 
 
 async def measure(exchange_url: str, bootstrap: str, folder: Path) -> Report:
-    """One fetcher, two, and the plain loop; twice, and the better of each counts."""
-    plain, one, two = [], [], []
+    """One fetcher and the plain loop in turn, for their speed; then, on busy processors, one and
+    two, for what they cost. Twice each, and the better counts."""
+    plain, free, one, two = list[float](), list[Run](), list[Run](), list[Run]()
     async with _desk(bootstrap) as desk:
+
+        async def measured(count: int, turn: int) -> Run:
+            with _fetchers(count, exchange_url, bootstrap, folder) as processes:
+                await _warm_up(desk, count, turn)
+                return await _timed(desk, processes, turn)
+
         for turn in range(TURNS):
             plain.append(await _plain(exchange_url, turn))
-            for count, runs in ((1, one), (2, two)):
-                with _fetchers(count, exchange_url, bootstrap, folder) as processes:
-                    await _warm_up(desk, count, turn)
-                    runs.append(await _timed(desk, processes, turn))
+            free.append(await measured(1, turn))
+        with _busy_processors():
+            for turn in range(TURNS):
+                one.append(await measured(1, turn))
+                two.append(await measured(2, turn))
     candles = PAGE * PAGES
     alone, both = min(one, key=lambda run: run.cpu), min(two, key=lambda run: run.cpu)
-    fastest = min(run.seconds for run in one)
+    fastest = min(run.seconds for run in free)
     least = min(share for run in two for share in run.shares)
     if least < LEAST_SHARE:
         raise RuntimeError(f"one of two fetchers did {least:.0%} of the work: it was one alone")
@@ -91,7 +100,6 @@ async def measure(exchange_url: str, bootstrap: str, folder: Path) -> Report:
         "processor of two, µs a candle": 1e6 * both.cpu / candles,
         "two against one (at most 1.15)": both.cpu / alone.cpu,
         "chunks of the two": " and ".join(f"{share:.0%}" for share in both.shares),
-        "two fetchers, candles/s": round(candles / min(run.seconds for run in two)),
     }
     return Report("The fetch path: request to validated batch on the log", figures)
 
@@ -265,10 +273,7 @@ def main() -> None:
     try:
         assert sandbox.stdout is not None
         url = sandbox.stdout.readline().decode().split()[-1]
-        with (
-            tempfile.TemporaryDirectory(prefix="candlelog-bench-") as folder,
-            _busy_processors(),
-        ):
+        with tempfile.TemporaryDirectory(prefix="candlelog-bench-") as folder:
             report = asyncio.run(measure(url, stack.kafka_bootstrap, Path(folder)))
         report.show(Console())
     finally:
