@@ -81,7 +81,7 @@ async def test_a_deleted_job_is_not_brought_back(desk, submission, steer):
     job = await stopped(desk, steer, submission())
     await steer(DeleteJobV1, job)
     before = await desk.tables()
-    assert (await steer(RetryJobV1, job))[0] == "invalid_transition"
+    assert (await steer(RetryJobV1, job))[0] == "unknown_job"
     await desk.say(job.model_copy(update={"submitted_at": desk.clock.now()}))
     await desk.finish()
     assert await desk.tables() == before

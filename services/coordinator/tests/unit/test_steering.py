@@ -6,7 +6,14 @@ from uuid import UUID
 
 import pytest
 
-from candlelog.events.jobs import CancelJobV1, PauseJobV1, ResumeJobV1, RetryJobV1, SteerJob
+from candlelog.events.jobs import (
+    CancelJobV1,
+    DeleteJobV1,
+    PauseJobV1,
+    ResumeJobV1,
+    RetryJobV1,
+    SteerJob,
+)
 from candlelog.market.states import TERMINAL, Action, Refusal, Status, transition
 from coordinator.domain.jobs import Job
 from coordinator.domain.outcomes import TaskCounts
@@ -19,6 +26,7 @@ COMMANDS: dict[Action, type[SteerJob]] = {
     Action.RESUME: ResumeJobV1,
     Action.RETRY: RetryJobV1,
 }
+THERE = [status for status in Status if status is not Status.DELETED]
 A, B, C = UUID(int=11), UUID(int=12), UUID(int=13)
 
 
@@ -34,7 +42,7 @@ def task(task_id: UUID, status: Status, symbol: str = "A/B", *, failed: int = 1)
 def command(
     action: Action, *, symbols: tuple[str, ...] = (), tasks: tuple[UUID, ...] = ()
 ) -> SteerJob:
-    return COMMANDS[action](
+    return (COMMANDS | {Action.DELETE: DeleteJobV1})[action](
         job_id=JOB, correlation_id=COMMAND, symbols=symbols, tasks=tasks,
         requested_by="t", requested_at=datetime(2024, 3, 1, tzinfo=UTC),
     )  # fmt: skip
@@ -45,7 +53,7 @@ def of_all(action: Action, status: Status, *tasks: Task) -> Decision:
 
 
 @pytest.mark.parametrize("action", COMMANDS)
-@pytest.mark.parametrize("status", Status)
+@pytest.mark.parametrize("status", THERE)
 def test_a_job_changes_as_its_state_allows(action: Action, status: Status):
     decision = of_all(action, status, task(A, status))
     after = transition(status, action)
@@ -66,6 +74,19 @@ def test_a_task_that_is_named_changes_as_its_state_allows(action: Action, status
         assert status in decision.reason
     else:
         assert (decision.code, decision.job, decision.tasks) == ("accepted", None, {A: after})
+
+
+@pytest.mark.parametrize("status", THERE)
+def test_a_job_is_deleted_as_its_state_allows(status: Status):
+    decision, after = of_all(Action.DELETE, status), transition(status, Action.DELETE)
+    refused = isinstance(after, Refusal)
+    assert decision.code == ("invalid_transition" if refused else "accepted")
+    assert decision.job == (None if refused else Status.DELETED)
+
+
+@pytest.mark.parametrize("action", [*COMMANDS, Action.DELETE])
+def test_a_job_that_was_deleted_is_known_no_more(action: Action):
+    assert of_all(action, Status.DELETED).code == "unknown_job"
 
 
 def test_a_job_nobody_knows_is_refused():

@@ -75,10 +75,10 @@ def test_a_service_is_degraded_where_one_of_its_processes_is_and_says_why():
     well = report("fetcher", SECOND, "two")
     unwell = [
         report("fetcher", SECOND, instance, trouble=f"{venue}: left alone")
-        for instance, venue in (("three", "binance"), ("four", "kraken"))
+        for instance, venue in (("three", "binance"), ("four", "kraken"), ("five", "kraken"))
     ]
     assert fetcher(well, *unwell) == Component(
-        "fetcher", "degraded", "binance: left alone; kraken: left alone", instances=4, lag=0
+        "fetcher", "degraded", "binance: left alone; kraken: left alone", instances=5, lag=0
     )
 
 

@@ -72,10 +72,10 @@ def decide(
     first time. `closed`: the job is a replay that was given up. `unplanned`: it has no tasks yet.
     """
     action = Action(command.action)
-    if job is None:
-        return Decision("unknown_job", "there is no such job")
-    if job.steered_by == command.correlation_id:
+    if job is not None and job.steered_by == command.correlation_id:
         return Decision("accepted", f"it is {_DONE[action]}")
+    if job is None or job.status is Status.DELETED:
+        return Decision("unknown_job", "there is no such job")
     if closed and action is Action.RETRY:
         return Decision("replay_closed", "the replay is closed: begin another")
     if action is Action.DELETE:

@@ -72,7 +72,8 @@ def _component(name: str, heard: Iterable[ServiceReportedV1], now: datetime) -> 
     lag = sum(each.lag for each in alive)
     troubles = [each.detail or "degraded" for each in alive if each.state == "degraded"]
     state: State = "degraded" if troubles else "healthy"
-    return Component(name, state, "; ".join(troubles) or None, len(alive), lag)
+    detail = "; ".join(dict.fromkeys(troubles)) or None  # several may say the same
+    return Component(name, state, detail, len(alive), lag)
 
 
 def _silent(report: ServiceReportedV1, now: datetime) -> bool:
