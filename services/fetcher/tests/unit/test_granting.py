@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from uuid import UUID, uuid4
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -39,13 +40,16 @@ class World:
     allocator: UUID = field(default_factory=uuid4)
     demanded: int = 0
 
-    def wish(self, who: UUID, weight: float, position: int | None = None) -> None:
+    def wish(
+        self, who: UUID, weight: float, position: int | None = None, at_once: float = 0.0
+    ) -> None:
         seen = len(self.ledger) if position is None else position
         self.say(
             BudgetRequestedV1(
                 budget=BUDGET,
                 incarnation=who,
                 weight=weight,
+                at_once=at_once,
                 ledger_position=seen,
                 requested_at=moment(self.now),
             )
@@ -129,6 +133,33 @@ def test_a_wish_that_is_not_repeated_is_forgotten():
     world.wish(ME, 10)
     world.now += 4
     assert [event for event in world.step() if isinstance(event, BudgetGrantedV1)] == []
+
+
+@pytest.mark.parametrize(("ceiling", "workers"), [(60, 3), (100, 5), (200, 10)])
+def test_everybody_gets_at_once_what_a_list_of_markets_costs(ceiling: float, workers: int):
+    world, terms = World(), replace(TERMS, ceiling=ceiling)
+    waiting = [uuid4() for _ in range(workers)]
+    for _ in range(4 * 60 * workers):
+        world.now += 0.25
+        window, got = window_at(world.now, 60).id, dict.fromkeys(waiting, 0.0)
+        for grant in world.grants():
+            if grant.window_id == window and grant.incarnation in got:
+                got[grant.incarnation] += grant.weight
+        waiting = [who for who in waiting if got[who] < 20]
+        for who in waiting:
+            world.wish(who, 40, at_once=20 - got[who])
+        world.step(terms)
+    assert waiting == []
+
+
+def test_who_needs_more_at_once_than_can_come_is_not_waited_for():
+    world, terms = World(), replace(TERMS, ceiling=60)
+    for _ in range(2):
+        world.now += 1
+        world.wish(ME, 100, at_once=80)
+        world.wish(YOU, 40, at_once=2)
+        world.step(terms)
+    assert (YOU, 2) in [(grant.incarnation, grant.weight) for grant in world.grants()]
 
 
 def test_two_workers_share_what_there_is():
@@ -291,7 +322,7 @@ def test_no_history_of_wishes_uses_takeovers_and_clocks_grants_more_than_a_windo
         if kind == "wait":
             world.now += value
         elif kind == "wish":
-            world.wish(workers[worker], value)
+            world.wish(workers[worker], value, at_once=min(value, 20))
         elif kind == "use":
             world.use(workers[worker], used=value, spent=value / 2)
         elif kind == "take over":

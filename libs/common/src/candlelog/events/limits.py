@@ -23,6 +23,7 @@ class BudgetRequestedV1(_BudgetEvent):
 
     `ledger_position` is how far it had read: grants at or past it are on their way to the worker
     and count against the wish, so a wish and a grant that cross on the log are not granted twice.
+    `at_once` is the least of it that is of any use: what the first request that waits lacks.
     """
 
     ce_type: ClassVar[str] = "candlelog.limits.budget_requested.v1"
@@ -30,6 +31,7 @@ class BudgetRequestedV1(_BudgetEvent):
 
     incarnation: UUID
     weight: Weight
+    at_once: Weight = 0.0
     ledger_position: Count
     requested_at: Time
 

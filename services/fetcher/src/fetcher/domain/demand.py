@@ -18,11 +18,13 @@ where somebody was stopped and tells of it late."""
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """`weight` beyond the grants below `ledger_position`; `heard_at` is our steady clock."""
+    """`weight` beyond the grants below `ledger_position`, useless in pieces below `at_once`;
+    `heard_at` is our steady clock."""
 
     weight: float
     ledger_position: int
     heard_at: float
+    at_once: float = 0.0
 
 
 @dataclass(slots=True)
@@ -65,7 +67,7 @@ class DemandBook:
         self.position = max(self.position, offset + 1)
         match event:
             case BudgetRequestedV1():
-                wish = Wish(event.weight, event.ledger_position, heard_at)
+                wish = Wish(event.weight, event.ledger_position, heard_at, event.at_once)
                 self._wishes[event.budget][event.incarnation] = wish
             case UsageObservedV1():
                 self._observe(event)

@@ -6,9 +6,9 @@ from typing import Final
 from uuid import UUID
 
 from candlelog.events.limits import BackoffDeclaredV1, BudgetGrantedV1, WindowOpenedV1
-from fetcher.domain.demand import Backoff, DemandBook
+from fetcher.domain.demand import Backoff, DemandBook, Wish
 from fetcher.domain.ledger import PROBE_WINDOW, Page
-from fetcher.domain.pacing import Limits, Standing, allowance
+from fetcher.domain.pacing import Limits, Standing, allowance, to_come
 from fetcher.domain.sharing import share
 from fetcher.domain.spacing import CLOCKS_APART, SLOT_SECONDS, next_slot
 from fetcher.domain.windows import Window, moment, seconds, window_at
@@ -147,16 +147,20 @@ class Account:
         )
 
     def _grants(self, page: Page, window: Window, now: Moment) -> list[BudgetGrantedV1]:
-        wanted = self._wanted(page, now)
+        wishes = self._wanted(page, now)
+        wanted = {who: wish.weight for who, wish in wishes.items()}
         stated = self.demand.capacity(self.terms.budget)
         limits = self.terms.limits(stated, len(page.grants.keys() | wanted.keys()))
         if self.terms.spaced:
             return self._slots(page, limits, wanted, now)
-        amount = allowance(limits, window, self._standing(page, window), now.exchange)
+        standing = self._standing(page, window)
+        amount = allowance(limits, window, standing, now.exchange)
         quantum = min(limits.capacity / limits.length * GRANT_SECONDS, limits.probe)
         if not wanted or amount < min(sum(wanted.values()), quantum):
             return []
         turn = sum(len(grants) for grants in page.grants.values())
+        ahead = to_come(limits, window, standing, now.exchange)
+        shares = self._shares(amount, ahead, page, wishes, turn=turn)
         return [
             self._grant(
                 window_id=window.id,
@@ -166,10 +170,26 @@ class Account:
                 not_before=window.not_before,
                 expires_at=window.expires_at,
             )
-            for number, (incarnation, weight) in enumerate(
-                share(amount, wanted, turn=turn).items(), start=1
-            )
+            for number, (incarnation, weight) in enumerate(shares.items(), start=1)
         ]
+
+    def _shares(
+        self, amount: float, ahead: float, page: Page, wishes: Mapping[UUID, Wish], *, turn: int
+    ) -> dict[UUID, float]:
+        """Equal shares. But where one needs more than that at once, it is of no use to him: whoever
+        waits longest for so much is given it first, and waited for while it can still come."""
+        wanted = {who: wish.weight for who, wish in wishes.items()}
+        level = amount // len(wishes)
+        large = [who for who, wish in wishes.items() if level < wish.at_once <= ahead]
+        if not large:
+            return share(amount, wanted, turn=turn)
+        first = min(large, key=page.last_granted)
+        piece = wishes[first].at_once
+        if piece > amount:
+            return {}
+        wanted[first] -= piece
+        given = share(amount - piece, wanted, turn=turn)
+        return given | {first: given.get(first, 0.0) + piece}
 
     def _slots(
         self, page: Page, limits: Limits, wanted: Mapping[UUID, float], now: Moment
@@ -215,14 +235,15 @@ class Account:
             demand_offset=self.demand.position,
         )
 
-    def _wanted(self, page: Page, now: Moment) -> dict[UUID, float]:
+    def _wanted(self, page: Page, now: Moment) -> dict[UUID, Wish]:
         """What each worker wants beyond the grants that are on their way to it."""
-        wishes = self.demand.wishes(self.terms.budget, now.steady)
-        missing = {
-            who: wish.weight - page.granted_since(who, wish.ledger_position)
-            for who, wish in wishes.items()
-        }
-        return {who: weight for who, weight in missing.items() if weight > 0}
+        found = dict[UUID, Wish]()
+        for who, wish in self.demand.wishes(self.terms.budget, now.steady).items():
+            coming = page.granted_since(who, wish.ledger_position)
+            if wish.weight > coming:
+                at_once = max(0.0, wish.at_once - coming)
+                found[who] = replace(wish, weight=wish.weight - coming, at_once=at_once)
+        return found
 
     def _standing(self, page: Page, window: Window) -> Standing:
         assert page.window is not None

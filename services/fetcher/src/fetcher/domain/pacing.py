@@ -52,13 +52,23 @@ def allowance(limits: Limits, window: Window, standing: Standing, now: float) ->
     """Weight that may be granted now, beyond what was: `granted` stays within the capacity."""
     if now < standing.backoff_until or not window.start <= now < window.expires_at - LAST_GRANT:
         return 0.0
-    to_come = standing.foreign_rate * max(0.0, window.end - now)
-    ours = limits.capacity - limits.reserve - standing.foreign - to_come
-    paced = ours * _pace(window, now, standing.backoff_until or standing.resumed_at)
+    pace = _pace(window, now, standing.backoff_until or standing.resumed_at)
+    paced = pace * _ours(limits, window, standing, now)
     if standing.unobserved_since is not None:
         probes = 1 + max(0.0, now - standing.unobserved_since) // PROBE_SECONDS
         paced = min(paced, limits.probe * probes)
     return max(0.0, paced - standing.granted)
+
+
+def to_come(limits: Limits, window: Window, standing: Standing, now: float) -> float:
+    """Weight that may still be granted of the window, as far as can be seen now."""
+    return _ours(limits, window, standing, now) - standing.granted
+
+
+def _ours(limits: Limits, window: Window, standing: Standing, now: float) -> float:
+    """What others leave of the window."""
+    expected = standing.foreign_rate * max(0.0, window.end - now)
+    return limits.capacity - limits.reserve - standing.foreign - expected
 
 
 def _pace(window: Window, now: float, resumed_at: float) -> float:

@@ -164,7 +164,9 @@ class Purse:
         """What is new for the log, given how far the ledger was read."""
         now = self.time.instant()
         waiting = sum(waiter.weight for waiter in self._waiting)
-        need = Need(now.steady, waiting, self._stock.held(now), self._received)
+        held = self._stock.held(now)
+        at_once = max(0.0, self._waiting[0].weight - held) if self._waiting else 0.0
+        need = Need(now.steady, waiting, at_once, held, self._received)
         return self.statements.take(need, ledger_position)
 
     def spend(self, held: Holding, *, for_time: bool) -> None:

@@ -24,10 +24,12 @@ class Spender:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """Weight waited for, weight in hand and weight received so far, on our steady clock."""
+    """Weight waited for, what the first who waits lacks, weight in hand and weight received so far,
+    on our steady clock."""
 
     steady: float
     waiting: float
+    at_once: float
     held: float
     received: float
 
@@ -122,6 +124,7 @@ class Statements:
                 budget=self._spender.budget,
                 incarnation=self._spender.incarnation,
                 weight=weight,
+                at_once=need.at_once,
                 ledger_position=ledger_position,
                 requested_at=self._clock.now(),
             )
