@@ -31,7 +31,7 @@ PLANNED_CAPACITY, PLANNED_SYMBOLS, PLANNED_DAYS = 1200, 60, 28
 in has left by then: of 6,000 a minute that may be more than two processors can fetch."""
 DISTURBED, DISTURBED_DAYS = 100, 20
 BEFORE_KILL_SECONDS = 3
-DAYS_UNTIL_KNOWN = 30
+MINUTES_UNTIL_KNOWN = 3
 COMPARED = ["open_time", "open", "high", "low", "close", "volume", "quote_volume", "trades"]
 
 
@@ -76,7 +76,7 @@ async def plans(system: System, candlelog: Candlelog) -> Report:
         "exchange": "binance", "symbols": SYMBOLS[:PLANNED_SYMBOLS], "timeframes": ["1m"],
         "features": False, "start": START, "end": START + timedelta(days=PLANNED_DAYS),
     }  # fmt: skip
-    await _until_known(candlelog, PLANNED_CAPACITY)
+    await _until_known(system, candlelog, PLANNED_CAPACITY)
     plan = await candlelog.jobs.plan(**request)
     before = (await system.stats())["requests"][KLINES]
     began = time.monotonic()
@@ -150,14 +150,15 @@ async def _small(candlelog: Candlelog, day: int) -> float:
     return time.monotonic() - began
 
 
-async def _until_known(candlelog: Candlelog, capacity: int) -> None:
+async def _until_known(system: System, candlelog: Candlelog, capacity: int) -> None:
     """Give the fetchers little to do until a window has the capacity that the exchange tells, and
     not the one that its profile states."""
-    for day in range(DAYS_UNTIL_KNOWN):
+    for day in range(MINUTES_UNTIL_KNOWN):
+        await _small(candlelog, day)
         if any(limit.capacity == capacity for limit in await candlelog.limits()):
             return
-        await _small(candlelog, day)
-    raise RuntimeError(f"no window has a capacity of {capacity} after {DAYS_UNTIL_KNOWN} jobs")
+        await system.next_minute()
+    raise RuntimeError(f"no window has a capacity of {capacity} in {MINUTES_UNTIL_KNOWN} minutes")
 
 
 async def _ended(candlelog: Candlelog, job_id: str) -> Job:

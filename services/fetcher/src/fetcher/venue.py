@@ -44,9 +44,9 @@ _SOON_SECONDS: Final = 2.0
 _ASK_AGAIN_SECONDS: Final = 30.0
 """Pause after which it is asked again for a time, or a limit, that it failed to tell, while one is
 known."""
-_LISTING_AGE: Final = timedelta(minutes=10)
-"""A symbol that is not on a list older than this is looked up on a fresh one."""
-_AT_FIRST: Final = timedelta(seconds=1)
+_LISTING_AGE: Final = 600.0
+"""Seconds: a symbol that is not on a list older than this is looked up on a fresh one."""
+_AT_FIRST: Final = 1.0
 """The same of a symbol that was on no list before: it may have been listed a moment ago, and who
 took its job knows a newer list."""
 
@@ -206,9 +206,9 @@ class Venue:
         if listing is None or symbol not in listing.symbols:
             # Where there is no list yet, whoever waits takes the one that comes.
             age = _LISTING_AGE if listing is None or symbol in self._missed else _AT_FIRST
-            oldest = self._clock.now() - age
+            oldest = self._clock.monotonic() - age
             listing = await self._list(
-                lambda found: symbol in found.symbols or found.listed_at >= oldest, wanted
+                lambda found: symbol in found.symbols or found.asked_at >= oldest, wanted
             )
         if symbol not in listing.symbols:
             self._missed.add(symbol)

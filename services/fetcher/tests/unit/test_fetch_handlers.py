@@ -686,7 +686,7 @@ async def test_what_a_venue_does_not_have_fails_for_good(
 async def test_a_symbol_that_was_listed_since_the_list_was_read_is_found(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(venue_module, "_AT_FIRST", timedelta())
+    monkeypatch.setattr(venue_module, "_AT_FIRST", 0.0)
     await desk.fetch(chunk())
     desk.exchange.listed += (Market(symbol="NEW/USDT", active=True),)
     await desk.fetch(chunk(symbol="NEW/USDT"))
@@ -696,7 +696,7 @@ async def test_a_symbol_that_was_listed_since_the_list_was_read_is_found(
 async def test_a_symbol_that_is_on_no_list_is_looked_up_once(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(venue_module, "_AT_FIRST", timedelta())
+    monkeypatch.setattr(venue_module, "_AT_FIRST", 0.0)
     await desk.fetch(chunk())
     await desk.fetch(chunk(symbol="NO/NE"))
     before = desk.exchange.asked

@@ -162,6 +162,19 @@ def test_who_needs_more_at_once_than_can_come_is_not_waited_for():
     assert (YOU, 2) in [(grant.incarnation, grant.weight) for grant in world.grants()]
 
 
+def test_in_the_window_in_which_a_backoff_ends_nobody_is_waited_for_whose_piece_cannot_come():
+    world, terms = World(), replace(TERMS, ceiling=60)
+    start = window_at(world.now, 60).start + 60
+    world.now = start
+    world.back_off(start + 45)
+    while world.now < start + 59:
+        world.now += 0.25
+        world.wish(ME, 40, at_once=20)
+        world.wish(YOU, 10, at_once=2)
+        world.step(terms)
+    assert sum(grant.weight for grant in world.grants() if grant.incarnation == YOU) >= 2
+
+
 def test_two_workers_share_what_there_is():
     world = World()
     world.wish(ME, 5000)

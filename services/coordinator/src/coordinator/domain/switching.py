@@ -44,7 +44,7 @@ class Replay:
 
 def refusal(replay: Replay | None, action: SwitchAction) -> tuple[str, str] | None:
     """Code and reason why the action is not possible; None where it is."""
-    if replay is None:
+    if replay is None or replay.status is Status.DELETED:
         return "unknown_replay", "there is no such replay of features"
     if replay.status not in TERMINAL:
         return "replay_not_over", f"the replay is {replay.status}: wait for its end, or cancel it"

@@ -62,7 +62,9 @@ def allowance(limits: Limits, window: Window, standing: Standing, now: float) ->
 
 def to_come(limits: Limits, window: Window, standing: Standing, now: float) -> float:
     """Weight that may still be granted of the window, as far as can be seen now."""
-    return _ours(limits, window, standing, now) - standing.granted
+    since = standing.backoff_until or standing.resumed_at
+    last = _pace(window, max(now, window.expires_at - LAST_GRANT), since)
+    return last * _ours(limits, window, standing, now) - standing.granted
 
 
 def _ours(limits: Limits, window: Window, standing: Standing, now: float) -> float:
