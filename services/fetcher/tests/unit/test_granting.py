@@ -202,6 +202,21 @@ def test_what_others_used_is_not_granted():
     assert world.granted(window_at(START, 60).id) <= 1000
 
 
+@pytest.mark.parametrize("begin", [0, 15])
+def test_others_who_begin_in_a_window_are_expected_to_go_on_until_its_end(begin: int):
+    world, foreign = World(), 0.0
+    world.now = window_at(START, 60).start + 60
+    window = window_at(world.now, 60)
+    while world.now < window.end - 1:
+        world.wish(ME, 5000)
+        world.step()
+        granted = world.granted(window.id)
+        world.now += 0.25
+        world.use(ME, used=granted + foreign, spent=granted)  # as of a moment before
+        foreign += 0.25 * 33 * (world.now > window.start + begin)
+    assert granted + 33 * (60 - begin) <= TERMS.capacity
+
+
 def test_after_the_clock_of_a_venue_was_an_hour_ahead_it_is_granted_on_as_in_a_window_begun():
     world = World(now=START + 3600)
     world.wish(ME, 500)

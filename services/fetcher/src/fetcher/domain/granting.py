@@ -153,7 +153,7 @@ class Account:
         limits = self.terms.limits(stated, len(page.grants.keys() | wanted.keys()))
         if self.terms.spaced:
             return self._slots(page, limits, wanted, now)
-        standing = self._standing(page, window)
+        standing = self._standing(page, window, now.exchange)
         amount = allowance(limits, window, standing, now.exchange)
         quantum = min(limits.capacity / limits.length * GRANT_SECONDS, limits.probe)
         if not wanted or amount < min(sum(wanted.values()), quantum):
@@ -245,15 +245,18 @@ class Account:
                 found[who] = replace(wish, weight=wish.weight - coming, at_once=at_once)
         return found
 
-    def _standing(self, page: Page, window: Window) -> Standing:
+    def _standing(self, page: Page, window: Window, now: float) -> Standing:
         assert page.window is not None
         usage = self.demand.usage(self.terms.budget, window.id)
         opened_at = seconds(page.window.opened_at)
         known = usage is not None or opened_at - window.start < PUNCTUAL
+        foreign, rate = usage.foreign if usage is not None else 0.0, 0.0
+        if foreign > NOTICEABLE * page.window.capacity and now > window.start:
+            rate = foreign / (now - window.start)  # more than before: somebody has begun
         return Standing(
             granted=page.granted,
-            foreign=usage.foreign if usage is not None else 0.0,
-            foreign_rate=page.window.foreign / self.terms.length,
+            foreign=foreign,
+            foreign_rate=max(page.window.foreign / self.terms.length, rate),
             unobserved_since=None if known else opened_at,
             backoff_until=page.backoff_until,
             resumed_at=page.resumed_at,
