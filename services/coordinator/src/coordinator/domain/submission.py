@@ -16,8 +16,9 @@ NewJobCommand = Submission | ReplayFeaturesV1
 """The commands that make a job."""
 
 
-def check(command: Submission) -> ExchangeProfile:
-    """The profile of the exchange; `Invalid` says which rule the command breaks."""
+def check(command: NewJobCommand) -> ExchangeProfile:
+    """The profile of the exchange; `Invalid` says which rule the command breaks, whatever is
+    stored."""
     venue = profile(command.exchange)
     match command:
         case SubmitJobV1():
@@ -26,17 +27,11 @@ def check(command: Submission) -> ExchangeProfile:
             _check_timeframes((gap.timeframe for gap in command.gaps), venue)
             for gap in command.gaps:
                 _check_gap(gap)
+        case ReplayFeaturesV1(start=start, end=end):
+            _check_timeframes(command.timeframes, venue)
+            if start is not None and end is not None and start >= end:
+                raise Invalid("start must be before end")
     return venue
-
-
-def check_new(command: NewJobCommand) -> None:
-    """`Invalid` says which rule the command breaks, whatever is stored."""
-    if not isinstance(command, ReplayFeaturesV1):
-        check(command)
-        return
-    _check_timeframes(command.timeframes, profile(command.exchange))
-    if command.start is not None and command.end is not None and command.start >= command.end:
-        raise Invalid("start must be before end")
 
 
 def series_of(command: NewJobCommand) -> list[Series]:

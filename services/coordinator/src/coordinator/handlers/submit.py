@@ -25,7 +25,7 @@ from coordinator.domain.repairs import plan_repair
 from coordinator.domain.submission import (
     NewJobCommand,
     Submission,
-    check_new,
+    check,
     series_of,
     sets_of,
 )
@@ -69,7 +69,7 @@ class Submissions:
         """Take the job of a command, to be planned. Raises `Unavailable`."""
         now = self._clock.now()
         try:
-            check_new(command)
+            check(command)
         except Invalid as error:
             return await refuse(self._transactions, received, command, reason=str(error), now=now)
         async with self._transactions.begin() as transaction:
