@@ -98,6 +98,13 @@ def test_a_plan_is_shown_and_nothing_is_submitted(command, api, words):
     assert {request.url.path for request in api.requests} == {"/api/v1/jobs/plan"}
 
 
+@pytest.mark.parametrize("words", [("--wait",), ("--idempotency-key", "mine")])
+def test_what_a_plan_cannot_do_is_refused(command, api, words):
+    result = command(*SUBMIT, "--start", "2024-02-01", "--dry-run", *words)
+    assert (result.exit_code, "--dry-run makes no job" in result.stderr) == (2, True)
+    assert not api.requests
+
+
 def test_a_deleted_job_is_shown_once_more(command, api):
     api.say("DELETE /jobs/1", api.job(status="deleted"), status=202)
     result = command("jobs", "delete", "1")

@@ -65,8 +65,6 @@ class Asking:
         self._clock = clock
         self._random = random
         self._outage = Outage()
-        self.refused_at = float("-inf")
-        """When the venue last said that too much was asked, on our steady clock."""
 
     @property
     def trouble(self) -> str | None:
@@ -138,7 +136,6 @@ class Asking:
         match failure:
             case RateLimited():
                 self._purse.back_off(failure.seconds, str(failure))
-                self.refused_at = now
                 self._outage.answered(now, candles=False)
             case Away():
                 self._outage.failed(asked_at, now, self._random.random())

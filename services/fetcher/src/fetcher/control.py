@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 from uuid import UUID
 
 from candlelog.clock import Clock
 from candlelog.errors import Unavailable
 from candlelog.events.codec import Message
 from candlelog.events.jobs import JobControlV1
+from candlelog.events.topics import JOBS_CONTROL
 from candlelog.log.following import Follower
 from candlelog.log.ports import Log
 from candlelog.log.types import Record
@@ -18,6 +19,15 @@ FRESH_SECONDS: Final = 0.5
 """A reading of `jobs.control` older than this is not relied on."""
 Stopped = Literal["for good", "for now"]
 _CONFIRM_SECONDS: Final = 0.2
+_KEPT_SECONDS: Final = (JOBS_CONTROL.retention_ms or 0) / 1000
+"""A word heard so long ago the log has lost, too: no request of that time is left to be asked."""
+
+
+class _Word(NamedTuple):
+    generation: int
+    state: str
+    stopped: frozenset[UUID]
+    heard_at: float
 
 
 class Control:
@@ -25,7 +35,8 @@ class Control:
 
     def __init__(self, log: Log, topic: str, *, clock: Clock) -> None:
         self._clock = clock
-        self._states: dict[UUID, JobControlV1] = {}
+        self._states: dict[UUID, _Word] = {}
+        """By when they were heard, the oldest first."""
         self._follower = Follower(log, topic, "beginning", self._take, clock=clock)
         self._complete_at = float("-inf")
         self._confirmed = asyncio.Event()
@@ -83,10 +94,15 @@ class Control:
 
     def _take(self, event: Message, record: Record) -> None:
         del record
-        if isinstance(event, JobControlV1):
-            known = self._states.get(event.job_id)
-            if known is None or event.generation >= known.generation:
-                self._states[event.job_id] = event
+        if not isinstance(event, JobControlV1):
+            return
+        now = self._clock.monotonic()  # of the log's times one from a wrong clock may be among them
+        known = self._states.pop(event.job_id, None)
+        if known is None or event.generation >= known.generation:
+            known = _Word(event.generation, event.state, frozenset(event.stopped), now)
+        self._states[event.job_id] = known._replace(heard_at=now)
+        while self._states[oldest := next(iter(self._states))].heard_at < now - _KEPT_SECONDS:
+            del self._states[oldest]
 
     async def _confirm(self) -> None:
         while True:

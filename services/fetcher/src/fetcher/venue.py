@@ -246,9 +246,10 @@ class Venue:
         return None
 
     async def _know_limit(self, wanted: Gate) -> None:
-        """Read the limit again that was stated before the venue last refused something: it may be
-        another since. Where that fails, the one that is known has to do for a while."""
-        listing, refused_at = self._listing, self._asking.refused_at
+        """Read the limit again that was stated before the venue last refused something, to whom
+        ever: it may be another since. Where that fails, the one that is known has to do for a
+        while."""
+        listing, refused_at = self._listing, self._purse.refused_at
         if listing is None or not listing.states_limit or listing.asked_at >= refused_at:
             return
         if self._clock.monotonic() < self._read_again_at:

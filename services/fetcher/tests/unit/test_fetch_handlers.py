@@ -27,7 +27,7 @@ from candlelog.log.outcome import Done, Outcome, Reject, Skip
 from candlelog.log.publish import Publisher
 from candlelog.log.receive import receive
 from candlelog.market.pages import Layout
-from candlelog.market.profile import ExchangeProfile
+from candlelog.market.profile import ExchangeProfile, profile
 from candlelog.market.ranges import TimeRange
 from candlelog.market.timeframe import Timeframe, milliseconds
 from fetcher import venue as venue_module
@@ -637,6 +637,13 @@ async def test_where_a_venue_states_its_limit_it_is_read_again_after_a_refusal(
     desk.exchange.failure = None
     await desk.fetch(chunk())
     assert desk.exchange.lists_asked == lists
+
+
+async def test_a_limit_is_read_again_where_another_fetcher_was_refused(desk: Desk):
+    await desk.fetch(chunk())
+    desk.budgets.purse(profile("binance")).told_to_back_off(-1.0, 0)  # over already
+    await desk.fetch(chunk())
+    assert desk.exchange.lists_asked == 2
 
 
 async def test_a_limit_that_cannot_be_read_again_keeps_nobody_from_his_candles(

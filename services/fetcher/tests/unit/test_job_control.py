@@ -131,3 +131,13 @@ async def test_a_task_is_stopped_and_goes_on_while_its_job_runs(desk: Desk):
     await desk.write(job, 1, "running")
     await desk.control.fresh()
     assert desk.control.stopped(job, TASK, 1) is None
+
+
+async def test_a_job_of_which_the_log_has_lost_the_last_word_is_forgotten(desk: Desk):
+    job = uuid4()
+    await desk.write(job, 1, "cancelled")
+    await desk.control.fresh()
+    desk.clock.advance(20 * 86_400)
+    await desk.write(uuid4(), 0, "running")
+    await desk.control.fresh()
+    assert desk.control.stopped(job, TASK, 1) is None

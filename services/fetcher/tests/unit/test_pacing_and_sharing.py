@@ -8,7 +8,7 @@ from fetcher.domain.pacing import LEAD, Limits, Standing, allowance
 from fetcher.domain.sharing import share
 from fetcher.domain.windows import window_at
 
-LIMITS = Limits(capacity=6000, length=60, reserve=8, probe=22)
+LIMITS = Limits(stated=6000, capacity=6000, length=60, reserve=8, probe=22)
 WINDOW = window_at(1_800_000_000, 60)
 
 weights = st.floats(0, 20_000)
@@ -54,6 +54,14 @@ def test_while_nobody_knows_what_others_used_only_a_probe_is_granted():
     unknown = Standing(0, unobserved_since=middle)
     assert allowance(LIMITS, WINDOW, unknown, middle) == LIMITS.probe
     assert allowance(LIMITS, WINDOW, unknown, middle + 6) == 2 * LIMITS.probe
+
+
+@pytest.mark.parametrize(("foreign", "ours"), [(0, 992), (4800, 992), (5500, 492)])
+def test_what_others_use_lowers_a_ceiling_only_where_the_venue_has_no_more(
+    foreign: float, ours: float
+):
+    ceiling = Limits(stated=6000, capacity=1000, length=60, reserve=8, probe=22)
+    assert allowance(ceiling, WINDOW, Standing(0, foreign), WINDOW.expires_at - 1.5) == ours
 
 
 def test_foreign_use_to_come_is_kept_free():

@@ -421,3 +421,12 @@ async def test_what_is_in_hand_is_not_spent_while_an_own_backoff_lasts_whatever_
     bench.purse.told_to_back_off(bench.clock.now().timestamp(), offset=3)
     with pytest.raises(GrantLapsed):
         permit.use()
+
+
+async def test_a_limit_from_before_a_refusal_of_anybody_is_not_stated_again():
+    bench = Bench()
+    bench.purse.state_capacity(6000)
+    bench.purse.told_to_back_off(0.0, 1)
+    bench.purse.observe(1, 10)
+    [usage] = [event for event in bench.purse.reports(0) if isinstance(event, UsageObservedV1)]
+    assert usage.capacity is None

@@ -58,6 +58,8 @@ def submit(  # noqa: PLR0913 - one parameter per field of the REST body
     data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """Ask for candles. Exit code with --wait: 0 only if the job completed."""
+    if dry_run and (wait or idempotency_key):
+        output.fail("--dry-run makes no job: there is nothing to wait for or to name", Exit.USAGE)
     request = _request(
         exchange=exchange,
         symbols=symbols,

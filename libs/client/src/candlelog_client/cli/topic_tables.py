@@ -30,6 +30,6 @@ def table(topics: Sequence[TopicState]) -> RenderableType:
         values = row(topic)
         kept = duration(values["retention_ms"] / 1000) if values["retention_ms"] else "for ever"
         if values["compacted"]:
-            kept = "newest of each key"
+            kept = f"newest of each key, {kept}"
         shown.add_row(topic.name, str(topic.partitions), kept)
     return shown

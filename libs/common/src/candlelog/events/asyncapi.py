@@ -75,7 +75,7 @@ def _channel(topic: Topic) -> Document:
                 "topic": topic.full_name(),
                 "partitions": topic.partitions,
                 "topicConfiguration": {
-                    "cleanup.policy": ["compact" if topic.compacted else "delete"],
+                    "cleanup.policy": list(topic.cleanup),
                     "retention.ms": -1 if topic.retention_ms is None else topic.retention_ms,
                 },
             }

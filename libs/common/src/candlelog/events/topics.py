@@ -15,7 +15,8 @@ _HOUR = 3_600_000
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One topic of the log. `retention_ms` is None where records are kept without limit."""
+    """One topic of the log. `retention_ms` is None where records are kept without limit; where the
+    topic is `compacted`, too, the newest of a key goes when it is older."""
 
     name: str
     keyed_by: str
@@ -29,17 +30,25 @@ class Topic:
         """The name on the broker."""
         return prefix + self.name
 
+    @property
+    def cleanup(self) -> tuple[str, ...]:
+        """How records are removed, in Kafka's words."""
+        if not self.compacted:
+            return ("delete",)
+        return ("compact",) if self.retention_ms is None else ("compact", "delete")
+
     def configuration(self) -> dict[str, str]:
         """The topic's settings in Kafka's words."""
         return {
-            "cleanup.policy": "compact" if self.compacted else "delete",
+            "cleanup.policy": ",".join(self.cleanup),
             "retention.ms": str(-1 if self.retention_ms is None else self.retention_ms),
             "max.message.bytes": str(self.max_message_bytes),
         }
 
 
 JOBS_COMMANDS = Topic("jobs.commands", "job id", 6, None, dead_letters=True)
-JOBS_CONTROL = Topic("jobs.control", "job id", 1, None, compacted=True)
+# Longer than a request is kept: its 3 days, and the 7 of a segment. Jobs at work are told of again.
+JOBS_CONTROL = Topic("jobs.control", "job id", 1, 14 * _DAY, compacted=True)
 FETCH_REQUESTED = Topic("fetch.requested", "chunk id", 12, 3 * _DAY, dead_letters=True)
 CANDLES = Topic("candles", "series", 12, 30 * _DAY, dead_letters=True)
 FEATURES = Topic("features", "series", 12, 7 * _DAY, dead_letters=True)

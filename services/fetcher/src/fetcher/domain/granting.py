@@ -39,8 +39,9 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What is fixed for one budget. `ceiling` only lowers the capacity; `worker_reserve` is the
-    weight one stopped worker can still send, `time_weight` that of asking the venue's time."""
+    """What is fixed for one budget. `ceiling` only lowers what is taken of the capacity, whatever
+    others use; `worker_reserve` is the weight one stopped worker can still send, `time_weight` that
+    of asking the venue's time."""
 
     budget: str
     capacity: float
@@ -54,11 +55,10 @@ class Terms:
 
     def limits(self, stated: float | None, workers: int) -> Limits:
         """The limits in force with what the venue has stated and `workers` at work."""
-        capacity = stated if stated is not None else self.capacity
-        if self.ceiling is not None:
-            capacity = min(capacity, self.ceiling)
+        stated = self.capacity if stated is None else stated
+        capacity = stated if self.ceiling is None else min(stated, self.ceiling)
         reserve = self.worker_reserve * max(1, workers) + SET_SECONDS * capacity / self.length
-        return Limits(capacity, self.length, reserve, self.probe)
+        return Limits(stated, capacity, self.length, reserve, self.probe)
 
 
 @dataclass(frozen=True, slots=True)

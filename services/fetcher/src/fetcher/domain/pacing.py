@@ -21,10 +21,13 @@ RAMP: Final = 5.0
 class Limits:
     """What is fixed about a budget: weight per window of `length` seconds.
 
-    `reserve` is never granted: what may still arrive in a window that was not meant. `probe` is
-    granted every `PROBE_SECONDS` while nobody has said what of the window others have used.
+    The venue allows `stated` to everybody behind this address together, of which we take no more
+    than `capacity`: less than that where a ceiling was set. `reserve` is never granted: what may
+    still arrive in a window that was not meant. `probe` is granted every `PROBE_SECONDS` while
+    nobody has said what of the window others have used.
     """
 
+    stated: float
     capacity: float
     length: float
     reserve: float
@@ -49,7 +52,8 @@ class Standing:
 
 
 def allowance(limits: Limits, window: Window, standing: Standing, now: float) -> float:
-    """Weight that may be granted now, beyond what was: `granted` stays within the capacity."""
+    """Weight that may be granted now, beyond what was: `granted` stays within the capacity, and
+    together with what others use within what the venue allows."""
     if now < standing.backoff_until or not window.start <= now < window.expires_at - LAST_GRANT:
         return 0.0
     pace = _pace(window, now, standing.backoff_until or standing.resumed_at)
@@ -68,9 +72,9 @@ def to_come(limits: Limits, window: Window, standing: Standing, now: float) -> f
 
 
 def _ours(limits: Limits, window: Window, standing: Standing, now: float) -> float:
-    """What others leave of the window."""
+    """What we may take of the window, as far as others leave it."""
     expected = standing.foreign_rate * max(0.0, window.end - now)
-    return limits.capacity - limits.reserve - standing.foreign - expected
+    return min(limits.capacity, limits.stated - standing.foreign - expected) - limits.reserve
 
 
 def _pace(window: Window, now: float, resumed_at: float) -> float:

@@ -58,6 +58,8 @@ class Purse:
         self._waiting: deque[_Waiter] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._received = 0.0
+        self.refused_at = float("-inf")
+        """When we last heard that the venue refused somebody something, on our steady clock."""
 
     async def acquire(self, weight: float, *, for_time: bool = False) -> "Permit":
         """A permit for `weight`, as soon as it is granted; first come, first served.
@@ -89,7 +91,7 @@ class Purse:
         until = (self._clock.now().timestamp() if latest is None else latest) + seconds_to_wait
         self._stock.halt(until)
         self.statements.back_off(until, reason)
-        self._turn_away()
+        self._refused()
         self._wake(urgent=True)
 
     def heed(self, answer: Answer[object], window_id: int) -> None:
@@ -153,7 +155,7 @@ class Purse:
     def told_to_back_off(self, until: float, offset: int) -> None:
         """Somebody, perhaps this process, saw the venue refuse, as the demand says at `offset`."""
         self._stock.halt(until, offset)
-        self._turn_away()
+        self._refused()
 
     def told_to_wait(self, until: float) -> None:
         """The ledger says until when the venue wants to be left alone."""
@@ -193,6 +195,12 @@ class Purse:
     def _pause(self) -> float:
         """Seconds to leave the venue alone for."""
         return self._stock.pause(self.time.instant(), self._clock.now().timestamp())
+
+    def _refused(self) -> None:
+        """What was known of the venue's limit may be wrong, and is not stated again."""
+        self.refused_at = self._clock.monotonic()
+        self.statements.forget_capacity()
+        self._turn_away()
 
     def _turn_away(self) -> None:
         """Nobody is kept waiting for a venue that wants to be left alone."""

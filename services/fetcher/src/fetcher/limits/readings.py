@@ -16,6 +16,7 @@ from candlelog.log.ports import Log
 from candlelog.log.types import Record
 from fetcher.domain.demand import DemandBook
 
+_ASK_AGAIN_SECONDS: Final = 0.2
 Hear = Callable[[Event, int], None]
 """Called with every event of the two topics and its offset."""
 
@@ -55,10 +56,12 @@ class Readings:
         await self._live.wait()
 
     async def _catch_up(self) -> None:
-        while not self._live.is_set():
-            with suppress(Unavailable):
+        while True:
+            with suppress(Unavailable):  # the follower reports the outage
                 await self.demand.caught_up()
                 self._live.set()
+                return
+            await asyncio.sleep(_ASK_AGAIN_SECONDS)
 
     async def change(self, seconds: float) -> None:
         """Wait until something new was demanded, at most for `seconds`."""

@@ -83,6 +83,10 @@ class Statements:
         """The venue's own figure for its limit."""
         self._capacity = capacity
 
+    def forget_capacity(self) -> None:
+        """Others may know by now that it is another one."""
+        self._capacity = None
+
     def take(self, need: Need, ledger_position: int) -> list[Event]:
         """What is new since the last time, the urgent first."""
         backoffs, self._backoffs = self._backoffs, []
