@@ -1,4 +1,8 @@
-"""`python -m bench [SECTION]...`: all figures from one run, one sandbox, no limit, no latency."""
+"""`python -m bench [SECTION]...`: speed, latency and memory from one run, no limit, no latency.
+
+Of the rate limit, of control and of faults: `python -m bench.budget`, `bench.counter`,
+`bench.disturbed`, `bench.control`, `bench.soak`, and `bench.fetch_path` for one page after another.
+"""
 
 import argparse
 import asyncio

@@ -294,7 +294,8 @@ class LimitWindow(Result):
 
 
 class Limit(Result):
-    """One budget: weights per window, in the venue's unit; `utilisation` is 0–1.
+    """One budget: weights per window, in the venue's unit; `utilisation` is used over
+    capacity, above 1 where others use more than a ceiling allows us.
 
     `used` is what the venue says everybody used in the newest window, None while it has not.
     """

@@ -15,7 +15,7 @@ DEFAULT_DATA_DIR = Path(".candlelog")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on stdout.")]
 
-Exchange = Annotated[str, typer.Option(help="Exchange, by its ccxt name.")]
+Exchange = Annotated[str, typer.Option(help="binance, binanceusdm or kraken.")]
 DEFAULT_EXCHANGE = "binance"
 
 Start = Annotated[
