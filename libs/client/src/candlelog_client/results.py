@@ -94,7 +94,7 @@ class PlannedTask(Result):
 
 class Plan(Result):
     """What a job would do. `weight` is of the venue's budget; `seconds` is how long
-    the budget makes that take, where no other job uses it."""
+    the budget makes that take, where neither another job nor anybody else uses it."""
 
     exchange: str
     tasks_total: int

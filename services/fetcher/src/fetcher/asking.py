@@ -6,6 +6,7 @@ from random import Random
 from typing import Final, Generic, TypeVar
 
 from candlelog.clock import Clock
+from candlelog.market.ledger import PROBE_WINDOW
 from candlelog.market.profile import Call, ExchangeProfile
 from fetcher.domain.failures import (
     Away,
@@ -19,7 +20,6 @@ from fetcher.domain.failures import (
     Undated,
     VenueFailure,
 )
-from fetcher.domain.ledger import PROBE_WINDOW
 from fetcher.domain.outages import Admission, Outage
 from fetcher.limits.purse import Permit, Purse
 from fetcher.ports import Answer, Gate

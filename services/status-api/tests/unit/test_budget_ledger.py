@@ -15,6 +15,7 @@ from candlelog.events.limits import (
     UsageObservedV1,
     WindowOpenedV1,
 )
+from candlelog.market.ledger import PROBE_WINDOW
 from status_api.domain.budgets import Ledger
 from status_api.handlers.limits import list_limits
 
@@ -96,8 +97,27 @@ async def test_a_window_that_opens_says_of_a_stop_that_lasts():
 
 def test_after_a_clock_that_was_ahead_the_window_of_now_is_shown():
     ledger = Ledger()
-    for event in (opened(60), granted(60), used(60, 10), opened(0), granted(0), used(0, 6)):
+    for event in (opened(60), granted(60), used(60, 10), opened(1), granted(1), used(1, 6)):
         ledger.read(event)
     shown = ledger.budgets[BUDGET]
     assert shown.window is not None
-    assert (shown.window.window_id, shown.granted, shown.used) == (0, 10.0, (0, 6))
+    assert (shown.window.window_id, shown.granted, shown.used) == (1, 10.0, (1, 6))
+
+
+async def test_a_probe_is_shown_as_granted_in_its_window_and_the_next():
+    ledger = Ledger()
+    for event in (opened(1), granted(PROBE_WINDOW)):
+        ledger.read(event)
+    weights = [(await shown_of(ledger, ManualClock(NOW)))["granted"]]
+    for window_id in (2, 3):
+        ledger.read(opened(window_id))
+        weights.append((await shown_of(ledger, ManualClock(NOW)))["granted"])
+    assert weights == [10.0, 10.0, 0.0]
+
+
+async def test_a_window_entered_again_is_shown_with_what_was_granted_of_it_before():
+    ledger = Ledger()
+    for event in (opened(1), granted(1), opened(2), granted(2), granted(2), opened(1), granted(1)):
+        ledger.read(event)
+    shown = await shown_of(ledger, ManualClock(NOW))
+    assert (shown["window"]["id"], shown["granted"]) == (1, 20.0)

@@ -6,8 +6,9 @@ from typing import Final
 from uuid import UUID
 
 from candlelog.events.limits import BackoffDeclaredV1, BudgetGrantedV1, WindowOpenedV1
+from candlelog.market.ledger import PROBE_WINDOW
 from fetcher.domain.demand import Backoff, DemandBook, Wish
-from fetcher.domain.ledger import PROBE_WINDOW, Page
+from fetcher.domain.ledger import Page
 from fetcher.domain.pacing import Limits, Standing, allowance, to_come
 from fetcher.domain.sharing import share
 from fetcher.domain.spacing import CLOCKS_APART, SLOT_SECONDS, next_slot

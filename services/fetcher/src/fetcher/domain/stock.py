@@ -5,7 +5,7 @@ from math import inf
 from typing import Final
 
 from candlelog.events.limits import BudgetGrantedV1
-from fetcher.domain.ledger import PROBE_WINDOW
+from candlelog.market.ledger import PROBE_WINDOW
 from fetcher.domain.windows import seconds
 
 PROBE_FRESH: Final = 3.0

@@ -12,10 +12,11 @@ from candlelog.events.event import Event
 from candlelog.events.limits import BackoffDeclaredV1, BackoffObservedV1, BudgetGrantedV1
 from candlelog.log.ports import Log
 from candlelog.log.publish import Publisher
+from candlelog.market.ledger import exchange_of
 from candlelog.market.profile import ExchangeProfile
 from fetcher.domain.windows import seconds
 from fetcher.limits.allocator import Allocator
-from fetcher.limits.catalogue import Catalogue, exchange_of
+from fetcher.limits.catalogue import Catalogue
 from fetcher.limits.purse import Purse
 from fetcher.limits.readings import Readings
 from fetcher.limits.reign import Granting

@@ -4,6 +4,7 @@ from typing import Final
 
 from candlelog.clock import Clock
 from candlelog.errors import Invalid
+from candlelog.market.ledger import exchange_of
 from candlelog.market.profile import ExchangeProfile, profile
 from fetcher.domain.granting import Terms
 from fetcher.limits.venue_time import VenueTime
@@ -50,8 +51,3 @@ class Catalogue:
             time_weight=weights["time"],
             spaced=limit.kind == "spaced",
         )
-
-
-def exchange_of(budget: str) -> str:
-    """The exchange a budget belongs to."""
-    return budget.split("|", 1)[0]

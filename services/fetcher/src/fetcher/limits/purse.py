@@ -10,8 +10,8 @@ import structlog
 from candlelog.clock import Clock
 from candlelog.events.event import Event
 from candlelog.events.limits import BudgetGrantedV1
+from candlelog.market.ledger import PROBE_WINDOW
 from fetcher.domain.failures import BackingOff, GrantLapsed, NoBudget
-from fetcher.domain.ledger import PROBE_WINDOW
 from fetcher.domain.stock import Holding, Stock
 from fetcher.domain.venue_time import TimeReading
 from fetcher.domain.windows import window_at

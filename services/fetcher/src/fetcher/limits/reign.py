@@ -13,10 +13,11 @@ from candlelog.events.limits import AllocatorAliveV1, AllocatorStartedV1, Backof
 from candlelog.events.topics import LIMITS_LEDGER
 from candlelog.log.ports import Log, TransactionalProducer
 from candlelog.log.publish import Publisher
+from candlelog.market.ledger import exchange_of
 from fetcher.domain.backoffs import Backoffs
 from fetcher.domain.granting import Account, Moment, Terms
 from fetcher.domain.ledger import LedgerBook
-from fetcher.limits.catalogue import Catalogue, exchange_of
+from fetcher.limits.catalogue import Catalogue
 from fetcher.limits.readings import Readings
 from fetcher.limits.recovery import recover
 

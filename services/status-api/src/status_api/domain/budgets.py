@@ -15,6 +15,7 @@ from candlelog.events.limits import (
     UsageObservedV1,
     WindowOpenedV1,
 )
+from candlelog.market.ledger import LedgerPage, exchange_of
 from candlelog.market.profile import profile
 
 _AT_WORK: Final = timedelta(minutes=10)
@@ -22,14 +23,11 @@ _AT_WORK: Final = timedelta(minutes=10)
 
 
 @dataclass(slots=True)
-class Budget:
+class Budget(LedgerPage):
     """One budget in its newest window; weights in the venue's unit."""
 
-    window: WindowOpenedV1 | None = None
-    granted: float = 0.0
     used: tuple[int, float] | None = None
     """Window id, and the most that the venue said was used in it by everybody."""
-    backoff_until: datetime | None = None
 
     @property
     def used_now(self) -> float | None:
@@ -41,15 +39,28 @@ class Budget:
 
     @property
     def utilisation(self) -> float | None:
-        """The part of the capacity that is used, 0 to 1: as the venue says, or, while it has said
-        nothing, in the window before. Of a spaced budget no venue says: what is granted."""
+        """What is used over the capacity, above 1 where others use more than a ceiling: as the
+        venue says, or, while it has said nothing, in the window before. Of a spaced budget no
+        venue says: what is granted."""
         if self.window is None:
             return None
-        if profile(self.window.budget.split("|")[0]).budgets[0].kind == "spaced":
+        if profile(exchange_of(self.window.budget)).budgets[0].kind == "spaced":
             used = self.granted
         else:
             used = self.window.last_used if self.used_now is None else self.used_now
         return round(used / self.window.capacity, 4)
+
+    def open(self, event: WindowOpenedV1) -> None:
+        """Turn to the next window."""
+        ahead = self.used is not None and self.used[0] > event.window_id
+        if ahead and event.window_id != self.window_id:
+            self.used = None  # the venue's clock was ahead, and was set back
+        self.take(event)
+
+    def observe(self, event: UsageObservedV1) -> None:
+        """Take in what the venue says was used: of the newest window it spoke of, the most."""
+        seen = (event.window_id, event.used)
+        self.used = max(self.used or seen, seen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +96,7 @@ def outlook(budgets: Mapping[str, Budget], exchange: str, now: datetime) -> Outl
     known = [
         (budget, budget.window)
         for name, budget in budgets.items()
-        if name.split("|")[0] == exchange and budget.window is not None
+        if exchange_of(name) == exchange and budget.window is not None
     ]
     newest = max((window.end for _, window in known), default=now)
     at_work = [pair for pair in known if newest - pair[1].end < _AT_WORK]
@@ -111,36 +122,14 @@ class Ledger:
             case AllocatorStartedV1() | AllocatorAliveV1():
                 self.allocator = event.allocator
             case WindowOpenedV1():
-                self._opened(self._budget(event.budget), event)
-            case BudgetGrantedV1():
-                budget = self._budget(event.budget)
-                if budget.window is not None and budget.window.window_id == event.window_id:
-                    budget.granted += event.weight
-            case BackoffDeclaredV1():
-                _back_off(self._budget(event.budget), event.until)
+                self.allocator = event.allocator
+                self._budget(event.budget).open(event)
+            case BudgetGrantedV1() | BackoffDeclaredV1():
+                self._budget(event.budget).take(event)
             case UsageObservedV1():
-                _use(self._budget(event.budget), event)
+                self._budget(event.budget).observe(event)
             case _:
                 pass
 
     def _budget(self, name: str) -> Budget:
         return self.budgets.setdefault(name, Budget())
-
-    def _opened(self, budget: Budget, event: WindowOpenedV1) -> None:
-        self.allocator = event.allocator
-        if budget.window is None or event.window_id != budget.window.window_id:
-            budget.granted = 0.0
-            if budget.used is not None and budget.used[0] > event.window_id:
-                budget.used = None  # the venue's clock was ahead, and was set back
-        budget.window = event
-        if event.backoff_until is not None:
-            _back_off(budget, event.backoff_until)
-
-
-def _back_off(budget: Budget, until: datetime) -> None:
-    budget.backoff_until = max(budget.backoff_until or until, until)
-
-
-def _use(budget: Budget, event: UsageObservedV1) -> None:
-    seen = (event.window_id, event.used)
-    budget.used = max(budget.used or seen, seen)

@@ -1,6 +1,6 @@
 """`/limits`: the budgets as the ledger tells them."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from fastapi import APIRouter, Response
@@ -28,15 +28,21 @@ class LimitView(BaseModel):
     capacity: float | None
     window: WindowView | None
     window_seconds: float | None
-    granted: float = Field(description="given to workers in this window")
+    granted: float = Field(
+        description="given to workers in this window, with what was given to ask for the time "
+        "since the window before it opened"
+    )
     used: float | None = Field(description="used in this window by everybody, as the venue says")
     utilisation: float | None = Field(
-        description="used over capacity, 0 to 1; of the window before while `used` is not known, "
-        "and granted over capacity where the venue never says what was used"
+        description="used over capacity, above 1 where others use more than a ceiling; of the "
+        "window before while `used` is not known, and granted over capacity where the venue never "
+        "says what was used"
     )
-    foreign: float | None = Field(description="weight others are taken to use in this window")
+    foreign: float | None = Field(
+        description="weight others were expected to use in this window when it was opened"
+    )
     backoff_until: datetime | None
-    allocator: UUID | None = Field(description="the worker that grants")
+    allocator: UUID | None = Field(description="an id that each allocator takes anew")
 
 
 class LimitPage(BaseModel):
@@ -59,7 +65,7 @@ async def list_limits(ctx: Ctx) -> Response:
 
 def _view(name: str, budget: Budget, allocator: UUID | None, now: datetime) -> LimitView:
     window = budget.window
-    until = budget.backoff_until
+    until = datetime.fromtimestamp(budget.backoff_until, UTC)
     return LimitView(
         budget=name,
         capacity=None if window is None else window.capacity,
@@ -71,6 +77,6 @@ def _view(name: str, budget: Budget, allocator: UUID | None, now: datetime) -> L
         used=budget.used_now,
         utilisation=budget.utilisation,
         foreign=None if window is None else window.foreign,
-        backoff_until=until if until is not None and until > now else None,
+        backoff_until=until if until > now else None,
         allocator=allocator,
     )

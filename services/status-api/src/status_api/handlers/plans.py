@@ -56,7 +56,8 @@ class PlanView(BaseModel):
         "else the profile of one"
     )
     seconds: float = Field(
-        description="how long the budget makes it take from now on, where no other job uses it"
+        description="how long the budget makes it take from now on, where neither another job nor "
+        "anybody else behind the address uses it"
     )
     tasks: list[PlannedTask]
 
