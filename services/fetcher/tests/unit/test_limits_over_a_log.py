@@ -5,11 +5,13 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import timedelta
+from itertools import pairwise
 from random import Random
 from typing import TypeVar
 from uuid import UUID, uuid4
 
 import pytest
+from structlog.testing import capture_logs
 
 from candlelog.clock import SystemClock
 from candlelog.errors import Fenced
@@ -136,14 +138,23 @@ async def test_another_process_takes_over_when_the_allocator_is_gone(
     assert len(ledger(log, AllocatorStartedV1)) == 2
 
 
-async def test_a_living_allocator_is_left_in_peace(log: MemoryLog, running: Running):
-    async with running() as (first, _), running(seed=2) as (second, _):
+async def test_nobody_takes_over_before_the_ledger_was_silent_for_long(
+    log: MemoryLog, running: Running
+):
+    async with running() as (first, _):
         await first.ask_time()
-        await second.ask_time()
-        for _ in range(6):
-            await asyncio.gather(first.spend(2), second.spend(2))
-            await asyncio.sleep(0.4)
-    assert len(ledger(log, AllocatorStartedV1)) == 1
+        async with running(seed=2) as (second, _):
+            await second.ask_time()
+            for _ in range(6):
+                await asyncio.gather(first.spend(2), second.spend(2))
+                await asyncio.sleep(0.4)
+    early = [
+        started.offset
+        for before, started in pairwise(log.records(LEDGER))
+        if isinstance(receive(started).event, AllocatorStartedV1)
+        and (started.appended_at - before.appended_at).total_seconds() < allocator_module.SILENCE
+    ]
+    assert early == []
 
 
 async def test_a_worker_with_the_time_of_before_the_venues_clock_was_set_learns_the_right_one(
@@ -189,9 +200,13 @@ async def test_an_allocator_that_was_fenced_writes_nothing_more(
         await worker.ask_time()
         async with log.producer(transactional_id="candlelog.allocator"):
             before = len(log.records(LEDGER))
-            with pytest.raises(TimeoutError):
-                async with asyncio.timeout(1.5):
-                    await worker.purse.acquire(500)
+            with capture_logs() as logs:
+                asking = asyncio.create_task(worker.purse.acquire(500))
+                async with asyncio.timeout(240):
+                    while not logs:  # noqa: ASYNC110 -- a plain list is waited for
+                        await asyncio.sleep(0.01)
+            asking.cancel()
+            assert [each["event"] for each in logs] == ["allocator_fenced"]
             assert len(log.records(LEDGER)) == before
 
 
