@@ -273,6 +273,47 @@ async def test_a_rule_ends_after_its_count(venue: Venue) -> None:
     assert venue.faults.struck == {"500": 2}
 
 
+LEFT_ALONE = [
+    ("short", {"limit": "2"}),
+    ("doubled", {"limit": "1"}),
+    ("bad-row", {"startTime": "9" * 15}),
+    ("empty", {"startTime": "9" * 15}),
+]
+"""Faults of pages, and a page that has too few rows for each."""
+
+
+@pytest.mark.parametrize(("kind", "asked"), LEFT_ALONE)
+async def test_a_fault_that_leaves_the_page_as_it_was_has_not_struck(
+    venue: Venue, kind: str, asked: dict[str, str]
+) -> None:
+    venue.faults.replace((FaultRule(kind=kind),))
+    await klines(venue, **asked)
+    assert venue.faults.struck == {}
+
+
+@pytest.mark.parametrize(("kind", "asked"), LEFT_ALONE)
+async def test_what_did_not_strike_does_not_count_towards_the_end_of_its_rule(
+    venue: Venue, kind: str, asked: dict[str, str]
+) -> None:
+    right = (await klines(venue)).body
+    venue.faults.replace((FaultRule(kind=kind, count=1),))
+    await klines(venue, **asked)
+    assert [(await klines(venue)).body == right for _ in range(2)] == [False, True]
+
+
+async def test_a_row_fault_strikes_no_page_without_a_row_of_its_times(venue: Venue) -> None:
+    times = {"start": "2024-02-01T00:10:30Z", "end": "2024-02-01T00:10:40Z"}
+    venue.faults.replace((FaultRule.model_validate({"kind": "row-nan"} | times),))
+    asked = {"startTime": "1706746201000", "endTime": "1706746320000"}  # 00:10:01 to 00:12
+    assert len(content(await klines(venue, **asked))) == 2
+    assert venue.faults.struck == {}
+
+
+async def test_a_stall_of_no_time_has_not_struck(venue: Venue) -> None:
+    await struck(venue, "stall", seconds=0)
+    assert venue.faults.struck == {}
+
+
 async def test_faults_are_drawn_from_the_seed(venue: Venue) -> None:
     async def drawn() -> list[int]:
         venue.faults.random.seed(3)
@@ -292,8 +333,9 @@ async def test_a_request_over_the_limit_meets_no_fault(venue: Venue) -> None:
 
 
 @pytest.mark.parametrize("kind", list(FAULTS))
-async def test_every_fault_changes_a_page(venue: Venue, kind: str) -> None:
+async def test_every_fault_changes_a_page_and_has_struck(venue: Venue, kind: str) -> None:
     assert await klines(venue) != await struck(venue, kind)
+    assert venue.faults.struck == {kind: 1}
 
 
 async def test_arrivals_are_counted_also_when_refused(venue: Venue) -> None:

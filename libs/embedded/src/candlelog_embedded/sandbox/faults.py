@@ -176,6 +176,8 @@ def _spoilt(
         chosen = [row for row in rows if around.rule.holds(row[0], row[0])]
     else:
         chosen = [around.random.choice(rows)]
+    if not chosen:
+        return answer
     for row in chosen:
         around.random.choice(spoilers)(row)
     return replace(answer, body=orjson.dumps(rows))
@@ -255,30 +257,50 @@ class FaultRule(BaseModel):
         return not self.timed or self.holds(*asked_times(query))
 
 
+@dataclass(slots=True)
+class InForce:
+    """A rule, and how often it may strike yet: None for ever."""
+
+    rule: FaultRule
+    left: int | None
+
+
 class FaultPlan:
-    """The rules in force; the first one that strikes decides the answer."""
+    """The rules in force; the first one that is drawn decides the answer."""
 
     def __init__(self, random: Random) -> None:
         self.random = random
-        self.rules: Sequence[FaultRule] = ()
         self.struck: Counter[str] = Counter()
-        self._left: list[int | None] = []
+        self._in_force: Sequence[InForce] = ()
+
+    @property
+    def rules(self) -> list[FaultRule]:
+        """Those in force."""
+        return [each.rule for each in self._in_force]
 
     def replace(self, rules: Sequence[FaultRule]) -> None:
         """From now on exactly these rules, each with its full count."""
-        self.rules = rules
-        self._left = [rule.count for rule in rules]
+        self._in_force = [InForce(rule, rule.count) for rule in rules]
 
-    def draw(self, path: str, query: Query) -> FaultRule | None:
-        """The rule that strikes this request, None when it is spared."""
-        for number, rule in enumerate(self.rules):
-            left = self._left[number]
-            if left == 0 or not rule.concerns(path, query):
+    def draw(self, path: str, query: Query) -> InForce | None:
+        """The rule that is to strike this request, None when it is spared."""
+        for each in self._in_force:
+            if each.left == 0 or not each.rule.concerns(path, query):
                 continue
-            if rule.probability < 1.0 and self.random.random() >= rule.probability:
+            if each.rule.probability < 1.0 and self.random.random() >= each.rule.probability:
                 continue
-            if left is not None:
-                self._left[number] = left - 1
-            self.struck[rule.kind] += 1
-            return rule
+            # Taken now: while one answer is made, others are drawn for.
+            if each.left is not None:
+                each.left -= 1
+            return each
         return None
+
+    def strike(self, drawn: InForce, answer: Answer, around: Circumstances) -> Answer:
+        """What the fault makes of the answer. Where that is the same, as of a page of too few rows,
+        it has not struck: it is not counted, and the rule may do so another time."""
+        wrong = FAULTS[drawn.rule.kind].apply(answer, around)
+        if wrong != answer:
+            self.struck[drawn.rule.kind] += 1
+        elif drawn.left is not None:
+            drawn.left += 1
+        return wrong

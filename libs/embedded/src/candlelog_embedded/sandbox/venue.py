@@ -10,7 +10,7 @@ from candlelog_embedded.sandbox.answers import Answer
 from candlelog_embedded.sandbox.clock import OffsetClock
 from candlelog_embedded.sandbox.counter import Counter
 from candlelog_embedded.sandbox.dialects import FUTURES, SPOT, Query
-from candlelog_embedded.sandbox.faults import FAULTS, Circumstances, FaultPlan
+from candlelog_embedded.sandbox.faults import Circumstances, FaultPlan
 from candlelog_embedded.sandbox.houses import BinanceHouse, House, KrakenHouse
 from candlelog_embedded.sandbox.kraken import BASE
 from candlelog_embedded.sandbox.limiter import Limiter, Rules, Verdict
@@ -46,11 +46,11 @@ class Venue:
         verdict = self._count(house, path, query, now)
         if verdict is not Verdict.ADMITTED:
             return self._stamped(house.refuse(verdict, now), house, now)
-        rule = self.faults.draw(path, query)
+        drawn = self.faults.draw(path, query)
         answer = await house.answer(path, query, now)
-        if rule is not None:
-            around = Circumstances(rule, house.limiter, self.faults.random, now)
-            answer = FAULTS[rule.kind].apply(answer, around)
+        if drawn is not None:
+            around = Circumstances(drawn.rule, house.limiter, self.faults.random, now)
+            answer = self.faults.strike(drawn, answer, around)
         return self._stamped(answer, house, now)
 
     def _house(self, path: str) -> House:
