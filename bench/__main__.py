@@ -39,7 +39,9 @@ async def measure(sections: Sequence[str], replicas: Sequence[str], console: Con
             for report in reports:
                 report.show(console)
             if section == "end_to_end":
-                full_speed = float(reports[0].figures["Candlelog, candles/s"])
+                speed = reports[0].figures["Candlelog, candles/s"]
+                assert isinstance(speed, int)
+                full_speed = float(speed)
 
 
 async def _run(section: str, system: System, full_speed: float) -> list[Report]:

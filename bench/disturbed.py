@@ -17,8 +17,8 @@ import psutil
 from rich.console import Console
 
 from bench import end_to_end
-from bench.budget import SMALL_PAGE, Load, submit
-from bench.report import Figure, Report
+from bench.budget import LEAST_USE, SMALL_PAGE, Load, submit
+from bench.report import Figure, Held, Report, conclude
 from bench.sections import add_sections, chosen
 from bench.system import System, running_system, stop
 from bench.venue import CAPACITY, KLINES, LATENCY_MS, MINUTE_MS, limits
@@ -32,6 +32,7 @@ STEP_SECONDS = 2.0
 BAN_SECONDS = 60
 BEFORE_KILL_SECONDS = 5
 GRACE_MS = 250
+LEAST_DISTURBED = 0.9
 
 
 class Fetchers:
@@ -116,9 +117,9 @@ async def torture(system: System, fetchers: Fetchers, minutes: int) -> Report:
     figures: dict[str, Figure] = {
         "disturbances": done,
         "full minutes": minutes,
-        "use over all of them (against 0.9)": sum(weights) / CAPACITY / minutes,
-        "most weight in one minute (against 6000)": max(weights),
-        "429 and 418 (against 0)": stats["limited"] + stats["banned"],
+        "use over all of them": Held(sum(weights) / CAPACITY / minutes, at_least=LEAST_DISTURBED),
+        "most weight in one minute": Held(max(weights), at_most=CAPACITY),
+        "429 and 418": Held(stats["limited"] + stats["banned"], at_most=0),
     }
     return Report("Budget: four fetchers, disturbed every 20 s", figures, tuple(fetchers.notes))
 
@@ -147,12 +148,14 @@ async def refusals(system: System, fetchers: Fetchers, _minutes: int) -> Report:
     await system.reach(second + MINUTE_MS + 1000)
     [after_418] = await system.weights(second, 1)
     arrivals = await system.arrivals()
-    figures: dict[str, Figure] = {
-        "after the 429: late (against 0)": _late(arrivals, 429, limited_until),
-        "use of the second minute after the 429 (against 0.97)": after_429 / CAPACITY,
-        "after the 418: late (against 0)": _late(arrivals, 418, banned_until),
-        "use of the second minute after the 418 (against 0.97)": after_418 / CAPACITY,
-    }
+    figures: dict[str, Figure] = {}
+    for verdict, until, used in ((429, limited_until, after_429), (418, banned_until, after_418)):
+        figures |= {
+            f"after the {verdict}: late": Held(_late(arrivals, verdict, until), at_most=0),
+            f"use of the second minute after the {verdict}": Held(
+                used / CAPACITY, at_least=LEAST_USE
+            ),
+        }
     return Report("Budget: four fetchers, a 429 and a ban of a minute", figures)
 
 
@@ -180,8 +183,9 @@ async def _next_minute(system: System) -> int:
 _MEASURES = {"torture": torture, "refusals": refusals}
 
 
-async def measure(sections: list[str], minutes: int, console: Console) -> None:
+async def measure(sections: list[str], minutes: int, console: Console) -> list[Report]:
     """Each section on a system of its own."""
+    reports: list[Report] = []
     for section in sections:
         async with (
             running_system(
@@ -192,8 +196,9 @@ async def measure(sections: list[str], minutes: int, console: Console) -> None:
         ):
             await end_to_end.warm_up()
             await submit(candlelog, Load(SMALL_PAGE, 0, max(minutes, 8)))
-            report = await _MEASURES[section](system, fetchers, minutes)
-        report.show(console)
+            reports.append(await _MEASURES[section](system, fetchers, minutes))
+        reports[-1].show(console)
+    return reports
 
 
 def main() -> None:
@@ -202,7 +207,7 @@ def main() -> None:
     add_sections(parser, _MEASURES)
     parser.add_argument("--minutes", type=int, default=5, help="of the torture")
     options = parser.parse_args()
-    asyncio.run(measure(chosen(parser, options, _MEASURES), options.minutes, Console()))
+    conclude(asyncio.run(measure(chosen(parser, options, _MEASURES), options.minutes, Console())))
 
 
 if __name__ == "__main__":

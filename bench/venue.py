@@ -6,7 +6,7 @@ CAPACITY = 6000
 """Weight a minute."""
 LATENCY_MS = 50
 MINUTE_MS = 60_000
-KLINES = "/api/v3/klines"
+KLINES, KLINES_WEIGHT = "/api/v3/klines", 2
 SYMBOLS = [f"GEN{number:03d}/USDT" for number in range(1, 501)]
 START = datetime(2019, 1, 1, tzinfo=UTC)
 
