@@ -133,8 +133,9 @@ async def resumption(system: System, candlelog: Candlelog) -> Report:
     figures: dict[str, Figure] = {
         "ended": job.status,
         "series": len(symbols),
-        "candles": job.candles_stored,
-        "of so many": job.candles_expected,
+        "candles": Held(
+            job.candles_stored, at_least=job.candles_expected, at_most=job.candles_expected
+        ),
         "series that differ from undisturbed": Held(different, at_most=0),
     }
     return Report("A job stopped and continued, its coordinator killed in each state", figures)

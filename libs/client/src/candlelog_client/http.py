@@ -156,8 +156,9 @@ class Http:
 
 
 def path_part(value: str) -> str:
-    """A value of the user's, safe to stand between two slashes of a path; else `Invalid`."""
-    if value in ("", ".", ".."):
+    """A value of the user's, safe to stand between two slashes of a path; else `Invalid`. A server
+    takes an encoded slash for one of the path."""
+    if value in ("", ".", "..") or "/" in value:
         raise Invalid(f"{value!r} is no id")
     return quote(value, safe="")
 

@@ -444,6 +444,24 @@ def test_limits_series_and_quarantine_are_tables_and_json(command, api):
     assert json.loads(command("quarantine", "list", "--json").stdout)[0]["raw"] == "[1,2]"
 
 
+def test_limits_tell_which_window_they_are_of(command, api):
+    window = {"id": 1, "start": "2024-02-01T00:01:00Z", "end": "2024-02-01T00:02:00Z"}
+    budget = {"budget": "kraken|default|REQUESTS", "window": window}
+    api.say("GET /limits", {"items": [budget], "next": None})
+    assert "2024-02-01 00:01:00 + 1m 00s" in command("limits", "show").stdout
+
+
+def test_two_spans_for_one_job_are_refused(command, api):
+    result = command(*SUBMIT, "--lookback", "30d", "--since", "3d")
+    assert (result.exit_code, api.requests) == (2, [])
+
+
+@pytest.mark.parametrize("name", ["", "..", "1/tasks", "../limits"])
+def test_what_is_no_id_is_not_asked_for(command, api, name):
+    result = command("jobs", "show", name)
+    assert (result.exit_code, api.requests) == (2, [])
+
+
 def test_limits_are_shown_again_and_again_until_ctrl_c(command, api, monkeypatch):
     left = [1, 1]
 

@@ -11,7 +11,7 @@ Timeframes = Annotated[
     list[str], typer.Option("--timeframes", "--timeframe", help="1m, 1h, …; repeat or commas.")
 ]
 Lookback = Annotated[
-    str | None, typer.Option("--lookback", "--since", help="Instead of --start: 30d, 12h.")
+    list[str] | None, typer.Option("--lookback", "--since", help="Instead of --start: 30d, 12h.")
 ]
 Source = Annotated[str | None, typer.Option(help="auto, rest or archive.")]
 Features = Annotated[

@@ -73,7 +73,7 @@ def job(row: "Job") -> RenderableType:
         sets = escape(", ".join(row.feature_sets))
         told.add_row("features", f"{count(row.features_stored)} ({sets})")
     if row.data_quality_score is not None:
-        told.add_row("complete", percent(100 * row.data_quality_score))
+        told.add_row("complete", f"{percent(100 * row.data_quality_score)} of what was audited")
     told.add_row("chunks", _chunks(row))
     told.add_row("speed", speed(row.candles_per_second))
     told.add_row("took", duration(row.duration_seconds))
@@ -117,7 +117,7 @@ def plan(row: "Plan") -> RenderableType:
     told.add_row("candles", count(row.candles_expected))
     told.add_row("covered", count(row.candles_covered))
     told.add_row("requests", f"{count(row.requests)} (weight {count(row.weight)})")
-    told.add_row("features of", f"{count(row.feature_pieces)} stretches of stored candles")
+    told.add_row("features of", f"what is stored, in parts: {count(row.feature_pieces)}")
     told.add_row("takes", f"{duration(row.seconds)} by the budget")
     columns = ("symbol", "timeframe", "start", "end", "candles", "covered", "requests", "route")
     table = grid(*columns, whole=("symbol", "start", "end"))

@@ -66,7 +66,7 @@ def submit(  # noqa: PLR0913 - one parameter per field of the REST body
         timeframes=timeframes,
         start=start,
         end=end,
-        lookback=lookback,
+        lookback=_one(lookback),
         source=source,
         features=features,
         feature_sets=feature_sets or None,
@@ -110,13 +110,20 @@ def plan(  # noqa: PLR0913 - one parameter per field of the REST body that a pla
         timeframes=timeframes,
         start=start,
         end=end,
-        lookback=lookback,
+        lookback=_one(lookback),
         source=source,
         features=features,
         feature_sets=feature_sets or None,
         incremental=incremental,
     )
     _show_plan(request, json=json, data_dir=data_dir)
+
+
+def _one(lookback: list[str] | None) -> str | None:
+    """The one that was given, be it as --lookback or as --since."""
+    if lookback and len(lookback) > 1:
+        output.fail("--lookback and --since are one option: give it once", Exit.USAGE)
+    return lookback[0] if lookback else None
 
 
 def _request(**given: list[str] | str | bool | int | None) -> "JobRequest":

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from candlelog_client.client import Candlelog
-    from candlelog_client.results import Limit
+    from candlelog_client.results import Limit, LimitWindow
 
 _EVERY_SECONDS: Final = 1.0
 _SHORT: Final = 8
@@ -70,7 +70,7 @@ def _table(rows: "Sequence[Limit]") -> RenderableType:
         table.add_row(
             row.budget,
             count(row.capacity),
-            duration(row.window_seconds),
+            _window(row.window),
             count(row.granted),
             count(row.used),
             percent(share),
@@ -78,3 +78,11 @@ def _table(rows: "Sequence[Limit]") -> RenderableType:
             moment(row.backoff_until),
         )
     return table
+
+
+def _window(window: "LimitWindow | None") -> str:
+    """When it is or was: of a budget nobody wants anything of the newest one is long over."""
+    if window is None:
+        return "–"
+    length = duration((window.end - window.start).total_seconds())
+    return f"{moment(window.start)} + {length}"

@@ -75,7 +75,7 @@ def decide(
     if job is not None and job.steered_by == command.correlation_id:
         return Decision("accepted", f"it is {_DONE[action]}")
     if job is None or job.status is Status.DELETED:
-        return Decision("unknown_job", "there is no such job")
+        return Decision("unknown_job", f"there is no job '{command.job_id}'")
     if closed and action is Action.RETRY:
         return Decision("replay_closed", "the replay is closed: begin another")
     if action is Action.DELETE:

@@ -97,7 +97,7 @@ class Wire:
         try:
             return await self._get(url, flight)
         except aiohttp.ClientPayloadError as error:
-            raise Transient("cut_short", f"the answer was cut short: {error}") from error
+            raise Transient("cut_short", "the answer was cut short") from error
         except TimeoutError as error:
             seconds = f"{self._answer_seconds:.0f} s"
             raise Away(f"no complete answer within {seconds}") from error

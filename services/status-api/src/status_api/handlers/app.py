@@ -65,6 +65,7 @@ def application(context: Context, tokens: Sequence[Token], version: str) -> Fast
         description=_DESCRIPTION,
         openapi_tags=_TAGS,
         strict_content_type=False,
+        redirect_slashes=False,
         openapi_url=None,
     )
     api = APIRouter(prefix=PREFIX, responses=_PROBLEMS)

@@ -1,9 +1,11 @@
 """Commands on their way out, and jobs on their way back: what every route that makes jobs does."""
 
+import re
 from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import Header, Response
+from pydantic import AfterValidator
 
 from candlelog.errors import Unavailable
 from candlelog.events.codec import Message
@@ -27,6 +29,7 @@ from status_api.handlers.context import Context
 from status_api.handlers.parameters import job_id_of, unknown_job
 
 _WAIT_SECONDS: Final = 5.0
+_KEY: Final = re.compile(r"[\x20-\x7e]{1,200}")
 
 NOT_ANSWERED: Final = Decision(
     accepted=False,
@@ -34,13 +37,21 @@ NOT_ANSWERED: Final = Decision(
     reason="the coordinator has not answered yet; it may still carry it out",
 )
 
+
+def _key(text: str | None) -> str | None:
+    if text is not None and not _KEY.fullmatch(text):
+        raise ValueError("must be 1 to 200 printable ASCII characters")
+    return text
+
+
 IdempotencyKey = Annotated[
     str | None,
     Header(
         alias="Idempotency-Key",
-        pattern=r"^[\x20-\x7e]{1,200}$",
         description="the same key and body again are the same job",
+        json_schema_extra={"pattern": _KEY.pattern},
     ),
+    AfterValidator(_key),
 ]
 
 
