@@ -1,6 +1,7 @@
 """What a handler answers for one event. An exception means a bug or an outage, never bad data."""
 
 from dataclasses import dataclass
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,3 +24,5 @@ class Reject:
 
 
 Outcome = Done | Skip | Reject
+CONSUMED: Final = Skip("consumed before")
+"""Of a record that no transaction finds fresh any more."""

@@ -7,7 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from candlelog.events.jobs import ReplayFeaturesV1
-from candlelog.log.outcome import Outcome, Reject, Skip
+from candlelog.log.outcome import CONSUMED, Outcome, Reject, Skip
 from candlelog.log.types import Received
 from candlelog.market.states import Action, Status
 from candlelog.stores.transactions import Transaction, Transactions
@@ -19,7 +19,6 @@ from coordinator.domain.planning import TaskPlan
 from coordinator.domain.routes import Route
 from coordinator.domain.submission import NewJobCommand
 
-_OLD = Skip("consumed before")
 KNOWN: Final = Skip("there is a job with this id")
 _ONE_ATTEMPT = 1
 """Of a replay: no venue is asked, and what cannot be computed once never can."""
@@ -82,7 +81,7 @@ async def refuse(
         if not all(await transaction.fresh([received])):
             # Whoever refused it may have ended before its dead letter was written.
             refused = await job_rows.was_refused(transaction.connection, command.job_id)
-            return Reject(reason) if refused else _OLD
+            return Reject(reason) if refused else CONSUMED
         failed = _job(command, moved(Status.PENDING, Action.FAIL), version=1)
         if await job_rows.insert(transaction.connection, _new_job(command, failed, tasks=0)):
             pending = _job(command, Status.PENDING, version=0)

@@ -16,7 +16,7 @@ from candlelog.events.jobs import (
     SubmitJobV1,
     SwitchReplayV1,
 )
-from candlelog.log.outcome import Done, Outcome, Reject, Skip
+from candlelog.log.outcome import CONSUMED, Done, Outcome, Reject
 from candlelog.log.types import Received
 from candlelog.market.profile import profile
 from candlelog.stores.transactions import Transactions
@@ -25,8 +25,6 @@ from coordinator.handlers.replays import Replays
 from coordinator.handlers.shadows import CandleReplays
 from coordinator.handlers.steer import steer
 from coordinator.handlers.submit import Submissions
-
-_OLD = Skip("consumed before")
 
 
 class Commands:
@@ -86,7 +84,7 @@ class Commands:
             await self._submissions.hurry(command.job_id)
         async with self._transactions.begin() as transaction:
             if not all(await transaction.fresh([received])):
-                return _OLD
+                return CONSUMED
             await steer(transaction, command, self._clock.now())
         return Done()
 
@@ -97,7 +95,7 @@ class Commands:
             return Reject(str(error))
         async with self._transactions.begin() as transaction:
             if not all(await transaction.fresh([received])):
-                return _OLD
+                return CONSUMED
             transaction.say(
                 MarketsRequestedV1(exchange=command.exchange, requested_at=command.requested_at)
             )

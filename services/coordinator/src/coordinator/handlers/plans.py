@@ -11,7 +11,7 @@ from candlelog.clock import Clock
 from candlelog.errors import Invalid, Unavailable
 from candlelog.events.jobs import PlanJobV1, SubmitJobV1
 from candlelog.events.progress import PlanAnsweredV1
-from candlelog.log.outcome import Done, Outcome, Skip
+from candlelog.log.outcome import CONSUMED, Done, Outcome
 from candlelog.log.types import Received
 from candlelog.market.profile import profile
 from candlelog.stores.transactions import Transactions
@@ -22,7 +22,6 @@ from coordinator.domain.submission import check, series_of
 from coordinator.handlers.submit import seen
 from coordinator.ports import Coverage
 
-_OLD = Skip("consumed before")
 WAITED_SECONDS: Final = 20.0
 """Who asked for a plan gives up then: the status API, in its `handlers/plans.py`."""
 WAITING: Final = 100
@@ -57,7 +56,7 @@ class Plans:
         job = asked.job
         async with self._transactions.begin() as transaction:
             if not all(await transaction.fresh([received])):
-                return _OLD
+                return CONSUMED
             try:
                 check(job)
             except Invalid as error:

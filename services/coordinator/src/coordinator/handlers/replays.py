@@ -9,7 +9,7 @@ from candlelog.clock import Clock
 from candlelog.errors import Invalid, Unavailable
 from candlelog.events.feature_sets import FeatureBuildRef
 from candlelog.events.jobs import ReplayFeaturesV1, SwitchReplayV1
-from candlelog.log.outcome import Done, Outcome, Skip
+from candlelog.log.outcome import CONSUMED, Done, Outcome
 from candlelog.log.types import Received
 from candlelog.market.ranges import TimeRange
 from candlelog.market.series import Series
@@ -25,7 +25,6 @@ from coordinator.domain.switching import Replay, refusal, rows_lost, target
 from coordinator.handlers.accepting import fail, queue, to_plan
 from coordinator.ports import Stock
 
-_OLD = Skip("consumed before")
 _LOOK_AGAIN_SECONDS: Final = 0.5
 """Features of one candle are stored build by build: what lacks now may be there in a moment."""
 COUNT_SECONDS: Final = 15.0
@@ -73,7 +72,7 @@ class Replays:
         lost = await self._lost(command)
         async with self._transactions.begin() as transaction:
             if not all(await transaction.fresh([received])):
-                return _OLD
+                return CONSUMED
             await _decide(transaction, command, lost, self._clock.now())
         return Done()
 

@@ -13,7 +13,7 @@ from candlelog.events.jobs import ReplayCandlesV1, SwitchAction, SwitchReplayV1
 from candlelog.events.progress import JobStateChangedV1, ReplayAnsweredV1
 from candlelog.events.rebuild import PartRebuiltV1, ShadowChangedV1, ShadowRequestedV1, ShadowStep
 from candlelog.log.handling import Handle
-from candlelog.log.outcome import Done, Outcome, Reject, Skip
+from candlelog.log.outcome import CONSUMED, Done, Outcome, Reject, Skip
 from candlelog.log.types import Received
 from candlelog.market.states import TERMINAL, Action, Status
 from candlelog.stores.transactions import Transaction, Transactions
@@ -32,7 +32,6 @@ from coordinator.domain.shadows import (
 )
 from coordinator.ports import Changes
 
-_OLD: Final = Skip("consumed before")
 _ANOTHER: Final = "another replay of candles was open"
 _KNOWN: Final = Skip("there is a replay with this id")
 
@@ -58,7 +57,7 @@ class CandleReplays:
                 # Whoever refused it may have ended before its dead letter was written.
                 known = await shadow_rows.read(connection, command.job_id)
                 refused = known is not None and known.status is Status.FAILED
-                return Reject(_ANOTHER) if refused else _OLD
+                return Reject(_ANOTHER) if refused else CONSUMED
             await shadow_rows.lock(connection)
             if await shadow_rows.read(connection, command.job_id) is not None:
                 return _KNOWN
@@ -87,7 +86,7 @@ class CandleReplays:
         spans, refused = await self._compared(shadow, command.action)
         async with self._transactions.begin() as transaction:
             if not all(await transaction.fresh([received])):
-                return _OLD
+                return CONSUMED
             await self._decide(transaction, command, spans, refused)
         return Done()
 

@@ -12,7 +12,7 @@ import structlog
 from candlelog.clock import Clock
 from candlelog.errors import Invalid, Unavailable
 from candlelog.events.jobs import FillGapsV1, ReplayFeaturesV1
-from candlelog.log.outcome import Done, Outcome, Skip
+from candlelog.log.outcome import CONSUMED, Done, Outcome
 from candlelog.log.types import Received
 from candlelog.market.profile import ExchangeProfile, profile
 from candlelog.market.ranges import TimeRange
@@ -33,7 +33,6 @@ from coordinator.handlers.accepting import KNOWN, queue, refuse, take, to_plan
 from coordinator.handlers.replays import Replays
 from coordinator.ports import Coverage
 
-_OLD = Skip("consumed before")
 _HURRY_SECONDS: Final = 3.0
 """How long a command about tasks may wait for them; who gave it waits for 5 s."""
 _LOGGER: Final = structlog.get_logger()
@@ -74,7 +73,7 @@ class Submissions:
             return await refuse(self._transactions, received, command, reason=str(error), now=now)
         async with self._transactions.begin() as transaction:
             if not all(await transaction.fresh([received])):
-                return _OLD
+                return CONSUMED
             if await take(transaction, command, tasks=len(series_of(command))) is None:
                 return KNOWN
             await submission_rows.insert(transaction.connection, command)

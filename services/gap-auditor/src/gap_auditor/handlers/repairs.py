@@ -5,7 +5,7 @@ from typing import Final
 
 from candlelog.clock import Clock
 from candlelog.events.jobs import FillGapsV1
-from candlelog.log.outcome import Done, Outcome, Skip
+from candlelog.log.outcome import CONSUMED, Done, Outcome, Skip
 from candlelog.log.types import Received
 from candlelog.stores.transactions import Transactions
 from gap_auditor.adapters import gap_rows, task_rows
@@ -13,7 +13,6 @@ from gap_auditor.domain.gaps import asked
 from gap_auditor.handlers.recording import record
 
 _DONE: Final = Done()
-_OLD: Final = Skip("consumed before")
 _NOT_OURS: Final = Skip("asks for no repair")
 
 
@@ -39,7 +38,7 @@ class Repairs:
         async with self._transactions.begin() as transaction:
             connection = transaction.connection
             if not all(await transaction.fresh([received])):
-                return _OLD
+                return CONSUMED
             ended = await task_rows.lock_job(connection, command.job_id)
             found = await gap_rows.asked(connection, command)
             await gap_rows.lock(connection, {gap.series for gap in found})
