@@ -1,6 +1,6 @@
 """A coordinator on a real Postgres whose every step is taken by the test."""
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from random import Random
 from typing import TypeVar
@@ -226,11 +226,15 @@ class Desk:
             found.setdefault(event.task_id, []).append(event.state)
         return found
 
-    async def tables(self) -> dict[str, list[tuple[object, ...]]]:
-        """Everything the coordinator keeps, but for offsets."""
+    async def tables(self, *, but_for: str = "") -> dict[str, list[tuple[object, ...]]]:
+        """Everything the coordinator keeps, but for offsets, and for columns of that name."""
+
+        def kept(row: Mapping[str, object]) -> tuple[object, ...]:
+            return tuple(value for name, value in row.items() if name != but_for)
+
         return {
             table: sorted(
-                (tuple(row) for row in await self.pool.fetch(f"SELECT * FROM {table}")), key=repr
+                (kept(row) for row in await self.pool.fetch(f"SELECT * FROM {table}")), key=repr
             )
             for table in TABLES
         }

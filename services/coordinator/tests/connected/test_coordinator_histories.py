@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from random import Random
@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from services.coordinator.tests.connected.rules import Jobs
 from services.coordinator.tests.connected.test_coordinator_crashes import (
     EMPTY,
     DyingPool,
@@ -26,26 +27,24 @@ from candlelog.events.jobs import (
     ResumeJobV1,
     RetryJobV1,
     SteerJob,
+    SubmitJobV1,
 )
 from candlelog.events.progress import (
     ChunkDeferredV1,
     ChunkFailedV1,
     CommandAnsweredV1,
     JobStateChangedV1,
+    TaskPlannedV1,
     TaskStateChangedV1,
 )
 from candlelog.log.receive import receive
 from candlelog.market.states import Action, Status, transition
-from coordinator.adapters import job_rows, task_rows
-from coordinator.domain.jobs import Job
-from coordinator.domain.steering import Decision, Task, decide
 
 pytestmark = [pytest.mark.connected, pytest.mark.faults, pytest.mark.timeout(7200)]
 
 HISTORIES = int(os.environ.get("CANDLELOG_HISTORIES", "15"))
 KINDS = (CancelJobV1, DeleteJobV1, PauseJobV1, ResumeJobV1, RetryJobV1)
-OVER = ("completed", "deleted")
-WAYS = ("stored", "fetched", "passing", "final", "later")
+WAYS = ("stored", "poor", "fetched", "passing", "final", "later")
 SYMBOLS = ("S0/USDT", "S1/USDT", "S2/USDT")
 MOVES = {
     (before, after)
@@ -58,9 +57,11 @@ MOVES = {
 
 @dataclass(frozen=True)
 class Submit:
-    """Another job, of so many symbols."""
+    """Another job, of so many symbols; commands about it, or some symbols, come in one batch with
+    it: they meet a job that is not planned."""
 
     symbols: int
+    at_once: tuple[tuple[type[SteerJob], tuple[str, ...]], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,11 @@ def some(values: Sequence[object], least: int, most: int) -> st.SearchStrategy[t
     return st.lists(st.sampled_from(values), min_size=least, max_size=most, unique=True).map(tuple)
 
 
-SUBMIT = st.builds(Submit, st.integers(1, 3))
+SUBMIT = st.builds(
+    Submit,
+    st.integers(1, 3),
+    st.lists(st.tuples(st.sampled_from(KINDS), some(SYMBOLS, 0, 1)), max_size=4).map(tuple),
+)
 STEPS = st.lists(
     st.one_of(
         SUBMIT,
@@ -121,6 +126,8 @@ def answers(desk, request: FetchRequestedV1, way: str) -> Iterable[object]:
     match way:
         case "stored":
             return desk.stored(request)
+        case "poor":
+            return desk.stored(request, explained=request.slots - 1)
         case "fetched":
             return desk.stored(request)[:1]
         case "later":
@@ -135,11 +142,11 @@ def answers(desk, request: FetchRequestedV1, way: str) -> Iterable[object]:
 
 
 class History:
-    """One history: the coordinator, and what it has said so far."""
+    """One history: the coordinator, what it has said so far, and what the rules make of it."""
 
     def __init__(self, desk, submission) -> None:
         self.desk, self.submission = desk, submission
-        self.jobs: list[UUID] = []
+        self.rules = Jobs()
         self.commands: list[UUID] = []
         self._unanswered: list[FetchRequestedV1] = []
         self._on_the_log: list[FetchRequestedV1] = []
@@ -148,27 +155,32 @@ class History:
     async def step(self, step: Submit | Steer | Answer | Wait) -> None:
         """Let it happen, and have the coordinator do what there is to do."""
         match step:
-            case Submit(count):
+            case Submit(count, at_once):
                 job = self.submission(job_id=uuid4(), symbols=SYMBOLS[:count])
-                self.jobs.append(job.job_id)
-                await self.desk.say(job)
+                commands = [self.command(kind, job.job_id, names) for kind, names in at_once]
+                await self.steer(*commands, new=job)
             case Steer(kind, numbers, symbols, tasks):
-                jobs = [self.jobs[number] for number in numbers if number < len(self.jobs)]
-                await self.steer(*[await self.command(kind, job, symbols, tasks) for job in jobs])
+                jobs = dict(enumerate(self.rules.all))
+                chosen = [jobs[number] for number in numbers if number in jobs]
+                await self.steer(*[self.command(kind, job, symbols, tasks) for job in chosen])
             case Answer(count, way, newest):
                 first = max(0, len(self._unanswered) - count) if newest else 0
                 taken = self._unanswered[first : first + count]
                 del self._unanswered[first : first + count]
                 self._on_the_log += taken if way == "fetched" else ()
-                for request in taken:
-                    await self.desk.say(*answers(self.desk, request, way))
+                await self.answer(taken, way)
+                await self.work()
             case Wait(seconds):
                 self.desk.clock.advance(seconds)
-            case _:
-                return
-        await self.work()
+                await self.work()
 
-    async def command(
+    async def answer(self, requests: Iterable[FetchRequestedV1], way: str) -> None:
+        for request in requests:
+            self.rules.answered(request, way)
+            await self.desk.say(*answers(self.desk, request, way))
+        self.rules.finish()
+
+    def command(
         self,
         kind: type[SteerJob],
         job_id: UUID,
@@ -176,46 +188,41 @@ class History:
         tasks: tuple[int, ...] = (),
     ) -> SteerJob:
         """A command about a job; tasks that it has not are named too."""
-        known = dict(enumerate(task.task_id for task in await self._tasks(job_id)))
+        planned = self.desk.said(TaskPlannedV1)
+        ids = dict.fromkeys(each.task_id for each in planned if each.job_id == job_id)
+        known = dict(enumerate(ids))
         return kind(
             job_id=job_id, correlation_id=uuid4(), symbols=symbols,
             tasks=tuple(known.get(number, UUID(int=number)) for number in tasks),
             requested_by="t", requested_at=self.desk.clock.now(),
         )  # fmt: skip
 
-    async def say(self, *commands: SteerJob) -> None:
-        """Say commands, each of which is to be answered once."""
+    async def steer(self, *commands: SteerJob, new: SubmitJobV1 | None = None) -> None:
+        """Say commands at once, perhaps behind a new job: each is answered as the rules say, and
+        where they refuse all of them nothing changes."""
+        if new is not None:
+            self.rules.submit(new)
+        names = self._symbols()
+        verdicts = [self.rules.command(command, names) for command in commands]
+        refused = new is None and not any(changes for _, changes in verdicts)
+        before = await self.kept() if refused else {}
         self.commands += [command.correlation_id for command in commands]
-        await self.desk.say(*commands)
-
-    async def steer(self, *commands: SteerJob) -> None:
-        """Say commands about different jobs at once: the rules decide each on what was there
-        before, and what they refuse changes nothing."""
-        decided = [(command, *await self._decide(command)) for command in commands]
-        refused = not any(decision.changes for _, _, decision in decided)
-        before = await self.desk.tables() if refused else {}
-        await self.say(*commands)
+        await self.desk.say(*([new] if new else []), *commands)
         await self.work()
         answers = {each.correlation_id: each for each in self.desk.said(CommandAnsweredV1)}
-        for command, job, decision in decided:
-            answer, after = answers[command.correlation_id], await self._job(job.job_id)
-            assert (answer.code, answer.reason) == (decision.code, decision.reason)
-            assert answer.accepted == decision.accepted
-            assert after.generation == job.generation + (decision.job is not None)
-            by = command.correlation_id if decision.changes else job.steered_by
-            assert after.steered_by == by
+        for command, (code, _) in zip(commands, verdicts, strict=True):
+            answer = answers[command.correlation_id]
+            assert (answer.code, answer.accepted) == (code, code == "accepted"), command
+            assert answer.reason
         if refused:
-            assert await self.desk.tables() == before
+            assert await self.kept() == before
 
-    async def _decide(self, command: SteerJob) -> tuple[Job, Decision]:
-        job = await self._job(command.job_id)
-        return job, decide(job, await self._tasks(job.job_id), command)
+    async def kept(self) -> Mapping[str, object]:
+        """What no refusal changes: all but the ends of leases, which are later after a start."""
+        return await self.desk.tables(but_for="due_at")
 
-    async def _job(self, job_id: UUID) -> Job:
-        return (await job_rows.lock(self.desk.pool, [job_id]))[job_id]
-
-    async def _tasks(self, job_id: UUID) -> Sequence[Task]:
-        return await task_rows.to_steer(self.desk.pool, job_id)
+    def _symbols(self) -> Mapping[UUID, str]:
+        return {each.task_id: each.symbol for each in self.desk.said(TaskPlannedV1)}
 
     async def work(self) -> None:
         """Work until nothing is left that was said; a fetcher may do what is asked for then."""
@@ -223,38 +230,52 @@ class History:
         while deaths != self.desk.pool.deaths or await self.desk.waiting():
             deaths = self.desk.pool.deaths
             await tolerant(self.desk, self.desk.work)
-        controls = {each.job_id: each for each in self.desk.said(JobControlV1)}
+        self.rules.plan()
         for request in self.desk.said(FetchRequestedV1):
-            if (request.chunk_id, request.release) in self._seen:
-                continue
-            self._seen.add((request.chunk_id, request.release))
-            self._unanswered.append(request)
-            control = controls[request.job_id]
-            assert (request.generation, "running") == (control.generation, control.state)
-            assert request.task_id not in control.stopped
+            if (request.chunk_id, request.release) not in self._seen:
+                self._seen.add((request.chunk_id, request.release))
+                self._unanswered.append(request)
+                self.rules.asked(request)
+        await self.compare()
+
+    async def compare(self) -> None:
+        """What is kept of jobs and tasks is what the rules say, and workers know what stands."""
+        jobs = await self.desk.pool.fetch("SELECT job_id, status, generation, steered_by FROM jobs")
+        assert {tuple(row) for row in jobs} == self.rules.job_rows()
+        tasks = await self.desk.pool.fetch(
+            "SELECT job_id, symbol, status, chunks_stored, chunks_failed, slots_explained"
+            " FROM tasks"
+        )
+        assert Counter(tuple(row) for row in tasks) == Counter(self.rules.task_rows())
+        names = self._symbols()
+        controls = {each.job_id: each for each in self.desk.said(JobControlV1)}
+        for job_id, job in self.rules.all.items():
+            control = controls[job_id]
+            assert (control.generation, control.state) == (job.generation, job.control)
+            if job.state in ("queued", "running"):
+                told = {names[task] for task in control.stopped}
+                states = {symbol: task.state for symbol, task in job.tasks.items()}
+                assert told >= {name for name in states if states[name] in ("paused", "cancelled")}
+                assert not told & {name for name in states if states[name] in ("queued", "running")}
 
     async def settle(self) -> None:
         """Have everything go on, and everything that is asked for answered; the sink stores what
         the log holds."""
         for request in self._on_the_log:
+            self.rules.answered(request, "stored")
             await self.desk.say(*self.desk.stored(request)[1:])
         for _ in range(60):
-            for request in self._unanswered:
-                await self.desk.say(*self.desk.stored(request))
+            await self.answer(self._unanswered, "stored")
             self._unanswered = []
             await self.work()
-            rows = await self.desk.pool.fetch("SELECT job_id, status FROM jobs")
-            statuses = {row["job_id"]: row["status"] for row in rows}
-            going = [job for job, status in statuses.items() if status not in OVER]
+            going = [job_id for job_id, job in self.rules.all.items() if not job.done]
             if not going:
                 return
-            for job_id in going:
-                await self.say(await self.command(ResumeJobV1, job_id))
-                await self.say(await self.command(RetryJobV1, job_id))
-            await self.work()
+            kinds = (ResumeJobV1, RetryJobV1)
+            await self.steer(*(self.command(kind, job) for job in going for kind in kinds))
             self.desk.clock.advance(600)
             await self.work()
-        raise AssertionError(f"it does not come to an end: {statuses}")
+        raise AssertionError(f"it does not come to an end: {self.rules.all}")
 
 
 def moves(changes: Iterable[JobStateChangedV1 | TaskStateChangedV1], first: Status) -> set[object]:
@@ -290,11 +311,16 @@ async def test_whatever_happens_everything_can_be_brought_to_its_end(
         of_jobs[change.job_id].append(change)
     for change in mortal.said(TaskStateChangedV1):
         of_tasks[change.task_id].append(change)
-    assert set(of_jobs) == set(history.jobs)
+    assert set(of_jobs) == set(history.rules.all)
     assert all(moves(changes, Status.PENDING) <= MOVES for changes in of_jobs.values())
     assert all(moves(changes, Status.QUEUED) <= MOVES for changes in of_tasks.values())
     assert Counter(answered(mortal.log)) == Counter(history.commands)
-    tasks = await desk.pool.fetch("SELECT status, chunks_stored, slots_explained FROM tasks")
-    assert {tuple(row) for row in tasks} <= {("completed", 3, 2500)}
-    for table in ("chunks", "queues", "ranges", "claims", "outbox"):
+    kept = [job for job in history.rules.all.values() if job.state != "deleted"]
+    stored = await desk.pool.fetch("SELECT chunks_stored, chunks_failed FROM tasks")
+    assert [tuple(row) for row in stored] == [(3, 0)] * sum(len(job.symbols) for job in kept)
+    for table in ("chunks", "claims", "outbox"):
         assert await desk.pool.fetchval(f"SELECT count(*) FROM {table}") == 0, table
+    incomplete = await desk.pool.fetch("SELECT task_id FROM tasks WHERE status != 'completed'")
+    for table in ("queues", "ranges"):  # for a retry
+        of = await desk.pool.fetch(f"SELECT DISTINCT task_id FROM {table}")
+        assert {*of} == {*incomplete}, table
