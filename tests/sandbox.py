@@ -46,6 +46,21 @@ class Sandbox:
         answer = await self._http.get("/_sandbox/stats", params={"arrivals": "50000"})
         return [each for each in answer.json()["arrivals"] if each["path"].endswith("klines")]
 
+    async def volumes(
+        self, symbol: str, start: datetime, end: datetime
+    ) -> dict[datetime, float]:
+        """What it answers now for minutes of spot, by their open times."""
+        found: dict[datetime, float] = {}
+        while start < end:
+            query = {
+                "symbol": symbol, "interval": "1m", "startTime": milliseconds(start),
+                "endTime": milliseconds(end) - 1, "limit": 1000,
+            }  # fmt: skip
+            rows = (await self._http.get("/api/v3/klines", params=query)).json()
+            found |= {from_milliseconds(row[0]): float(row[5]) for row in rows}
+            start = from_milliseconds(rows[-1][0] + 60_000) if rows else end
+        return found
+
     async def now(self) -> datetime:
         """The time by its clock."""
         answer = await self._http.get("/_sandbox/state")

@@ -2,24 +2,26 @@
 
 from collections.abc import AsyncIterator
 from datetime import datetime
-from typing import Self
+from typing import Literal, Self
 
 import httpx
 
 from candlelog_client.connection import Connection, from_environment
 from candlelog_client.gaps import Gaps
-from candlelog_client.http import Http, Retry
+from candlelog_client.http import Http, Parameters, Retry
 from candlelog_client.jobs import Jobs
 from candlelog_client.listing import Listing
 from candlelog_client.paging import items
-from candlelog_client.ranges import RangeQuery, SeriesRange
+from candlelog_client.ranges import Fill, RangeQuery, SeriesRange
 from candlelog_client.replays import Replays
 from candlelog_client.results import (
+    Completeness,
     CoverageRun,
     Health,
     Limit,
     Page,
     QuarantinedRow,
+    Revision,
     StoredSeries,
 )
 from candlelog_client.streams import Feed, WebSocketFeed
@@ -66,12 +68,38 @@ class Candlelog:
         *,
         start: datetime | str | None = None,
         end: datetime | str | None = None,
+        as_of: datetime | str | None = None,
+        fill: Fill = "none",
     ) -> RangeQuery:
-        """Candles of a series with open times in `[start, end)`; nothing is read yet."""
+        """Candles of a series with open times in `[start, end)`; nothing is read yet.
+
+        `as_of`: as they were believed then. `fill="flagged"`: a row also for every slot without a
+        candle, up to the newest that has closed; `state` says why.
+        """
         wanted = SeriesRange(
-            exchange=exchange, symbol=symbol, timeframe=timeframe, start=start, end=end
+            exchange=exchange,
+            symbol=symbol,
+            timeframe=timeframe,
+            start=start,
+            end=end,
+            as_of=as_of,
+            fill=None if fill == "none" else fill,
         )
         return RangeQuery(self._http, "candles", wanted)
+
+    def revisions(
+        self,
+        exchange: str,
+        symbol: str,
+        timeframe: str,
+        *,
+        start: datetime | str | None = None,
+        end: datetime | str | None = None,
+        limit: int | None = None,
+    ) -> Listing[Revision]:
+        """The history of every slot of which something else was believed before."""
+        wanted = _series_range(exchange, symbol, timeframe, start, end)
+        return Listing(self._http, "/candles/revisions", Revision, wanted, limit=limit)
 
     def features(
         self,
@@ -120,14 +148,32 @@ class Candlelog:
 
         Without `start` from the first slot that was ever asked for.
         """
+        wanted = _series_range(exchange, symbol, timeframe, start, end)
+        return Listing(self._http, "/coverage", CoverageRun, wanted, limit=limit)
+
+    def completeness(  # noqa: PLR0913 - one parameter for each of the query
+        self,
+        *,
+        by: Literal["series", "symbol", "exchange", "day"] = "series",
+        exchange: str | None = None,
+        symbol: str | None = None,
+        timeframe: str | None = None,
+        start: datetime | str | None = None,
+        end: datetime | str | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[Completeness]:
+        """How much of what was ever asked for is known, in a line for each series, symbol,
+        exchange or day. Without `start` from the first slot that was answered.
+        """
         wanted = {
+            "by": by,
             "exchange": exchange,
             "symbol": symbol,
             "timeframe": timeframe,
             "start": as_text(start),
             "end": as_text(end),
         }
-        return Listing(self._http, "/coverage", CoverageRun, wanted, limit=limit)
+        return items(self._http, "/reports/completeness", Completeness, wanted, limit=limit)
 
     async def limits(self) -> tuple[Limit, ...]:
         """Every budget: how much there is, how much is used."""
@@ -148,3 +194,19 @@ class Candlelog:
     async def health(self) -> Health:
         """How the components are."""
         return Health.model_validate(await self._http.get("/health"))
+
+
+def _series_range(
+    exchange: str,
+    symbol: str,
+    timeframe: str,
+    start: datetime | str | None,
+    end: datetime | str | None,
+) -> Parameters:
+    return {
+        "exchange": exchange,
+        "symbol": symbol,
+        "timeframe": timeframe,
+        "start": as_text(start),
+        "end": as_text(end),
+    }

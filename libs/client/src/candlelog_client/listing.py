@@ -15,6 +15,7 @@ R = TypeVar("R", bound=Result)
 
 _KINDS: Final[dict[object, pa.DataType]] = {
     datetime: pa.timestamp("ms", tz="UTC"),
+    float: pa.float64(),
     int: pa.int64(),
     str: pa.string(),
 }

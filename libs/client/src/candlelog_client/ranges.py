@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 
@@ -14,9 +14,13 @@ from candlelog_client.http import Http
 from candlelog_client.times import as_text
 
 
+Fill = Literal["none", "flagged"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesRange:
-    """Open times of one series in the half-open `[start, end)`; of features also the set."""
+    """Open times of one series in the half-open `[start, end)`; of features also the set, of
+    candles as of when, and whether slots without one have a row (`flagged`) or not (`none`)."""
 
     exchange: str
     symbol: str
@@ -24,10 +28,13 @@ class SeriesRange:
     start: datetime | str | None = None
     end: datetime | str | None = None
     feature_set: str | None = None
+    as_of: datetime | str | None = None
+    fill: Fill | None = None
 
     def parameters(self) -> dict[str, str | int | float | bool | None]:
         """The query of the request."""
-        return {**asdict(self), "start": as_text(self.start), "end": as_text(self.end)}
+        times = {name: as_text(getattr(self, name)) for name in ("start", "end", "as_of")}
+        return {**asdict(self), **times}
 
 
 class RangeQuery:

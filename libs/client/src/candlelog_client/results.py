@@ -1,6 +1,6 @@
 """What the server answers, typed and frozen. Fields the client does not know are ignored."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
@@ -185,6 +185,26 @@ class StoredSeries(Result):
     updated_at: datetime | None = None
 
 
+class Revision(Result):
+    """What was believed of a slot from `observed_at` on and before `superseded_at`, which is None
+    for what is believed now. Prices and `quote_volume` in quote, `volume` in base currency."""
+
+    exchange: str
+    symbol: str
+    timeframe: str
+    open_time: datetime
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+    quote_volume: float | None = None
+    trades: int | None = None
+    source: str
+    observed_at: datetime
+    superseded_at: datetime | None = None
+
+
 class CoverageRun(Result):
     """Neighbouring slots `[start, end)` of one state, as many as there are.
 
@@ -204,11 +224,34 @@ class CoverageRun(Result):
     observed_at: datetime | None = None
 
 
+class Completeness(Result):
+    """How many slots `[start, end)` of some series are in which state; names that differ are None.
+
+    `completeness` is the part that something explains, 0 to 1; `freshness` (fresh, aging, stale)
+    says how long the next candle has been missing.
+    """
+
+    exchange: str | None = None
+    symbol: str | None = None
+    timeframe: str | None = None
+    day: date | None = None
+    series: int | None = None
+    start: datetime
+    end: datetime
+    slots: int
+    states: dict[str, int]
+    completeness: float
+    freshness: str | None = None
+    overdue_seconds: float | None = None
+    read_at: datetime | None = None
+
+
 class Gap(Result):
     """Neighbouring slots `[start, end)` of a series that nothing explains.
 
     `state` is detected, filling, unfillable or failed, and filled or merged once it is over;
-    `job_id` is the repair that was last to ask for it.
+    `beyond_reach` counts slots that are too old for the venue to answer for; `job_id` is the repair
+    that was last to ask for it, of so many `attempts`.
     """
 
     id: str
@@ -219,6 +262,9 @@ class Gap(Result):
     end: datetime
     slots: int
     state: str
+    beyond_reach: int = 0
+    attempts: int = 0
+    tried_at: datetime | None = None
     job_id: str | None = None
     detected_at: datetime | None = None
     changed_at: datetime | None = None

@@ -67,6 +67,7 @@ def test_the_command_line_sets_the_switches(control: Control) -> None:
         ),
         ("latency", {"milliseconds": 7}, "latency_milliseconds", 7.0),
         ("late", {"seconds": 7.5}, "late_milliseconds", 7500),
+        ("corrections", {"share": 0.5, "round": 2}, "corrections", {"share": 0.5, "round": 2}),
         ("clock", {"offset_seconds": -90}, "clock_offset_seconds", -90.0),
         ("ban", {"seconds": 2}, "banned_until", 1_772_600_792_000),
         (

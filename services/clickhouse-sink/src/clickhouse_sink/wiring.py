@@ -95,4 +95,5 @@ class Sink:
         if topic in self._watermarks:
             loop.when_revoked(self._watermarks[topic].forget)
         runtime.health.watch_lag(lambda: loop.lag)
+        runtime.health.watch_troubles(lambda: {topic.name: loop.trouble} if loop.trouble else {})
         return loop

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from status_api.handlers import series
 
@@ -128,7 +129,7 @@ async def test_a_candle_has_the_names_of_the_table(filled: Any):
     page = (await filled.http.get("/candles", params={**QUERY, "limit": 1})).json()
     assert list(page["items"][0]) == [
         "exchange", "symbol", "timeframe", "open_time", "open", "high", "low", "close", "volume",
-        "quote_volume", "trades", "source", "observed_at",
+        "quote_volume", "trades", "source", "observed_at", "state",
     ]  # fmt: skip
     assert page["items"][0]["quote_volume"] is None
     assert page["items"][0]["open_time"] == "2024-02-01T00:00:00Z"
@@ -177,7 +178,31 @@ async def test_arrow_holds_the_whole_range_in_batches_of_what_is_read_at_once(
     assert answer.headers["content-type"] == media
     batches = list(pa.ipc.open_stream(answer.content))
     assert [batch.num_rows for batch in batches] == [700, 700, 700, 400]
-    assert pa.Table.from_batches(batches).to_pylist() == candles().to_pylist()
+    found = pa.Table.from_batches(batches)
+    assert found.drop_columns("state").to_pylist() == candles().to_pylist()
+
+
+@pytest.mark.parametrize("by_header", [True, False], ids=["accept", "format"])
+async def test_parquet_holds_the_whole_range_in_groups_of_many_batches(
+    filled: Any, monkeypatch: pytest.MonkeyPatch, by_header: bool
+):
+    monkeypatch.setattr("status_api.handlers.ranges._ROWS_AT_ONCE", 700)
+    monkeypatch.setattr("status_api.handlers.tables._ROW_GROUP", 1400)
+    media = "application/vnd.apache.parquet"
+    how = {"headers": {"Accept": media}} if by_header else {}
+    query = QUERY if by_header else {**QUERY, "format": "parquet"}
+    answer = await filled.http.get("/candles", params=query, **how)
+    assert answer.headers["content-type"] == media
+    file = parquet.ParquetFile(io.BytesIO(answer.content))
+    groups = [file.metadata.row_group(at).num_rows for at in range(file.num_row_groups)]
+    assert groups == [1400, 1100]
+    assert file.read().drop_columns("state").to_pylist() == candles().to_pylist()
+
+
+async def test_a_series_without_candles_is_a_parquet_file_without_rows(filled: Any):
+    query = {**QUERY, "timeframe": "1h", "format": "parquet"}
+    answer = await filled.http.get("/candles", params=query)
+    assert parquet.read_table(io.BytesIO(answer.content)).num_rows == 0
 
 
 async def test_a_range_that_ends_where_a_batch_does_has_no_empty_batch_of_rows(
@@ -202,7 +227,7 @@ async def test_what_a_client_accepts_is_weighed(filled: Any):
     for accept, status, content_type in [
         ("text/csv;q=0, application/json", 200, "application/json"),
         ("application/json;q=0.5, text/csv", 200, "text/csv; charset=utf-8"),
-        ("application/vnd.apache.parquet", 406, "application/problem+json"),
+        ("application/vnd.apache.orc", 406, "application/problem+json"),
     ]:
         answer = await filled.http.get("/candles", params=QUERY, headers={"Accept": accept})
         assert (answer.status_code, answer.headers["content-type"]) == (status, content_type)
@@ -229,7 +254,9 @@ async def test_what_cannot_be_read_is_refused_with_the_nearest_names(filled: Any
         ({"limit": "10001"}, "invalid_value"),
         ({"cursor": "x"}, "malformed_cursor"),
         ({"cursor": "x", "format": "csv"}, "malformed_cursor"),
-        ({"format": "parquet"}, "not_available"),
+        ({"format": "orc"}, "invalid_value"),
+        ({"as_of": "yesterday"}, "malformed_time"),
+        ({"fill": "yes"}, "invalid_value"),
         ({"symbol": "x" * 65}, "invalid_value"),
         ({"symbol": "BTC\u202e/USDT"}, "invalid_value"),
     ]:

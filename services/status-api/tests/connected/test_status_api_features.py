@@ -144,7 +144,7 @@ async def test_what_cannot_be_read_is_refused_with_the_nearest_names(filled: Any
         ({"symbol": "BTCUSDT"}, "unknown_symbol"),
         ({"timeframe": "2m"}, "unknown_timeframe"),
         ({"limit": "10001"}, "invalid_value"),
-        ({"format": "parquet"}, "not_available"),
+        ({"as_of": "2024-02-01"}, "unknown_field"),
         ({"as_of": "2024-02-01"}, "unknown_field"),
     ]:
         answer = await filled.http.get("/features", params={**QUERY, **change})

@@ -81,9 +81,23 @@ async def test_gaps_are_listed_by_series_and_start_in_pages(api: Any, symbol: st
     assert first == {
         "id": str(gaps[1].gap_id), "exchange": "binance", "symbol": symbol, "timeframe": "1m",
         "start": "2024-02-01T00:00:00Z", "end": "2024-02-01T00:03:00Z", "slots": 3,
-        "state": "detected", "job_id": None, "detected_at": "2024-02-01T00:00:00Z",
-        "changed_at": "2024-02-01T00:00:00Z",
+        "state": "detected", "beyond_reach": 0, "job_id": None, "attempts": 0, "tried_at": None,
+        "detected_at": "2024-02-01T00:00:00Z", "changed_at": "2024-02-01T00:00:00Z",
     }  # fmt: skip
+
+
+async def test_a_gap_tells_how_much_of_it_the_venue_does_not_reach_back_to(api: Any, symbol: str):
+    await say(api, opened(symbol, 0, exchange="kraken"))
+    (gap,) = await listed(api, symbol=symbol)
+    assert (gap["slots"], gap["beyond_reach"]) == (3, 3)
+
+
+async def test_a_gap_tells_how_often_it_was_asked_for_again_and_when(api: Any, symbol: str):
+    gap = opened(symbol, 0, state="failed")
+    await say(api, gap)
+    job = (await api.http.post(f"/gaps/{gap.gap_id}/fill")).json()
+    (found,) = await listed(api, symbol=symbol)
+    assert (found["attempts"], found["tried_at"]) == (1, job["created_at"])
 
 
 async def test_gaps_that_are_over_are_shown_only_when_asked_for(api: Any, symbol: str):

@@ -46,8 +46,13 @@ class Engine:
 class Told(History):
     """A history whose slots are known: what they are made from is not what is tested here."""
 
-    async def slots(self, series: Series, window: TimeRange) -> list[SlotRun]:
-        del series
+    async def candle_revision(self, *_: Any) -> str:
+        return "1"
+
+    async def slots(
+        self, series: Series, window: TimeRange, as_of: datetime | None = None
+    ) -> list[SlotRun]:
+        del series, as_of
         return [SlotRun(window.start, window.end, 3, SlotState.PRESENT, answered=True)]
 
 

@@ -106,7 +106,7 @@ async def test_other_ways_to_send_a_token_are_none(app: Any, header: str):
 async def test_a_query_that_says_more_than_the_operation_takes_is_refused(
     app: Any, document: dict[str, Any]
 ):
-    """A wish that is left aside in silence, such as `as_of`, would be answered wrongly."""
+    """A wish that is left aside in silence, such as `adjusted`, would be answered wrongly."""
     transport = httpx.ASGITransport(app)
     headers = {"Authorization": "Bearer admin"}
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
@@ -115,10 +115,10 @@ async def test_a_query_that_says_more_than_the_operation_takes_is_refused(
             taken = [
                 each["name"] for each in operation.get("parameters", ()) if each["in"] == "query"
             ]
-            query = dict.fromkeys([*taken, "as_of"], "x")
+            query = dict.fromkeys([*taken, "adjusted"], "x")
             answer = await http.request(method, path, params=query, headers=headers)
             assert (answer.status_code, answer.json()["code"]) == (422, "unknown_field"), path
-            assert [error["field"] for error in answer.json()["errors"]] == ["as_of"], path
+            assert [error["field"] for error in answer.json()["errors"]] == ["adjusted"], path
 
 
 ONE_METHOD = [

@@ -14,6 +14,7 @@ from candlelog_client.cli import (
     limits,
     quarantine,
     replay,
+    report,
     series,
     system,
     topics,
@@ -32,6 +33,7 @@ app.add_typer(features.app, name="features")
 app.add_typer(series.app, name="series")
 app.add_typer(coverage.app, name="coverage")
 app.add_typer(gaps.app, name="gaps")
+app.add_typer(report.app, name="report")
 app.add_typer(replay.app, name="replay")
 app.add_typer(limits.app, name="limits")
 app.add_typer(quarantine.app, name="quarantine")

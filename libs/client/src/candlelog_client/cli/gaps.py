@@ -98,8 +98,8 @@ def fill(
 def _table(rows: "Sequence[Gap]") -> RenderableType:
     if not rows:
         return "No gaps."
-    columns = ("id", "exchange", "symbol", "timeframe", "start", "end", "slots", "state")
-    table = grid(*columns, whole=("id", "symbol", "start", "end"))
+    columns = ("id", "exchange", "symbol", "timeframe", "start", "end", "slots", "beyond reach")
+    table = grid(*columns, "state", "attempts", whole=("id", "symbol", "start", "end"))
     for row in rows:
         table.add_row(
             row.id,
@@ -109,6 +109,8 @@ def _table(rows: "Sequence[Gap]") -> RenderableType:
             minute(row.start),
             minute(row.end),
             count(row.slots),
+            count(row.beyond_reach),
             Text(row.state, style=_COLOURS.get(row.state, "")),
+            count(row.attempts),
         )
     return table

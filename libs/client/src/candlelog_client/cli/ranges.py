@@ -33,6 +33,13 @@ class Format(StrEnum):
     arrow = "arrow"
 
 
+class Filling(StrEnum):
+    """What slots without a candle have."""
+
+    none = "none"
+    flagged = "flagged"
+
+
 ExportFormat = Annotated[Format, typer.Option(help="What to write.")]
 Target = Annotated[Path, typer.Option("--output", "-o", help="File, or - for stdout.")]
 STDOUT = Path("-")

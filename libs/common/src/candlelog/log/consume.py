@@ -66,6 +66,11 @@ class ConsumeLoop:
         """Records between what was committed and the ends of the partitions held."""
         return self._consumer.lag
 
+    @property
+    def trouble(self) -> str | None:
+        """What the records in hand wait for, while something is away."""
+        return self._handling.trouble
+
     def when_revoked(self, forget: Callable[[], None]) -> None:
         """Have `forget` called when the partitions were taken away: what was known of them is
         another's to say now."""

@@ -65,6 +65,8 @@ class Handling:
     ) -> None:
         self.letting_go = asyncio.Event()
         """While it is set, records that wait for an outage to end are dropped."""
+        self.trouble: str | None = None
+        """Why records are waiting, while they are."""
         self._handle = handle
         self._dead_letters = dead_letters
         self._clock = clock
@@ -120,9 +122,13 @@ class Handling:
         attempt = 1
         while True:
             try:
-                return await call(*args, **kwargs)
+                result = await call(*args, **kwargs)
             except Unavailable as error:
                 self.note_outage(error)
+                self.trouble = str(error)
+            else:
+                self.trouble = None
+                return result
             await self._pause(full_jitter(attempt, self._random))
             attempt += 1
 

@@ -1,5 +1,6 @@
 """Exchange profiles: what is true of a venue, as data, one file per exchange."""
 
+from datetime import datetime
 from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
@@ -8,6 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from candlelog.errors import Invalid
+from candlelog.market.timeframe import Timeframe
 
 Call = Literal["klines", "exchange_info", "time"]
 
@@ -46,6 +48,13 @@ class ExchangeProfile(BaseModel):
     """Seconds between two times it can state."""
     in_flight_chunks: int = Field(gt=0)
     """Chunks released and not yet stored, at most."""
+
+    def oldest_within_reach(self, frame: Timeframe, now: datetime) -> datetime | None:
+        """The oldest slot that it answers for, where it answers its newest candles alone, of which
+        the open one is one; None where it answers of all times."""
+        if self.reach is None:
+            return None
+        return frame.advance(frame.floor(now), 1 - self.reach)
 
 
 EXCHANGES: tuple[str, ...] = ("binance", "binanceusdm", "kraken")

@@ -1,5 +1,6 @@
 """What is known of a slot, and neighbouring slots of which the same is known."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -34,3 +35,19 @@ class SlotRun:
     slots: int
     state: SlotState
     answered: bool
+
+
+States = Mapping[SlotState, int]
+"""How many slots are in each state; those that none is in are left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """The slots `[start, end)` of a series by state. `known_until` is where the last slot ends that
+    is not unknown; None where every one is.
+    """
+
+    start: datetime
+    end: datetime
+    states: States
+    known_until: datetime | None

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 from operator import itemgetter
-from typing import Final
+from typing import Any, Final
 
+from candlelog.events.fields import LATEST
 from candlelog.market.profile import ExchangeProfile
 from candlelog.market.ranges import TimeRange
 from candlelog.market.series import Series
@@ -18,7 +19,14 @@ from candlelog.stores.coverage import SETTLED_UNTIL
 _OF_SERIES: Final = """exchange = {exchange:String}
             AND symbol IN {symbols:Array(String)} AND timeframe = {timeframe:String}"""
 
-SLOT_RUNS: Final = f"""
+_BY_THEN: Final = "observed_at <= {as_of:DateTime64(3, 'UTC')}"
+_VERSIONS: Final = f"""
+            SELECT symbol, open_time, observed_at FROM {{table}}
+            WHERE {_OF_SERIES} AND {_BY_THEN}
+                AND open_time >= {{start:DateTime64(3, 'UTC')}}
+                AND open_time < {{end:DateTime64(3, 'UTC')}}"""  # noqa: S608 -- from constants
+
+_EDGES: Final = f"""
 WITH
     (moment -> if({{step:Int64}} = 0,
         toYear(moment) * 12 + toMonth(moment) - 1,
@@ -29,10 +37,7 @@ WITH
             groupArray(toUInt32(slot_of(open_time))) AS stored,
             groupArrayIf(toUInt32(slot_of(open_time)), slot_of(observed_at
                 - toIntervalSecond({{settle_seconds:UInt32}})) <= slot_of(open_time)) AS early
-        FROM candles
-        WHERE {_OF_SERIES}
-            AND open_time >= {{start:DateTime64(3, 'UTC')}}
-            AND open_time < {{end:DateTime64(3, 'UTC')}}
+        FROM (<versions>)
         GROUP BY symbol
     ),
     stretches AS (
@@ -49,7 +54,7 @@ WITH
             greatest(slot_of(start), 0) AS first,
             least(slot_of({SETTLED_UNTIL}), {{slots:Int64}}) AS after
         FROM coverage
-        WHERE {_OF_SERIES}
+        WHERE {_OF_SERIES} AND {_BY_THEN}
             AND start < {{end:DateTime64(3, 'UTC')}} AND end > {{start:DateTime64(3, 'UTC')}}
             AND first < after
     ),
@@ -71,38 +76,51 @@ WITH
         UNION ALL
         SELECT symbol, 'refusals', slot, slot + 1 FROM refused
     )
+SELECT symbol, at, answers > 0 AS answered, stored + answers > 0 AS known,
+    multiIf(
+        stored > 0 AND (early = 0 OR answers > refusals), 'present',
+        stored > 0, 'provisional',
+        answers > refusals, {{absent:String}},
+        'unknown'
+    ) AS state
+FROM (
+    SELECT symbol, at,
+        sum(sumIf(change, kind = 'stored')) OVER so_far AS stored,
+        sum(sumIf(change, kind = 'early')) OVER so_far AS early,
+        sum(sumIf(change, kind = 'answers')) OVER so_far AS answers,
+        sum(sumIf(change, kind = 'refusals')) OVER so_far AS refusals
+    FROM spans ARRAY JOIN [first, after] AS at, [1, -1] AS change
+    GROUP BY symbol, at
+    WINDOW so_far AS (PARTITION BY symbol ORDER BY at)
+)
+WHERE at < {{slots:Int64}}
+"""  # noqa: S608 -- put together from constants
+"""The state of slots from each *edge* on, as places in the window. Where anything begins or ends is
+an edge, and between two edges all slots are alike; so candles are first put together to stretches,
+and what is counted afterwards is few. A row that an answer refused takes that answer away from its
+slot."""
+
+EDGES_NOW: Final = _EDGES.replace("<versions>", _VERSIONS.replace("{table}", "candles"))
+EDGES_THEN: Final = _EDGES.replace(
+    "<versions>",
+    " UNION ALL ".join(
+        _VERSIONS.replace("{table}", name) for name in ("candles", "candle_revisions")
+    ),
+)
+"""As of a moment a slot may have held what is a revision now."""
+
+SLOT_RUNS: Final = """
 SELECT symbol, min(at), any(state), min(answered)
 FROM (
-    SELECT symbol, at, state, answered,
-        sum(changed) OVER (PARTITION BY symbol ORDER BY at) AS run
+    SELECT *, sum(changed) OVER (PARTITION BY symbol ORDER BY at) AS run
     FROM (
-        SELECT symbol, at, answers > 0 AS answered,
-            multiIf(
-                stored > 0 AND (early = 0 OR answers > refusals), 'present',
-                stored > 0, 'provisional',
-                answers > refusals, {{absent:String}},
-                'unknown'
-            ) AS state,
-            state != lagInFrame(state) OVER (PARTITION BY symbol ORDER BY at) AS changed
-        FROM (
-            SELECT symbol, at,
-                sum(sumIf(change, kind = 'stored')) OVER so_far AS stored,
-                sum(sumIf(change, kind = 'early')) OVER so_far AS early,
-                sum(sumIf(change, kind = 'answers')) OVER so_far AS answers,
-                sum(sumIf(change, kind = 'refusals')) OVER so_far AS refusals
-            FROM spans ARRAY JOIN [first, after] AS at, [1, -1] AS change
-            GROUP BY symbol, at
-            WINDOW so_far AS (PARTITION BY symbol ORDER BY at)
-        )
-        WHERE at < {{slots:Int64}}
+        SELECT *, state != lagInFrame(state) OVER (PARTITION BY symbol ORDER BY at) AS changed
+        FROM (<edges>)
     )
 )
 GROUP BY symbol, run
 ORDER BY symbol, min(at)
-"""  # noqa: S608 -- put together from constants
-"""Runs of slots, as places in the window. Where anything begins or ends is an *edge*, and between
-two edges all slots are alike; so candles are first put together to stretches, and what is counted
-afterwards is few. A row that an answer refused takes that answer away from its slot."""
+"""
 
 _ONE_MS: Final = timedelta(milliseconds=1)
 
@@ -114,30 +132,21 @@ async def slot_runs(
     symbols: Sequence[str],
     timeframe: str,
     window: TimeRange,
+    as_of: datetime | None = None,
 ) -> dict[Series, list[SlotRun]]:
     """The state of every slot of the window, as runs in order that leave nothing out.
 
     One query for all symbols. The window is held to the grid; a window without a slot has no
     runs. The caller cuts it at now: to this function a slot to come is one never asked for.
-    Raises `Unavailable`.
+    `as_of`: what was known then of slots, instead of now. Raises `Unavailable`.
     """
     frame = Timeframe.parse(timeframe)
     start, slots = frame.ceil(window.start), frame.count(window.start, window.end)
     if not slots:
         return {Series(venue.name, symbol, timeframe): [] for symbol in symbols}
+    edges = EDGES_NOW if as_of is None else EDGES_THEN
     rows = await clickhouse.query(
-        SLOT_RUNS,
-        exchange=venue.name,
-        symbols=list(symbols),
-        timeframe=timeframe,
-        start=start,
-        end=frame.advance(start, slots),
-        first=frame.number(start),
-        slots=slots,
-        step=0 if frame.duration is None else frame.duration // _ONE_MS,
-        anchor=milliseconds(frame.anchor),
-        settle_seconds=venue.settle_delay_seconds,
-        absent=SlotState.NO_TRADE if venue.sparse else SlotState.OUTAGE,
+        SLOT_RUNS.replace("<edges>", edges), **edge_parameters(venue, symbols, frame, window, as_of)
     )
 
     def runs() -> dict[Series, list[SlotRun]]:
@@ -147,6 +156,31 @@ async def slot_runs(
         }
 
     return await asyncio.to_thread(runs)
+
+
+def edge_parameters(
+    venue: ExchangeProfile,
+    symbols: Sequence[str],
+    frame: Timeframe,
+    window: TimeRange,
+    as_of: datetime | None = None,
+) -> dict[str, Any]:
+    """Values of the statements above, for a window that holds a slot."""
+    start, slots = frame.ceil(window.start), frame.count(window.start, window.end)
+    return {
+        "exchange": venue.name,
+        "symbols": list(symbols),
+        "timeframe": frame.name,
+        "start": start,
+        "end": frame.advance(start, slots),
+        "first": frame.number(start),
+        "slots": slots,
+        "step": 0 if frame.duration is None else frame.duration // _ONE_MS,
+        "anchor": milliseconds(frame.anchor),
+        "settle_seconds": venue.settle_delay_seconds,
+        "as_of": LATEST if as_of is None else as_of,
+        "absent": SlotState.NO_TRADE if venue.sparse else SlotState.OUTAGE,
+    }
 
 
 def _runs(

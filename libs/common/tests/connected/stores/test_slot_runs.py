@@ -1,9 +1,11 @@
 """What the engine says of slots is what a look at each single slot says."""
 
 import itertools
+from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from operator import itemgetter
 from typing import Any, Final, Literal
 from uuid import UUID, uuid5
 
@@ -19,6 +21,7 @@ from candlelog.market.series import Series
 from candlelog.market.slots import SlotRun
 from candlelog.market.timeframe import Timeframe
 from candlelog.stores.clickhouse import ClickHouse
+from candlelog.stores.completeness import counted_by_day, counted_by_series
 from candlelog.stores.slots import slot_runs
 
 pytestmark = pytest.mark.connected
@@ -77,6 +80,10 @@ class History:
         closed = self.at(answer.last + 1 + int(answer.after // 1)) + SETTLE
         return closed - timedelta(seconds=0 if answer.after % 1 == 0 else 1)
 
+    def by(self, moment: datetime) -> "History":
+        """What was known of it by then."""
+        return replace(self, answers=[a for a in self.answers if self.read_at(a) <= moment])
+
     def state(self, slot: int, *, absent: str) -> tuple[str, bool]:
         """The state of one slot, from the words that define it."""
         reaching = [a for a in self.answers if a.first <= slot <= a.last]
@@ -94,11 +101,19 @@ class Engine:
     def __init__(self, store: ClickHouse) -> None:
         self.store = store
 
-    async def write(self, histories: Sequence[History]) -> None:
+    async def write(self, histories: Sequence[History], *, merged: bool = False) -> None:
+        """`merged`: of a slot that has several versions all but the newest are revisions alone."""
         rows: dict[str, list[dict[str, Any]]] = {"candles": [], "coverage": [], "quarantine": []}
         for history in histories:
             for number, answer in enumerate(history.answers):
                 _add(rows, history, answer, str(uuid5(UUID(int=2), str(number))))
+        rows["candle_revisions"] = rows["candles"]
+        if merged:
+            newest = {
+                (row["symbol"], row["open_time"]): row
+                for row in sorted(rows["candles"], key=itemgetter("observed_at"))
+            }
+            rows["candles"] = list(newest.values())
         for _ in range(2):
             for table, items in rows.items():
                 if items:
@@ -169,16 +184,23 @@ answers = st.lists(
     timeframe=st.sampled_from(["1m", "1w", "1M"]),
     venue=st.sampled_from([DENSE, SPARSE]),
     bounds=st.tuples(st.integers(0, SLOTS), st.integers(0, SLOTS)).map(sorted),
+    merged=st.booleans(),
+    then=st.none() | st.integers(-2, SLOTS + 3),
 )
 async def test_runs_say_of_every_slot_what_its_answers_say(
-    engine: Engine, courses, timeframe, venue, bounds
+    engine: Engine, courses, timeframe, venue, bounds, merged, then
 ):
     histories = [History(next(_symbols), timeframe, course) for course in courses]
-    await engine.write(histories)
+    await engine.write(histories, merged=merged)
+    as_of = None if then is None else histories[0].at(then) + SETTLE
     first, end = bounds[0], bounds[1] + 1
     window = histories[0].window(first, end)
     names = [history.symbol for history in histories]
-    found = await slot_runs(engine.store, venue, symbols=names, timeframe=timeframe, window=window)
+    found = await slot_runs(
+        engine.store, venue, symbols=names, timeframe=timeframe, window=window, as_of=as_of
+    )
+    if as_of is not None:
+        histories = [history.by(as_of) for history in histories]
     absent = "no_trade" if venue.sparse else "outage"
     assert list(found) == [history.series for history in sorted(histories, key=lambda h: h.symbol)]
     for history in histories:
@@ -281,3 +303,52 @@ async def test_thousands_of_symbols_are_told_in_one_answer(engine: Engine, symbo
     )
     assert len(found) == 3001
     assert told(found[history.series]) == [("present", SLOTS)]
+
+
+@settings(max_examples=10)
+@given(
+    courses=st.lists(answers, min_size=1, max_size=12),
+    timeframe=st.sampled_from(["1m", "1d", "1w", "1M"]),
+    from_first=st.booleans(),
+)
+async def test_counts_are_those_of_single_slots(engine: Engine, courses, timeframe, from_first):
+    histories = [History(next(_symbols), timeframe, course) for course in courses]
+    await engine.write(histories)
+    wanted = {
+        "symbols": [history.symbol for history in histories],
+        "timeframe": timeframe,
+        "window": histories[0].window(),
+        "from_first": from_first,
+    }
+    found = await counted_by_series(engine.store, DENSE, **wanted)
+    by_day = await counted_by_day(engine.store, DENSE, **wanted)
+    days: dict[date, Counter[str]] = defaultdict(Counter)
+    for history in histories:
+        slots = _counted_slots(history, from_first=from_first)
+        assert (history.series in found) == bool(slots)
+        for slot, state in slots.items():
+            days[history.at(slot).date()][state] += 1
+        if slots:
+            counted = found[history.series]
+            known = [slot for slot, state in slots.items() if state != "unknown"]
+            assert dict(counted.states) == Counter(slots.values())
+            assert (counted.start, counted.end) == (history.at(min(slots)), history.at(SLOTS))
+            assert counted.known_until == (history.at(max(known) + 1) if known else None)
+    assert by_day == days
+
+
+def _counted_slots(history: History, *, from_first: bool) -> dict[int, str]:
+    """The state of each slot that is counted."""
+    told = {slot: history.state(slot, absent="outage") for slot in range(SLOTS)}
+    begun = [slot for slot, (state, answered) in told.items() if answered or state != "unknown"]
+    first = min(begun, default=SLOTS) if from_first else 0
+    return {slot: state for slot, (state, _) in told.items() if slot >= first}
+
+
+async def test_a_day_holds_the_slots_that_open_in_it(engine: Engine, symbol: str):
+    history = History(symbol, "1m", [])
+    evening = TimeRange(history.at(-3), history.at(1441))
+    found = await counted_by_day(
+        engine.store, DENSE, symbols=[symbol], timeframe="1m", window=evening, from_first=False
+    )
+    assert {day.day: sum(states.values()) for day, states in found.items()} == {31: 3, 1: 1440, 2: 1}

@@ -34,6 +34,7 @@ class Bench:
         self.log = MemoryLog()
         self.publisher = None
         self.dead_letters = None
+        self.loop = None
 
     async def publish(self, *events):
         return await self.publisher.publish(*events)
@@ -61,6 +62,7 @@ class Bench:
                 **options,
             )
             loop.grace_seconds = grace
+            self.loop = loop
             task = asyncio.create_task(loop.run(stopping))
             try:
                 yield task

@@ -153,6 +153,21 @@ async def test_an_outage_holds_the_partition_and_the_same_events_come_again(
     assert await bench.uncommitted() == 0
 
 
+async def test_what_is_waited_for_is_told_while_it_lasts(bench, handler, eventually):
+    away = True
+
+    def answer(event):
+        if away:
+            raise Unavailable("ClickHouse: too many parts")
+        return Done()
+
+    await bench.commands(1)
+    async with bench.running(handler(answer)):
+        await eventually(lambda: bench.loop.trouble == "ClickHouse: too many parts")
+        away = False
+        await eventually(lambda: bench.loop.trouble is None)
+
+
 async def test_an_outage_of_the_log_itself_is_waited_for(bench, handler, eventually):
     await bench.commands(1)
     handle = handler(lambda event: Reject("bad"))

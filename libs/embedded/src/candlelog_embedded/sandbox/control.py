@@ -18,6 +18,7 @@ from pydantic import (
 
 from candlelog.errors import Invalid
 from candlelog_embedded.sandbox.answers import Answer
+from candlelog_embedded.sandbox.corrections import Corrections
 from candlelog_embedded.sandbox.counter import CounterRules
 from candlelog_embedded.sandbox.dialects import Query
 from candlelog_embedded.sandbox.faults import FaultRule
@@ -92,6 +93,13 @@ class HoleSwitch(_Switch):
     ranges: tuple[tuple[AwareDatetime, AwareDatetime], ...]
 
 
+class CorrectionsSwitch(_Switch):
+    """Which share of minutes was corrected, and how often so far."""
+
+    share: float = Field(ge=0, le=1)
+    round: int = Field(ge=0, le=2)
+
+
 class ListingSwitch(_Switch):
     """When a symbol is listed; null and what is left out is as at the start."""
 
@@ -112,6 +120,7 @@ class Control:
             "kraken": self._kraken,
             "latency": self._latency,
             "late": self._late,
+            "corrections": self._corrections,
             "clock": self._clock,
             "ban": self._ban,
             "faults": self._faults,
@@ -153,6 +162,10 @@ class Control:
 
     def _late(self, body: bytes) -> None:
         self._venue.markets.late = int(LateSwitch.model_validate_json(body).seconds * 1000)
+
+    def _corrections(self, body: bytes) -> None:
+        switch = CorrectionsSwitch.model_validate_json(body)
+        self._venue.markets.corrections = Corrections(switch.share, switch.round)
 
     def _clock(self, body: bytes) -> None:
         self._venue.clock.offset_seconds = ClockSwitch.model_validate_json(body).offset_seconds
@@ -196,6 +209,7 @@ class Control:
             "banned_until": venue.limiter.banned_until,
             "latency_milliseconds": venue.latency_seconds * 1000,
             "late_milliseconds": venue.markets.late,
+            "corrections": asdict(venue.markets.corrections),
             "clock_offset_seconds": venue.clock.offset_seconds,
             "now": venue.clock.milliseconds(),
             "faults": [rule.model_dump(exclude_none=True) for rule in venue.faults.rules],

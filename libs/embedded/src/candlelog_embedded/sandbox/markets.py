@@ -7,6 +7,7 @@ from typing import Final
 
 from candlelog.errors import Invalid
 from candlelog_embedded.sandbox.archived import ArchivedMarket, Files, archived_symbols
+from candlelog_embedded.sandbox.corrections import Corrections
 from candlelog_embedded.sandbox.generator import GeneratedMarket
 from candlelog_embedded.sandbox.sources import Source, WithHoles
 from candlelog_embedded.sandbox.tenure import ALWAYS, Tenure
@@ -32,13 +33,14 @@ class Listing:
 
 class Markets:
     """The listed symbols by name. Holes are ranges of milliseconds without rows; `late` is for how
-    many a candle still changes after its close."""
+    many a candle still changes after its close; `corrections` change some long after it."""
 
     def __init__(self, listings: Iterable[Listing]) -> None:
         self.listings = {listing.symbol: listing for listing in listings}
         self._holes: dict[str, Holes] = {}
         self._tenures: dict[str, Tenure] = {}
         self.late = 0
+        self.corrections = Corrections()
 
     def source(self, symbol: str) -> Source | None:
         """The minutes of a symbol while it is listed, its holes left out; None for a symbol that
@@ -47,7 +49,8 @@ class Markets:
         if listing is None or tenure.gone:
             return None
         holes = _merged([*self._holes.get(symbol, ()), *tenure.without()])
-        return WithHoles(listing.source, holes) if holes else listing.source
+        source = self.corrections.of(listing.source, symbol)
+        return WithHoles(source, holes) if holes else source
 
     def known(self) -> dict[str, Listing]:
         """The listings of all symbols that are not gone."""
@@ -86,7 +89,8 @@ class Markets:
         return {symbol: holes for symbol, holes in self._holes.items() if holes}
 
     def forget(self) -> None:
-        """No outages any more, and every symbol listed always."""
+        """No outages and no corrections any more, and every symbol listed always."""
+        self.corrections = Corrections()
         self._holes.clear()
         self._tenures.clear()
 

@@ -94,7 +94,7 @@ def plan_job(
             Series(command.exchange, symbol, frame.name),
             known,
             window=window,
-            oldest=oldest_within_reach(frame, profile, now),
+            oldest=profile.oldest_within_reach(frame, now),
             profile=profile,
         )
         for symbol in dict.fromkeys(command.symbols)
@@ -133,16 +133,6 @@ def _asked(start: datetime, end: datetime, covered: Sequence[TimeRange]) -> list
         return []
     window = TimeRange(start, end)
     return subtract(window, covered) if covered else [window]
-
-
-def oldest_within_reach(
-    frame: Timeframe, profile: ExchangeProfile, now: datetime
-) -> datetime | None:
-    """The oldest slot within reach of a venue that answers its newest candles alone, of which the
-    open one is one."""
-    if profile.reach is None:
-        return None
-    return frame.advance(frame.floor(now), 1 - profile.reach)
 
 
 def within_reach_first(ranges: Iterable[TimeRange], oldest: datetime | None) -> list[TimeRange]:

@@ -13,7 +13,6 @@ from coordinator.domain.planning import (
     Marks,
     TaskPlan,
     fetch_queue,
-    oldest_within_reach,
     route_reason,
     task_id,
     within_reach_first,
@@ -41,7 +40,7 @@ def _plans(
             TimeRange(gap.start, min(gap.end, closed)) for gap in gaps if gap.start < closed
         )
         sets = tuple(marks.get(series, {}))
-        oldest = oldest_within_reach(frame, profile, now)
+        oldest = profile.oldest_within_reach(frame, now)
         ranges = within_reach_first(asked, oldest)
         queue = fetch_queue(frame, ranges, sets, page_size=profile.page_size)
         first = min(gap.start for gap in gaps)

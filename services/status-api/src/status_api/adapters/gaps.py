@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -23,6 +24,17 @@ class GapFilter:
     exchange: str | None = None
     symbols: Sequence[str] | None = None
     timeframes: Sequence[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tries:
+    """How many jobs were told to fill a gap, and when the last of them was submitted."""
+
+    attempts: int
+    last: datetime | None
+
+
+NEVER_TRIED: Final = Tries(0, None)
 
 
 class GapReader:
@@ -50,6 +62,12 @@ class GapReader:
                 limit,
             )
         return [_gap(record) for record in records]
+
+    async def tries(self, gap_ids: Sequence[UUID]) -> Mapping[UUID, Tries]:
+        """Of these gaps those that jobs were told to fill."""
+        with outages():
+            records = await self._pool.fetch(statements.GAP_TRIES, gap_ids)
+        return {each["gap_id"]: Tries(each["attempts"], each["last"]) for each in records}
 
     async def gap(self, gap_id: UUID) -> GapRow | None:
         """One gap."""

@@ -3,30 +3,28 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
 import pyarrow as pa
 
+from candlelog.events.fields import EARLIEST, LATEST
 from candlelog.market.comparison import Comparison
 from candlelog.market.profile import profile
 from candlelog.market.ranges import TimeRange
 from candlelog.market.series import Series
 from candlelog.market.slots import SlotRun
-from candlelog.market.timeframe import Timeframe, milliseconds
+from candlelog.market.timeframe import Timeframe, from_milliseconds, milliseconds
 from candlelog.stores.clickhouse import ClickHouse
 from candlelog.stores.shadow import compare
 from candlelog.stores.slots import slot_runs
 from status_api.adapters.builds import Builds
+from status_api.adapters.completeness import Completeness
 from status_api.adapters.differences import Differences
 from status_api.adapters.series_tables import SeriesTable
 from status_api.domain.runs import Asked
 from status_api.domain.windows import Bounds, overlap, pieces
-
-EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
-LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
-"""What ClickHouse's DateTime64 holds without a doubt."""
 
 _MILLISECOND: Final = timedelta(milliseconds=1)
 
@@ -38,6 +36,37 @@ _EXTENT: Final = f"""
 SELECT count(), toUnixTimestamp64Milli(min(start)), toUnixTimestamp64Milli(max(end))
 FROM coverage WHERE {_OF_SERIES}
 """  # noqa: S608 -- put together from constants
+
+_IN_WINDOW: Final = f"""{_OF_SERIES}
+    AND open_time >= fromUnixTimestamp64Milli({{start:Int64}}, 'UTC')
+    AND open_time < fromUnixTimestamp64Milli({{end:Int64}}, 'UTC')"""
+
+_REVISIONS: Final = f"""
+SELECT * EXCEPT (told, told_before, versions) FROM (
+    SELECT *, count() OVER (PARTITION BY open_time) AS versions,
+        leadInFrame(toNullable(observed_at)) OVER (
+            PARTITION BY open_time ORDER BY observed_at
+            ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+        ) AS superseded_at
+    FROM (
+        SELECT *, (open, high, low, close, volume,
+                ifNull(toString(quote_volume), ''), ifNull(toString(trades), '')) AS told,
+            lagInFrame(told) OVER (PARTITION BY open_time ORDER BY observed_at) AS told_before
+        FROM (
+            SELECT * FROM candle_revisions WHERE {_IN_WINDOW}
+            UNION DISTINCT
+            SELECT * FROM candles_latest WHERE {_IN_WINDOW}
+                AND open_time IN (SELECT open_time FROM candle_revisions WHERE {_IN_WINDOW})
+        )
+    )
+    WHERE told != told_before
+)
+WHERE versions > 1 AND (toUnixTimestamp64Milli(open_time), toUnixTimestamp64Milli(observed_at))
+    > ({{opened:Int64}}, {{observed:Int64}})
+ORDER BY open_time, observed_at LIMIT {{limit:UInt32}}
+"""  # noqa: S608 -- the same
+"""Before the first version of a slot all prices are 0, which none is. One that says what the one
+before said is no change: it only could have been seen earlier (decision 0005)."""
 
 _KNOWN_SERIES: Final = """
 SELECT exchange, symbol, timeframe FROM coverage
@@ -66,6 +95,19 @@ WHERE {_OF_SERIES}
     AND end > fromUnixTimestamp64Milli({{start:Int64}}, 'UTC')
 ORDER BY start, observed_at LIMIT {{limit:UInt32}}
 """  # noqa: S608 -- the same
+
+_CANDLE_REVISION: Final = f"""
+SELECT hex(sipHash128(
+    (SELECT uuid FROM system.tables WHERE database = currentDatabase() AND name = 'candles'),
+    arraySort(groupUniqArray((start, end, chunk_id, observed_at)))
+))
+FROM coverage WHERE {_OF_SERIES}
+    AND start < fromUnixTimestamp64Milli({{end:Int64}}, 'UTC')
+    AND end > fromUnixTimestamp64Milli({{start:Int64}}, 'UTC')
+    AND observed_at <= {{as_of:DateTime64(3, 'UTC')}}
+"""  # noqa: S608 -- the same
+"""Coverage is written behind the candles it is about; a set of tables that takes the place of
+another has other ids."""
 
 _QUARANTINE: Final = """
 SELECT exchange, symbol, timeframe, open_time, raw, reason, source, job_id, chunk_id, observed_at,
@@ -150,6 +192,7 @@ class History:
         self._clickhouse = clickhouse
         self.builds: Final = Builds(clickhouse)
         self.differences: Final = Differences(clickhouse)
+        self.completeness: Final = Completeness(clickhouse)
 
     async def rows(
         self, table: SeriesTable, series: Series, window: Window, limit: int
@@ -178,11 +221,58 @@ class History:
         ((count, first, last),) = await self._clickhouse.query(_EXTENT, **_names(series))
         return (first, last) if count else None
 
+    async def span(
+        self, series: Series, window: Window, now: datetime, *, from_first: bool
+    ) -> TimeRange | None:
+        """The slots of a window, or those from the first that was ever asked for; never further
+        than the newest that has closed. None where there is none.
+        """
+        frame = Timeframe.parse(series.timeframe)
+        start, end = map(from_milliseconds, window.bounds)
+        if from_first:
+            extent = await self.extent(series)
+            start = end if extent is None else from_milliseconds(extent[0])
+        start, end = frame.ceil(start), frame.ceil(min(end, frame.floor(now)))
+        return TimeRange(start, end) if start < end else None
+
+    async def candle_revision(self, series: Series, window: Window, as_of: datetime | None) -> str:
+        """Another text whenever the candles of the window, or what is known of them, may be other
+        ones: that of all that was read of it so far.
+        """
+        ((told,),) = await self._clickhouse.query(
+            _CANDLE_REVISION,
+            **_names(series),
+            **_parameters(window.bounds),
+            as_of=LATEST if as_of is None else as_of,
+        )
+        return told
+
     async def _rows(
         self, table: SeriesTable, series: Series, bounds: Bounds, limit: int
     ) -> pa.Table:
         return await self._clickhouse.query_arrow(
-            table.statement, **_names(series), **table.only, **_parameters(bounds), limit=limit
+            table.statement,
+            **_names(series),
+            **table.parameters,
+            **_parameters(bounds),
+            limit=limit,
+        )
+
+    async def revisions(
+        self, series: Series, window: Window, behind: tuple[int, ...] | None, limit: int
+    ) -> pa.Table:
+        """All that was ever believed of slots of which it was not always the same: the columns of
+        candles and `superseded_at`, behind `behind` (open time and observed time, milliseconds).
+        """
+        opened, observed = behind or (0, -1)
+        start, end = window.bounds
+        return await self._clickhouse.query_arrow(
+            _REVISIONS,
+            **_names(series),
+            **_parameters((max(start, opened), end)),
+            opened=opened,
+            observed=observed,
+            limit=limit,
         )
 
     async def series(
@@ -215,14 +305,17 @@ class History:
         )
         return await asyncio.to_thread(lambda: [Asked(*row) for row in rows])
 
-    async def slots(self, series: Series, window: TimeRange) -> Sequence[SlotRun]:
-        """The state of every slot of the window, as runs."""
+    async def slots(
+        self, series: Series, window: TimeRange, as_of: datetime | None = None
+    ) -> Sequence[SlotRun]:
+        """The state of every slot of the window, as runs; `as_of`: as it was known then."""
         found = await slot_runs(
             self._clickhouse,
             profile(series.exchange),
             symbols=[series.symbol],
             timeframe=series.timeframe,
             window=window,
+            as_of=as_of,
         )
         return found[series]
 

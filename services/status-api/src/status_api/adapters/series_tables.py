@@ -1,10 +1,12 @@
 """Tables that hold a row for each series and open time: which there are, and how one is read."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Final
 
 from candlelog.events.feature_sets import FeatureBuildRef
+from candlelog.events.fields import LATEST
 from candlelog.market.feature_sets import FeatureSet
 
 _KEY: Final = ("exchange", "symbol", "timeframe", "open_time")
@@ -16,30 +18,46 @@ _NO_VERSION: Final = 0
 @dataclass(frozen=True, slots=True)
 class SeriesTable:
     """A table of ClickHouse; `columns` in the order they are shown, `only` what they must hold.
-    Numbers that no row has had yet (`absent`) are null.
+    Numbers that no row has had yet (`absent`) are null. Of several `versions` of a row, which lie
+    in these tables, the newest that was read by `as_of`.
     """
 
     source: str
     columns: tuple[str, ...]
     only: Mapping[str, str | int] = field(default_factory=dict[str, str | int])
     absent: Collection[str] = ()
+    versions: tuple[str, ...] = ()
+    as_of: datetime = LATEST
 
     @property
     def statement(self) -> str:
         """Rows of a series with open times in `[start, end)` milliseconds, in time order.
 
-        Parameters: the series, `only`, `start`, `end` and `limit`.
+        Parameters: those of `parameters`, the series, `start`, `end` and `limit`.
         """
+        if self.as_of == LATEST:
+            return f"{self._select(self.source)} ORDER BY open_time LIMIT {{limit:UInt32}}"
+        then = " AND observed_at <= {as_of:DateTime64(3, 'UTC')}"
+        found = " UNION ALL ".join(self._select(table) + then for table in self.versions)
+        return (
+            f"SELECT * FROM ({found}) ORDER BY open_time, observed_at DESC"  # noqa: S608 -- as below
+            " LIMIT 1 BY open_time LIMIT {limit:UInt32}"
+        )
+
+    @property
+    def parameters(self) -> dict[str, object]:
+        """Values of the statement that are of the table."""
+        return {**self.only, "as_of": self.as_of}
+
+    def _select(self, source: str) -> str:
         held = dict.fromkeys(_KEY[:3], "String") | {
             name: _TYPES[type(value)] for name, value in self.only.items()
         }
         return f"""
-SELECT {", ".join(map(self._shown, self.columns))} FROM {self.source}
+SELECT {", ".join(map(self._shown, self.columns))} FROM {source}
 WHERE {" AND ".join(f"{name} = {{{name}:{kind}}}" for name, kind in held.items())}
     AND open_time >= fromUnixTimestamp64Milli({{start:Int64}}, 'UTC')
-    AND open_time < fromUnixTimestamp64Milli({{end:Int64}}, 'UTC')
-ORDER BY open_time LIMIT {{limit:UInt32}}
-"""  # noqa: S608 -- put together from names of our own
+    AND open_time < fromUnixTimestamp64Milli({{end:Int64}}, 'UTC')"""  # noqa: S608 -- put together from names of our own
 
     def _shown(self, name: str) -> str:
         value = "CAST(NULL AS Nullable(Float64)) AS " if name in self.absent else ""
@@ -52,7 +70,14 @@ CANDLES: Final = SeriesTable(
         *_KEY, "open", "high", "low", "close", "volume", "quote_volume", "trades", "source",
         "observed_at",
     ),
+    versions=("candles", "candle_revisions"),
 )  # fmt: skip
+"""Candles as they are believed now."""
+
+
+def candles_as_of(moment: datetime) -> SeriesTable:
+    """Candles as they were believed then."""
+    return replace(CANDLES, as_of=moment)
 
 
 def features_of(

@@ -136,6 +136,12 @@ ORDER BY exchange, symbol, timeframe, range_start LIMIT $10
 # …, gap id
 GAP_BY_ID: Final = f"{_GAP} WHERE gap_id = $2"
 
+# gap ids
+GAP_TRIES: Final = """
+SELECT gap_id, count(*) AS attempts, max(submitted_at) AS last
+FROM gap_fills JOIN submissions USING (job_id) WHERE gap_id = ANY($1::uuid[]) GROUP BY gap_id
+"""
+
 # limit
 TASKS_TO_DROP: Final = """
 SELECT task_id FROM jobs JOIN tasks USING (job_id) WHERE jobs.state = 'deleted' LIMIT $1

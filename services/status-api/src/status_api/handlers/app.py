@@ -17,6 +17,7 @@ from status_api.handlers import (
     limits,
     plans,
     replays,
+    reports,
     series,
     steering,
     streams,
@@ -72,7 +73,8 @@ def application(context: Context, tokens: Sequence[Token], version: str) -> Fast
     api.include_router(streams.router)
     for router in (
         plans.router, steering.many, jobs.tasks, jobs.router, steering.router, replays.router,
-        candles.router, features.router, series.router, gaps.router, limits.router, health.router,
+        candles.router, features.router, series.router, gaps.router, reports.router,
+        limits.router, health.router,
     ):  # fmt: skip
         api.include_router(router, dependencies=[BEARER, ONLY_KNOWN])
     app.include_router(api)

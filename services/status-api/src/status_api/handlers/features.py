@@ -1,5 +1,6 @@
 """`/features`."""
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
@@ -66,4 +67,5 @@ async def get_features(
     meant = known[feature_set]
     shown = meant if found is None else known.get(f"{name}/{found.version}", meant)
     stored = await builds.columns(shown.columns)
-    return await answer(ctx, features_of(shown, found, stored), wanted)
+    table = features_of(shown, found, stored)
+    return await answer(ctx, partial(ctx.history.rows, table, wanted.series), wanted)

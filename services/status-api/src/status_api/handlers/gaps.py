@@ -1,6 +1,7 @@
 """`/gaps`: what nothing explains, and jobs that ask for it."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Final, Literal
 from uuid import UUID
@@ -10,7 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from candlelog.events.gaps import ClosedGapState, OpenGapState
 from candlelog.gathering import gather
-from status_api.adapters.gaps import GapFilter, key_of
+from candlelog.market.profile import profile
+from candlelog.market.timeframe import Timeframe
+from status_api.adapters.gaps import NEVER_TRIED, GapFilter, Tries, key_of
 from status_api.domain.cursors import GapKey
 from status_api.domain.problems import Problem
 from status_api.domain.repairs import FILLABLE, Asker, check_fillable, commands
@@ -36,17 +39,20 @@ _Names = Annotated[list[Name], Field(min_length=1, max_length=1000)]
 class GapView(BaseModel):
     """Neighbouring slots `[start, end)` of a series that nothing explains."""
 
-    model_config = ConfigDict(from_attributes=True, populate_by_name=True)
-
-    id: UUID = Field(validation_alias="gap_id")
+    id: UUID
     exchange: str
     symbol: str
     timeframe: str
-    start: datetime = Field(validation_alias="range_start")
-    end: datetime = Field(validation_alias="range_end")
+    start: datetime
+    end: datetime
     slots: int
     state: OpenGapState | ClosedGapState
+    beyond_reach: int = Field(
+        description="how many of the slots are older than what the venue still answers for"
+    )
     job_id: UUID | None = Field(description="the repair that was last to ask for it")
+    attempts: int = Field(description="how many repairs were told to fill it, as it is now")
+    tried_at: datetime | None = Field(description="when the last of these was submitted")
     detected_at: datetime
     changed_at: datetime
 
@@ -91,8 +97,9 @@ async def list_gaps(
         after=after,
         limit=limit + 1,
     )
+    tries, now = await ctx.gaps.tries([gap.gap_id for gap in found[:limit]]), ctx.clock.now()
     page = GapPage(
-        items=[GapView.model_validate(gap) for gap in found[:limit]],
+        items=[_gap_view(gap, tries.get(gap.gap_id, NEVER_TRIED), now) for gap in found[:limit]],
         next=key_of(found[limit - 1]).encode() if len(found) > limit else None,
     )
     return json_response(page)
@@ -132,6 +139,22 @@ async def _submitted(ctx: Context, name: str, gaps: Sequence[GapRow]) -> list[UU
     wanted = list(commands(gaps, Asker(name, ctx.clock.now(), ctx.new_id)))
     await publish(ctx, *wanted)
     return [command.job_id for command in wanted]
+
+
+def _gap_view(gap: GapRow, tries: Tries, now: datetime) -> GapView:
+    frame = Timeframe.parse(gap.timeframe)
+    oldest = profile(gap.exchange).oldest_within_reach(frame, now) or gap.range_start
+    return GapView.model_validate(
+        {
+            **asdict(gap),
+            "id": gap.gap_id,
+            "start": gap.range_start,
+            "end": gap.range_end,
+            "beyond_reach": frame.count(gap.range_start, min(gap.range_end, oldest)),
+            "attempts": tries.attempts,
+            "tried_at": tries.last,
+        }
+    )
 
 
 async def _gap(ctx: Context, text: str) -> GapRow:

@@ -9,10 +9,11 @@ from fastapi import Depends, Path, Query, Request, Security
 from fastapi.dependencies.models import Dependant
 from fastapi.security import HTTPBearer
 
+from candlelog.events.fields import EARLIEST, LATEST
 from candlelog.market.profile import EXCHANGES, profile
 from candlelog.market.series import Series
 from candlelog.market.timeframe import from_milliseconds
-from status_api.adapters.history import EARLIEST, LATEST, Wanted, Window
+from status_api.adapters.history import Wanted, Window
 from status_api.domain.cursors import decode_numbers
 from status_api.domain.moments import parse_time
 from status_api.domain.problems import FieldError, Problem, invalid, invalid_fields

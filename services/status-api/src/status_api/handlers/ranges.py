@@ -1,8 +1,10 @@
-"""A range of a series: pages of JSON, or all of it as CSV or Arrow while it is read."""
+"""A range of a series: pages of JSON, or all of it as CSV, Arrow or Parquet while it is read."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from hashlib import blake2b
 from typing import Annotated, Any, Final, Literal
 
 import orjson
@@ -12,28 +14,42 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from candlelog.market.series import Series
-from candlelog.market.timeframe import from_milliseconds
+from candlelog.market.timeframe import from_milliseconds, milliseconds
 from status_api.adapters.history import Window
-from status_api.adapters.series_tables import SeriesTable
 from status_api.domain.cursors import encode_numbers
 from status_api.domain.media_types import most_wanted
-from status_api.domain.problems import invalid, invalid_fields
+from status_api.domain.problems import invalid_fields
 from status_api.domain.suggestions import unknown_names
 from status_api.handlers.answers import PROBLEM_CONTENT
 from status_api.handlers.context import Context
 from status_api.handlers.parameters import Cursor, OneSeries, resumed
-from status_api.handlers.tables import arrow_stream, csv_text, next_open_time, rows
+from status_api.handlers.tables import (
+    arrow_stream,
+    csv_text,
+    next_open_time,
+    parquet_file,
+    rows,
+)
 
 _ROWS_AT_ONCE: Final = 20_000
 
 _CSV: Final = "text/csv"
 _ARROW: Final = "application/vnd.apache.arrow.stream"
+_PARQUET: Final = "application/vnd.apache.parquet"
 _STREAMS: Final[dict[str, Callable[[AsyncIterator[pa.Table]], AsyncIterator[bytes]]]] = {
     _CSV: csv_text,
     _ARROW: arrow_stream,
+    _PARQUET: parquet_file,
 }
 _JSON: Final = "application/json"
-_MEDIA: Final = {"json": _JSON, "csv": _CSV, "arrow": _ARROW}
+_MEDIA: Final = {"json": _JSON, "csv": _CSV, "arrow": _ARROW, "parquet": _PARQUET}
+
+
+Row = Mapping[str, Any]
+
+
+Read = Callable[[Window, int], Awaitable[pa.Table]]
+"""Up to so many rows with open times in the window, in time order; may raise `Unavailable`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +60,7 @@ class RangeRequest:
     window: Window
     limit: int
     media: str
+    known: str
 
 
 def range_request(
@@ -53,16 +70,17 @@ def range_request(
     limit: Annotated[int, Query(ge=1, le=10_000)] = 1_000,
     format: Annotated[  # noqa: A002 -- the name of the parameter is a contract
         Literal["json", "csv", "arrow", "parquet"] | None,
-        Query(description="csv and arrow stream the whole range; parquet is not available yet"),
+        Query(description="csv, arrow and parquet stream the whole range"),
     ] = None,
     accept: Annotated[str, Header(include_in_schema=False)] = "",
+    if_none_match: Annotated[
+        str, Header(description="ETags of earlier answers to the same request: 304 if one holds")
+    ] = "",
 ) -> RangeRequest:
     """The parameters of a query about a range."""
-    if format == "parquet":
-        raise invalid("format", "not_available", "parquet is not available yet; use csv or arrow")
     series, window = wanted
     media = most_wanted(accept, (_JSON, *_STREAMS)) if format is None else _MEDIA[format]
-    return RangeRequest(series, resumed(window, cursor), limit, media)
+    return RangeRequest(series, resumed(window, cursor), limit, media, if_none_match)
 
 
 OneRange = Annotated[RangeRequest, Depends(range_request)]
@@ -72,42 +90,53 @@ def described(page: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
     """The answers of a route, for the OpenAPI document."""
     return {
         200: {"model": page, "content": {media: {} for media in _STREAMS}},
+        304: {"description": "what `If-None-Match` names holds"},
         406: {"description": "none of the types of Accept", "content": PROBLEM_CONTENT},
     }
 
 
-async def answer(ctx: Context, table: SeriesTable, wanted: RangeRequest) -> Response:
-    """The rows of a table that are wanted, in time order."""
-    if wanted.media == _JSON:
-        return await _page(ctx, table, wanted)
-    first = await ctx.history.rows(table, wanted.series, wanted.window, _ROWS_AT_ONCE)
-    if not first.num_rows:
-        await refuse_unknown_symbol(ctx, wanted.series)
-    encode = _STREAMS[wanted.media]
-    return StreamingResponse(encode(_whole(ctx, table, wanted, first)), media_type=wanted.media)
-
-
-async def _page(ctx: Context, table: SeriesTable, wanted: RangeRequest) -> Response:
-    found = await ctx.history.rows(table, wanted.series, wanted.window, wanted.limit + 1)
+async def answer(
+    ctx: Context, read: Read, wanted: RangeRequest, revision: str | None = None
+) -> Response:
+    """The rows that are wanted, in time order. `revision`, found before they are read, is another
+    one whenever they may be others: who has had those of this one hears just that.
+    """
+    told = {"Vary": "Accept"}
+    if revision is not None:
+        tag = told["ETag"] = _tag(revision, wanted.media)
+        if tag in [each.strip() for each in wanted.known.split(",")]:
+            return Response(status_code=304, headers=told)
+    streamed = wanted.media != _JSON
+    most = _ROWS_AT_ONCE if streamed else wanted.limit + 1
+    found = await read(wanted.window, most)
     if not found.num_rows:
         await refuse_unknown_symbol(ctx, wanted.series)
-    page = found.slice(0, wanted.limit)
-    more = found.num_rows > wanted.limit
-    body = {
-        "items": await asyncio.to_thread(rows, page),
-        "next": encode_numbers(next_open_time(page)) if more else None,
-    }
-    return Response(orjson.dumps(body), media_type="application/json")
+    if streamed:
+        body = _STREAMS[wanted.media](_whole(read, wanted.window.end, found))
+        return StreamingResponse(body, media_type=wanted.media, headers=told)
+    body = await page(found, wanted.limit, lambda last: (milliseconds(last["open_time"]) + 1,))
+    return Response(body, media_type=_JSON, headers=told)
 
 
-async def _whole(
-    ctx: Context, table: SeriesTable, wanted: RangeRequest, found: pa.Table
-) -> AsyncIterator[pa.Table]:
+async def page(found: pa.Table, limit: int, behind: Callable[[Row], tuple[int, ...]]) -> bytes:
+    """The first `limit` rows as JSON, with a cursor if there are more: of `behind` the last one."""
+    shown = found.slice(0, limit)
+    items = await asyncio.to_thread(rows, shown)
+    (last,) = shown.slice(limit - 1).to_pylist() if found.num_rows > limit else (None,)
+    return orjson.dumps({"items": items, "next": last and encode_numbers(*behind(last))})
+
+
+def _tag(revision: str, media: str) -> str:
+    """Weak: another replica may write the same rows in other bytes."""
+    return f'W/"{blake2b(f"{revision} {media}".encode(), digest_size=12).hexdigest()}"'
+
+
+async def _whole(read: Read, end: datetime, found: pa.Table) -> AsyncIterator[pa.Table]:
     """`found`, which is where the range begins, and what follows."""
     yield found
     while found.num_rows == _ROWS_AT_ONCE:
-        rest = Window(from_milliseconds(next_open_time(found)), wanted.window.end)
-        found = await ctx.history.rows(table, wanted.series, rest, _ROWS_AT_ONCE)
+        rest = Window(from_milliseconds(next_open_time(found)), end)
+        found = await read(rest, _ROWS_AT_ONCE)
         yield found
 
 

@@ -9,9 +9,10 @@ from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
 from candlelog.events.feature_sets import FeatureBuildRef
+from candlelog.events.fields import EARLIEST, LATEST
 from candlelog.events.jobs import SwitchAction, SwitchReplayV1
 from candlelog.market.series import Series
-from status_api.adapters.history import EARLIEST, LATEST, Window
+from status_api.adapters.history import Window
 from status_api.adapters.jobs import NOT_YET, Job
 from status_api.domain.candle_replay_views import CandleReplayView
 from status_api.domain.cursors import decode_numbers, encode_numbers

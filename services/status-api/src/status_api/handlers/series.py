@@ -12,12 +12,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from candlelog.market.ranges import TimeRange
 from candlelog.market.series import Series
 from candlelog.market.slots import SlotState
-from candlelog.market.timeframe import Timeframe, from_milliseconds, milliseconds
+from candlelog.market.timeframe import milliseconds
 from status_api.adapters.history import Window
 from status_api.domain.cursors import SeriesKey, decode_numbers, encode_numbers
 from status_api.domain.runs import Asked, Covered, covered, runs
 from status_api.handlers.answers import json_response
-from status_api.handlers.context import Context, Ctx
+from status_api.handlers.context import Ctx
 from status_api.handlers.parameters import (
     AnySeries,
     Cursor,
@@ -133,8 +133,12 @@ async def list_coverage(
     never further than the newest candle that has closed.
     """
     series = wanted[0]
-    from_first = start is None and cursor is None
-    window = await _window(ctx, series, resumed(wanted[1], cursor), from_first=from_first)
+    window = await ctx.history.span(
+        series,
+        resumed(wanted[1], cursor),
+        ctx.clock.now(),
+        from_first=start is None and cursor is None,
+    )
     if window is None:
         await refuse_unknown_symbol(ctx, series)
         return json_response(CoveragePage(items=[], next=None))
@@ -150,20 +154,6 @@ async def list_coverage(
         next=encode_numbers(milliseconds(goes_on)) if goes_on < window.end else None,
     )
     return json_response(page)
-
-
-async def _window(
-    ctx: Context, series: Series, times: Window, *, from_first: bool
-) -> TimeRange | None:
-    """The slots to tell of, from the first that was asked for or as `times` has it; None where
-    there is none."""
-    frame = Timeframe.parse(series.timeframe)
-    start, end = map(from_milliseconds, times.bounds)
-    if from_first:
-        extent = await ctx.history.extent(series)
-        start = end if extent is None else from_milliseconds(extent[0])
-    start, end = frame.ceil(start), frame.ceil(min(end, frame.floor(ctx.clock.now())))
-    return TimeRange(start, end) if start < end else None
 
 
 def _run_view(series: Series, found: Covered) -> CoverageView:
