@@ -3,9 +3,20 @@
 from typing import ClassVar, Literal
 from uuid import UUID
 
+from pydantic import BaseModel, ConfigDict
+
 from candlelog.events.event import Event
 from candlelog.events.feature_sets import FeatureSetRef
-from candlelog.events.fields import Name, Ordinal, Positive, PositiveCount, Time
+from candlelog.events.fields import Name, Ordinal, Positive, PositiveCount, Text, Time
+
+
+class ArchiveFileRef(BaseModel):
+    """A file of an archive, by its path there; `version` changes when the file does."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: Text
+    version: Text
 
 
 class FetchRequestedV1(Event):
@@ -27,7 +38,9 @@ class FetchRequestedV1(Event):
     start: Time
     end: Time
     slots: PositiveCount
-    route: Literal["rest"] = "rest"
+    route: Literal["rest", "archive"] = "rest"
+    file: ArchiveFileRef | None = None
+    """Where the candles are read, on the route `archive`."""
     pass_number: Ordinal = 0
     generation: Ordinal
     release: Positive

@@ -1,6 +1,6 @@
 """What has happened to jobs, tasks and chunks."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -23,6 +23,10 @@ JobStatus = Literal[
     "pending", "queued", "running", "paused",
     "completed", "completed_with_errors", "failed", "cancelled", "deleted",
 ]  # fmt: skip
+
+MISSING_NAMED: Final = 100
+MissingFiles = Annotated[tuple[Text, ...], Field(max_length=MISSING_NAMED)]
+"""Files that are not there, and would hold slots that nothing is asked for: the first of them."""
 
 
 class _JobEvent(Event):
@@ -69,10 +73,14 @@ class TaskPlannedV1(_JobEvent):
     timeframe: Name
     start: Time
     end: Time
-    route: Literal["rest"] = "rest"
+    route: Literal["rest", "archive", "both"] = "rest"
     features: bool = False
     """Whether its chunks are through only when their features are stored."""
     route_reason: Text
+    files: Count = 0
+    """Files of an archive that are read."""
+    missing_files: MissingFiles = ()
+    missing_files_total: Count = 0
     chunks_total: Count
     slots_expected: Count
     slots_covered: Count
@@ -106,7 +114,7 @@ class ChunkReleasedV1(_ChunkEvent):
 
     start: Time
     end: Time
-    route: Literal["rest", "features"] = "rest"
+    route: Literal["rest", "archive", "features"] = "rest"
     """Of `features`: nothing is fetched, and the chunk is through when its features are stored."""
     slots: PositiveCount
     attempt: Positive
@@ -171,6 +179,33 @@ class BatchStoredV1(_ChunkEvent):
     stored_at: Time
 
 
+class FileReadV1(_ChunkEvent):
+    """A file of an archive was read for a chunk, or refused.
+
+    What is said of rows is of those that the chunk asked for.
+    """
+
+    ce_type: ClassVar[str] = "candlelog.progress.file_read.v1"
+
+    exchange: Name
+    symbol: Name
+    timeframe: Name
+    archive: Name
+    path: Text
+    version: Text
+    sha256: Text
+    """Of the whole file; empty where it could not be read whole."""
+    size: Count
+    rows: Count
+    quarantined: Count
+    first: Time | None = None
+    last: Time | None = None
+    """Open times of the first and the last row."""
+    refused: Text | None = None
+    """Why nothing of it is stored: `code: message`."""
+    read_at: Time
+
+
 class FeaturesStoredV1(_ChunkEvent):
     """Every candle stored in the range of the chunk has its features, readable in ClickHouse."""
 
@@ -230,8 +265,8 @@ class JobStateChangedV1(_JobEvent):
 class PlanTaskAnsweredV1(_JobEvent):
     """What a planned job would do for a series; `job_id` names the plan.
 
-    `requests` go to the venue; `pieces` are stretches of what is stored whose features would be
-    computed.
+    `requests` go to the venue; `files` of an archive are read; `pieces` are stretches of what is
+    stored whose features would be computed.
     """
 
     ce_type: ClassVar[str] = "candlelog.progress.plan_task_answered.v1"
@@ -240,6 +275,9 @@ class PlanTaskAnsweredV1(_JobEvent):
     timeframe: Name
     route: Name
     route_reason: Text
+    files: Count = 0
+    missing_files: MissingFiles = ()
+    missing_files_total: Count = 0
     start: Time
     end: Time
     slots_expected: Count

@@ -52,6 +52,7 @@ EVENTS: Final[dict[str, type[Event]]] = {
         progress.ChunkDeferredV1,
         progress.ChunkFailedV1,
         progress.BatchStoredV1,
+        progress.FileReadV1,
         progress.FeaturesStoredV1,
         progress.TaskStateChangedV1,
         progress.TaskAuditedV1,

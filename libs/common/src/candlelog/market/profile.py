@@ -25,6 +25,19 @@ class BudgetProfile(BaseModel):
     kind: Literal["window", "spaced"] = "window"
 
 
+class ArchiveProfile(BaseModel):
+    """Files of candles that there are of a venue: `name` is what the archive is called.
+
+    Klines lie in one of the trees of such an archive; OHLCVT files lie anywhere.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    form: Literal["klines", "ohlcvt"]
+    tree: Literal["spot", "futures/um"] = "spot"
+
+
 class ExchangeProfile(BaseModel):
     """What planning and fetching need to know of a venue."""
 
@@ -48,6 +61,8 @@ class ExchangeProfile(BaseModel):
     """Seconds between two times it can state."""
     in_flight_chunks: int = Field(gt=0)
     """Chunks released and not yet stored, at most."""
+    archive: ArchiveProfile | None = None
+    """The archive that holds its candles; a system need not have it."""
 
     def oldest_within_reach(self, frame: Timeframe, now: datetime) -> datetime | None:
         """The oldest slot that it answers for, where it answers its newest candles alone, of which
