@@ -111,6 +111,7 @@ async def read(connection: Connection, keys: Collection[ChunkKey]) -> dict[Chunk
             due_at=row["due_at"],
             awaits_candles=row["awaits_candles"],
             awaits_features=row["awaits_features"],
+            parts=row["parts"],
         )
         for row in rows
     )
@@ -130,6 +131,7 @@ async def change(connection: Connection, chunks: Sequence[Chunk]) -> None:
         [chunk.due_at for chunk in chunks],
         [chunk.awaits_candles for chunk in chunks],
         [chunk.awaits_features for chunk in chunks],
+        [chunk.parts for chunk in chunks],
     )
 
 

@@ -234,7 +234,7 @@ ORDER BY start_time, chunk_id
 
 READ_CHUNKS: Final = """
 SELECT chunks.job_id, chunks.task_id, chunks.chunk_id, route, state, generation, release, attempt,
-       due_at, awaits_candles, awaits_features
+       due_at, awaits_candles, awaits_features, parts
 FROM chunks JOIN unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS wanted (job_id, task_id, chunk_id)
      ON chunks.task_id = wanted.task_id AND chunks.chunk_id = wanted.chunk_id
         AND chunks.job_id = wanted.job_id
@@ -252,11 +252,11 @@ CHANGE_CHUNKS: Final = """
 UPDATE chunks SET state = changed.state, generation = changed.generation,
                   release = changed.release, attempt = changed.attempt, due_at = changed.due_at,
                   awaits_candles = changed.awaits_candles,
-                  awaits_features = changed.awaits_features
+                  awaits_features = changed.awaits_features, parts = changed.parts
 FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::int[], $5::int[], $6::int[],
-            $7::timestamptz[], $8::bool[], $9::bool[])
+            $7::timestamptz[], $8::bool[], $9::bool[], $10::int[])
      AS changed (task_id, chunk_id, state, generation, release, attempt, due_at, awaits_candles,
-                 awaits_features)
+                 awaits_features, parts)
 WHERE chunks.task_id = changed.task_id AND chunks.chunk_id = changed.chunk_id
 """
 

@@ -5,9 +5,14 @@ from typing import Final
 
 from coordinator.domain.routes import Route
 
-LEASES: Final = {Route.REST: timedelta(seconds=60), Route.FEATURES: timedelta(minutes=5)}
-"""Features wait for those of the candles before them on the log, and are asked for anew only as a
-last resort: two requests for the same are computed twice."""
+LEASES: Final = {
+    Route.REST: timedelta(seconds=60),
+    Route.ARCHIVE: timedelta(minutes=5),
+    Route.FEATURES: timedelta(minutes=5),
+}
+"""A file is looked through before its first part comes, and may wait for others before that; each
+part begins the lease anew. Features wait for those of the candles before them on the log, and are
+asked for anew only as a last resort: two requests for the same are computed twice."""
 _LONGEST_DOUBLING: Final = 4
 _RETRY_FIRST_SECONDS: Final = 4.0
 """Three attempts outlast the seconds of errors after which a fetcher leaves its venue alone: then
@@ -16,7 +21,8 @@ _RETRY_MOST_SECONDS: Final = 60.0
 
 
 def lease(route: Route, lapses: int) -> timedelta:
-    """How long a released chunk may take to be fetched, or computed, after `lapses` lost leases.
+    """How long a released chunk may take to be fetched, or for its next part, or to be computed,
+    after `lapses` lost leases.
 
     It doubles up to sixteen times over: while nobody works at all, the log would otherwise fill
     with requests for the same few chunks.

@@ -2,7 +2,9 @@
 
 Events of a chunk are ordered by `(generation, release)`: what belongs to an older release is late
 and changes nothing. The exceptions are a stored batch and stored features: each is final, whichever
-release brought it. A chunk is through when nothing of it is awaited any more.
+release brought it. A chunk that comes in several parts awaits its candles until the last is stored;
+parts count in order, so that one that is read again from its beginning counts nothing twice. A
+chunk is through when nothing of it is awaited any more.
 """
 
 from dataclasses import dataclass, replace
@@ -18,6 +20,7 @@ from candlelog.events.progress import (
     ChunkFetchedV1,
     FeaturesStoredV1,
 )
+from coordinator.domain.delays import LEASES
 from coordinator.domain.routes import Route
 
 ChunkEvent = BatchStoredV1 | ChunkDeferredV1 | ChunkFailedV1 | ChunkFetchedV1 | FeaturesStoredV1
@@ -52,6 +55,7 @@ class Chunk:
     """A chunk that was released, and what is awaited of it.
 
     `due_at` is when it is released again: the end of the lease, or of the wait; None for never.
+    `parts` counts those that are stored.
     """
 
     key: ChunkKey
@@ -63,6 +67,7 @@ class Chunk:
     due_at: datetime | None
     awaits_candles: bool
     awaits_features: bool
+    parts: int = 0
 
     @property
     def through(self) -> bool:
@@ -112,7 +117,7 @@ def fold(chunk: Chunk, event: ChunkEvent, *, retry_at: datetime, features_by: da
     """
     match event:
         case BatchStoredV1():
-            return _with_candles(chunk, event, features_by) if chunk.awaits_candles else chunk
+            return _with_part(chunk, event, features_by) if chunk.awaits_candles else chunk
         case FeaturesStoredV1():
             return replace(chunk, awaits_features=False) if chunk.awaits_features else chunk
         case _:
@@ -123,9 +128,28 @@ def fold(chunk: Chunk, event: ChunkEvent, *, retry_at: datetime, features_by: da
 def change(before: Chunk, after: Chunk, event: ChunkEvent) -> Change:
     """What the task counts more by the event that made the one chunk the other."""
     slots = quarantined = 0
-    if isinstance(event, BatchStoredV1) and before.awaits_candles:
+    if isinstance(event, BatchStoredV1) and after.parts > before.parts:
         slots, quarantined = event.slots_explained, event.quarantined
     return Change(after.through - before.through, after.failed - before.failed, slots, quarantined)
+
+
+def _with_part(chunk: Chunk, event: BatchStoredV1, features_by: datetime) -> Chunk:
+    """Whoever stores a part of a chunk is at work, also where that part was stored before: the
+    lease lasts longer, by the time at which the part was stored."""
+    if event.part == chunk.parts:
+        chunk = replace(chunk, parts=chunk.parts + 1)
+        if event.last_part:
+            return _with_candles(chunk, event, features_by)
+    leased_until = event.stored_at + LEASES[chunk.route]
+    if not _at_work(chunk, event) or chunk.due_at is None or chunk.due_at >= leased_until:
+        return chunk
+    return replace(chunk, due_at=leased_until)
+
+
+def _at_work(chunk: Chunk, event: BatchStoredV1) -> bool:
+    """Whether the part is one of the release that the chunk is leased to."""
+    asked = (chunk.generation, chunk.release)
+    return chunk.state is ChunkState.RELEASED and (event.generation, event.release) == asked
 
 
 def _with_candles(chunk: Chunk, event: BatchStoredV1, features_by: datetime) -> Chunk:
