@@ -328,3 +328,32 @@ JOIN unnest($2::text[], $3::text[]) AS named (symbol, timeframe) USING (symbol, 
 WHERE exchange = $1 AND route = 'rest' AND awaits_features
       AND NOT (state = 'failed' AND awaits_candles)
 """
+
+# files
+
+LOCK_FILES: Final = "SELECT pg_advisory_xact_lock(hashtextextended('coordinator.files', 0))"
+
+KNOWN_FILES: Final = """
+SELECT path, version, status FROM files WHERE archive = $1 AND path = ANY($2::text[])
+"""
+
+READ_FILE: Final = "SELECT * FROM files WHERE archive = $1 AND path = $2"
+
+WRITE_FILE: Final = """
+INSERT INTO files (archive, path, exchange, symbol, timeframe, version, sha256, size, rows,
+                   quarantined, first_time, last_time, status, message, read_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+ON CONFLICT (archive, path) DO UPDATE SET
+    exchange = excluded.exchange, symbol = excluded.symbol, timeframe = excluded.timeframe,
+    version = excluded.version, sha256 = excluded.sha256, size = excluded.size,
+    rows = excluded.rows, quarantined = excluded.quarantined, first_time = excluded.first_time,
+    last_time = excluded.last_time, status = excluded.status, message = excluded.message,
+    read_at = excluded.read_at
+"""
+
+SUPERSEDE_FILES: Final = """
+UPDATE files SET status = 'superseded', message = $2
+WHERE archive = $1 AND path <> $2 AND status = 'read'
+      AND exchange = $3 AND symbol = $4 AND timeframe = $5
+      AND first_time >= $6 AND last_time <= $7
+"""

@@ -1,4 +1,5 @@
-"""What is said about chunks becomes states of chunks, tasks and jobs, a batch at a time."""
+"""What is said about chunks becomes states of chunks, tasks and jobs, a batch at a time; and what
+is said about files is noted."""
 
 import asyncio
 from collections import defaultdict
@@ -15,12 +16,13 @@ from candlelog.events.progress import (
     ChunkFailedV1,
     ChunkFetchedV1,
     FeaturesStoredV1,
+    FileReadV1,
 )
 from candlelog.log.outcome import Done, Outcome, Skip
 from candlelog.log.types import Received
 from candlelog.market.states import Status
 from candlelog.stores.transactions import Transaction, Transactions
-from coordinator.adapters import chunk_rows, feature_rows, job_rows, task_rows
+from coordinator.adapters import chunk_rows, feature_rows, file_rows, job_rows, task_rows
 from coordinator.adapters.task_rows import TaskKey
 from coordinator.domain.delays import LEASES, retry_delay
 from coordinator.domain.folding import (
@@ -58,14 +60,17 @@ class ChunkProgress:
 
     async def __call__(self, received: Sequence[Received]) -> Sequence[Outcome]:
         """One outcome for each event. Raises `Unavailable`, and then nothing was done."""
-        relevant = [one for one in received if _is_about_a_chunk(one.event)]
+        relevant = [one for one in received if _is_ours(one.event)]
         if relevant:
             async with self._transactions.begin() as transaction:
                 fresh = await transaction.fresh(relevant)
                 new = [one.event for one, is_new in zip(relevant, fresh, strict=True) if is_new]
                 await self._apply(transaction, [event for event in new if _is_about_a_chunk(event)])
+                files = [event for event in new if isinstance(event, FileReadV1)]
+                if files:
+                    await file_rows.note(transaction.connection, files)
             self._releasable.set()
-        return [_DONE if _is_about_a_chunk(one.event) else _NOT_OURS for one in received]
+        return [_DONE if _is_ours(one.event) else _NOT_OURS for one in received]
 
     async def _apply(self, transaction: Transaction, events: Sequence[ChunkEvent]) -> None:
         connection = transaction.connection
@@ -97,6 +102,10 @@ class ChunkProgress:
             )
             changes[TaskKey(event.job_id, event.task_id)] += change(chunk, after, event)
         return folded, {task: each for task, each in changes.items() if each != NOTHING}
+
+
+def _is_ours(event: Message) -> bool:
+    return _is_about_a_chunk(event) or isinstance(event, FileReadV1)
 
 
 def _is_about_a_chunk(event: Message) -> TypeGuard[ChunkEvent]:

@@ -1,0 +1,84 @@
+"""The ledger of archive files: what was read of each, or why it was refused."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+from candlelog.events.progress import FileReadV1
+
+
+class FileStatus(StrEnum):
+    """What became of a file; one is superseded when another one was read that holds all of it."""
+
+    READ = "read"
+    REFUSED = "refused"
+    SUPERSEDED = "superseded"
+
+
+class Noted(NamedTuple):
+    """What a plan has to know of a file."""
+
+    version: str
+    status: FileStatus
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """A file as it was read last. What is said of rows is of those that a chunk asked for;
+    `message` is why it was refused, or which file superseded it."""
+
+    archive: str
+    path: str
+    exchange: str
+    symbol: str
+    timeframe: str
+    version: str
+    sha256: str
+    size: int
+    rows: int
+    quarantined: int
+    first: datetime | None
+    last: datetime | None
+    status: FileStatus
+    message: str | None
+    read_at: datetime
+
+
+def fold(known: FileEntry | None, event: FileReadV1) -> FileEntry:
+    """The entry after the event; the very same object when the event says nothing new.
+
+    The newest reading counts. One of the same content changes only which version is known, and when
+    that was read.
+    """
+    if known is not None and event.read_at <= known.read_at:
+        return known
+    entry = _entry(event)
+    if known is not None and _is_same_content(known, entry):
+        return replace(known, version=entry.version, read_at=entry.read_at)
+    return entry
+
+
+def _is_same_content(known: FileEntry, entry: FileEntry) -> bool:
+    refused = {known.status is FileStatus.REFUSED, entry.status is FileStatus.REFUSED}
+    return len(refused) == 1 and entry.sha256 != "" and known.sha256 == entry.sha256
+
+
+def _entry(event: FileReadV1) -> FileEntry:
+    return FileEntry(
+        archive=event.archive,
+        path=event.path,
+        exchange=event.exchange,
+        symbol=event.symbol,
+        timeframe=event.timeframe,
+        version=event.version,
+        sha256=event.sha256,
+        size=event.size,
+        rows=event.rows,
+        quarantined=event.quarantined,
+        first=event.first,
+        last=event.last,
+        status=FileStatus.READ if event.refused is None else FileStatus.REFUSED,
+        message=event.refused,
+        read_at=event.read_at,
+    )
