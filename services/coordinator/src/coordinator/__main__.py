@@ -3,7 +3,6 @@
 from random import Random
 
 from candlelog.entry import Runtime, run
-from candlelog.market.profile import EXCHANGES, profile
 from candlelog.stores.clickhouse import ClickHouse
 from candlelog.stores.migrations import migrate_postgres, migrations_directory
 from candlelog.stores.outbox import Relay
@@ -11,6 +10,7 @@ from candlelog.stores.postgres import connect
 from candlelog.stores.transactions import Transactions
 from coordinator.adapters.changes import ClickHouseChanges
 from coordinator.adapters.coverage import ClickHouseCoverage
+from coordinator.adapters.listings import Listings
 from coordinator.adapters.stock import ClickHouseStock
 from coordinator.settings import Settings
 from coordinator.wiring import Coordinator
@@ -27,8 +27,8 @@ async def main(runtime: Runtime, settings: Settings) -> None:
             ClickHouseCoverage(clickhouse),
             ClickHouseStock(clickhouse),
             ClickHouseChanges(clickhouse),
+            listings=Listings.at(settings.archive_roots, runtime.clock),
             relay=Relay(pool, runtime.publisher),
-            venues=[profile(name) for name in EXCHANGES],
             tick_seconds=settings.tick_seconds,
             random=Random(),
         ).run(runtime)

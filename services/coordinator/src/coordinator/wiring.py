@@ -10,10 +10,11 @@ from candlelog.log.consume import ConsumeLoop
 from candlelog.log.dead_letters import DeadLetters
 from candlelog.log.handling import Handle
 from candlelog.log.ports import Consumer
-from candlelog.market.profile import ExchangeProfile
+from candlelog.market.profile import EXCHANGES, profile
 from candlelog.stores.outbox import Relay
 from candlelog.stores.transactions import Transactions
 from candlelog.woken import Step, WokenLoop
+from coordinator.adapters.listings import Listings
 from coordinator.handlers.commands import Commands
 from coordinator.handlers.plans import Plans
 from coordinator.handlers.progress import ChunkProgress
@@ -45,8 +46,8 @@ class Coordinator:
         stock: Stock,
         changes: Changes,
         *,
+        listings: Listings,
         relay: Relay,
-        venues: list[ExchangeProfile],
         tick_seconds: float,
         random: Random,
     ) -> None:
@@ -54,8 +55,8 @@ class Coordinator:
         self._coverage = coverage
         self._stock = stock
         self._changes = changes
+        self._listings = listings
         self._relay = relay
-        self._venues = venues
         self._tick_seconds = tick_seconds
         self._random = random
 
@@ -66,9 +67,14 @@ class Coordinator:
         plannable, releasable, asked = asyncio.Event(), asyncio.Event(), asyncio.Event()
         replays = Replays(transactions, self._stock, clock)
         submissions = Submissions(
-            transactions, self._coverage, replays, clock=clock, releasable=releasable
+            transactions,
+            self._coverage,
+            replays,
+            listings=self._listings,
+            clock=clock,
+            releasable=releasable,
         )
-        plans = Plans(transactions, self._coverage, clock, asked=asked)
+        plans = Plans(transactions, self._coverage, self._listings, clock, asked=asked)
         commands = Commands(
             transactions,
             submissions,
@@ -82,7 +88,7 @@ class Coordinator:
             transactions, releasable=releasable, clock=clock, random=self._random
         )
         progress = ShadowProgress(chunks, transactions, clock)
-        releases = Releases(transactions, self._venues, clock)
+        releases = Releases(transactions, [profile(name) for name in EXCHANGES], clock)
         await resume(transactions, clock)
         async with (
             log.consumer(runtime.topics(JOBS_COMMANDS.name), group) as command_records,

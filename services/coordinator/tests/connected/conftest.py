@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 from tests.databases import template_of
 
+from candlelog.archives.memory import MemoryArchive
 from candlelog.clock import ManualClock
 from candlelog.events.codec import Message
 from candlelog.events.event import Event
@@ -31,6 +32,7 @@ from candlelog.market.profile import profile
 from candlelog.stores.outbox import Relay
 from candlelog.stores.postgres import Pool, connect
 from candlelog.stores.transactions import Transactions
+from coordinator.adapters.listings import Listings
 from coordinator.adapters.memory import MemoryChanges, MemoryCoverage, MemoryStock
 from coordinator.handlers.commands import Commands
 from coordinator.handlers.plans import Plans
@@ -43,7 +45,7 @@ from coordinator.handlers.submit import Submissions
 
 TABLES = (
     "jobs", "submissions", "tasks", "claims", "queues", "ranges", "chunks", "series_features",
-    "replays", "served", "shadows", "shadow_parts", "outbox",
+    "replays", "served", "shadows", "shadow_parts", "files", "outbox",
 )  # fmt: skip
 NOW = datetime(2024, 3, 1, 12, 0, 30, tzinfo=UTC)
 
@@ -85,6 +87,7 @@ class Desk:
     def __init__(self, pool: Pool, log: MemoryLog, clock: ManualClock, *, in_flight: int) -> None:
         self.pool, self.log, self.clock = pool, log, clock
         self.coverage = MemoryCoverage()
+        self.archives = dict[str, MemoryArchive]()
         self.stock = MemoryStock()
         self.changes = MemoryChanges()
         self.in_flight = in_flight
@@ -106,10 +109,14 @@ class Desk:
         self.transactions = Transactions(pool, self.publisher)
         woken = asyncio.Event()
         replays = Replays(self.transactions, self.stock, self.clock)
+        listings = Listings(self.archives, self.clock)
         self.submissions = Submissions(
-            self.transactions, self.coverage, replays, clock=self.clock, releasable=woken
+            self.transactions, self.coverage, replays,
+            listings=listings, clock=self.clock, releasable=woken,
+        )  # fmt: skip
+        self.plans = Plans(
+            self.transactions, self.coverage, listings, self.clock, asked=asyncio.Event()
         )
-        self.plans = Plans(self.transactions, self.coverage, self.clock, asked=asyncio.Event())
         self.commands = Commands(
             self.transactions,
             self.submissions,

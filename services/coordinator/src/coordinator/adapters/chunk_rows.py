@@ -9,6 +9,7 @@ from uuid import UUID
 from candlelog.stores.postgres import Connection
 from coordinator.adapters import statements
 from coordinator.adapters.feature_rows import set_names, sets_named
+from coordinator.adapters.file_rows import columns_of, file_in
 from coordinator.domain.folding import Chunk, ChunkKey, ChunkState
 from coordinator.domain.releasing import Due, Released
 from coordinator.domain.routes import Route
@@ -64,7 +65,7 @@ async def insert(
         columns=(
             "task_id", "chunk_id", "job_id", "exchange", "route", "feature_sets", "build", "state",
             "generation", "release", "last_release", "attempt", "lapses", "due_at", "start_time",
-            "end_time", "slots", "awaits_candles", "awaits_features",
+            "end_time", "slots", "awaits_candles", "awaits_features", "file_path", "file_version",
         ),
         records=[
             (
@@ -72,7 +73,8 @@ async def insert(
                 set_names(chunk.feature_sets), chunk.build, ChunkState.RELEASED,
                 chunk.generation, chunk.release, chunk.release, chunk.attempt, chunk.lapses,
                 chunk.due_at, chunk.start, chunk.end, chunk.slots,
-                chunk.route is Route.REST, bool(chunk.feature_sets),
+                chunk.route is not Route.FEATURES, bool(chunk.feature_sets),
+                *columns_of(chunk.file),
             )
             for chunk in chunks
         ],
@@ -180,5 +182,6 @@ def _due(row: Mapping[str, Any]) -> Due:
             attempt=row["attempt"],
             lapses=row["lapses"],
             due_at=row["due_at"],
+            file=file_in(row),
         ),
     )

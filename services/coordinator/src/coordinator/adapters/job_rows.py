@@ -50,11 +50,17 @@ async def plan(
     job: Job,
     chunks: Mapping[Route, int],
     *,
-    tasks_total: int,
-    tasks_completed: int,
+    counts: JobCounts,
 ) -> None:
-    """Write what the plan of a job counts: its tasks, and the chunks of each route."""
-    await connection.execute(statements.PLAN_JOB, job.job_id, tasks_total, tasks_completed)
+    """Write what the plan of a job counts: its tasks, of which some may be over at once, and the
+    chunks of each route."""
+    await connection.execute(
+        statements.PLAN_JOB,
+        job.job_id,
+        counts.tasks_total,
+        counts.tasks_completed,
+        counts.tasks_with_errors,
+    )
     await connection.execute(
         statements.INSERT_CLAIMS, job.job_id, list(chunks), list(chunks.values())
     )

@@ -18,7 +18,7 @@ SELECT $1, route, chunks FROM unnest($2::text[], $3::int[]) AS new (route, chunk
 """
 
 PLAN_JOB: Final = """
-UPDATE jobs SET tasks_total = $2, tasks_completed = $3 WHERE job_id = $1
+UPDATE jobs SET tasks_total = $2, tasks_completed = $3, tasks_with_errors = $4 WHERE job_id = $1
 """
 
 WAS_REFUSED: Final = """
@@ -124,7 +124,7 @@ WITH advanced AS (
     RETURNING queues.*, cursor - taken.chunks AS first
 )
 SELECT advanced.job_id, advanced.task_id, symbol, timeframe, piece_slots, first, cursor,
-       first_chunk, end_chunk, start_time, end_time, feature_sets, build
+       first_chunk, end_chunk, start_time, end_time, feature_sets, build, file_path, file_version
 FROM advanced
 JOIN tasks ON tasks.job_id = advanced.job_id AND tasks.task_id = advanced.task_id
 CROSS JOIN LATERAL (
@@ -183,7 +183,8 @@ FORGET_RANGES: Final = "DELETE FROM ranges WHERE task_id = ANY($1::uuid[])"
 
 FORGET_CHUNKS_OF_JOB: Final = """
 DELETE FROM chunks WHERE job_id = $1
-    AND NOT (route = 'rest' AND awaits_features AND NOT (state = 'failed' AND awaits_candles))
+    AND NOT (route <> 'features' AND awaits_features
+             AND NOT (state = 'failed' AND awaits_candles AND parts = 0))
 """
 
 FORGET_PLANS_OF_JOB: Final = """
@@ -325,8 +326,8 @@ SELECT symbol, timeframe, start_time, end_time
 FROM chunks
 JOIN tasks ON tasks.job_id = chunks.job_id AND tasks.task_id = chunks.task_id
 JOIN unnest($2::text[], $3::text[]) AS named (symbol, timeframe) USING (symbol, timeframe)
-WHERE exchange = $1 AND route = 'rest' AND awaits_features
-      AND NOT (state = 'failed' AND awaits_candles)
+WHERE exchange = $1 AND route <> 'features' AND awaits_features
+      AND NOT (state = 'failed' AND awaits_candles AND parts = 0)
 """
 
 # files

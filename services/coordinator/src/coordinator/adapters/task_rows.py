@@ -8,9 +8,10 @@ from candlelog.market.states import Status
 from candlelog.stores.postgres import Connection
 from coordinator.adapters import statements
 from coordinator.adapters.feature_rows import set_names, sets_named
+from coordinator.adapters.file_rows import columns_of, file_in
 from coordinator.domain.fairness import Queue
 from coordinator.domain.folding import Change
-from coordinator.domain.jobs import TaskMoved
+from coordinator.domain.jobs import TaskMoved, moved
 from coordinator.domain.outcomes import TaskCounts
 from coordinator.domain.planning import TaskPlan
 from coordinator.domain.queues import PlannedRange
@@ -28,7 +29,7 @@ class TaskKey:
 
 
 async def insert(connection: Connection, job_id: UUID, plans: Sequence[TaskPlan]) -> None:
-    """Write the tasks of a new job, in order; those without a chunk are completed at once."""
+    """Write the tasks of a new job, in order; those without a chunk are over at once."""
     await connection.copy_records_to_table(
         "tasks",
         columns=(
@@ -38,8 +39,7 @@ async def insert(connection: Connection, job_id: UUID, plans: Sequence[TaskPlan]
         records=[
             (
                 job_id, plan.task_id, position, plan.series.symbol, plan.series.timeframe,
-                Status.QUEUED if plan.chunks_total else Status.COMPLETED,
-                0 if plan.chunks_total else 1,
+                *_begin(plan),
                 plan.chunks_total, plan.slots_expected - plan.slots_covered,
             )
             for position, plan in enumerate(plans)
@@ -58,12 +58,12 @@ async def insert(connection: Connection, job_id: UUID, plans: Sequence[TaskPlan]
         "ranges",
         columns=(
             "task_id", "route", "end_chunk", "first_chunk", "start_time", "end_time",
-            "feature_sets", "build",
+            "feature_sets", "build", "file_path", "file_version",
         ),
         records=[
             (
                 plan.task_id, queue.route, part.end_chunk, part.first_chunk, part.start, part.end,
-                set_names(part.feature_sets), part.build,
+                set_names(part.feature_sets), part.build, *columns_of(part.file),
             )
             for plan in plans
             for queue in plan.queues
@@ -107,6 +107,7 @@ async def take(
                 row["end_chunk"],
                 sets_named(row["feature_sets"]),
                 row["build"],
+                file_in(row),
             ),
         )
         for row in rows
@@ -179,6 +180,13 @@ async def forget_job(connection: Connection, job_id: UUID) -> None:
     await connection.execute(statements.FORGET_CHUNKS_OF_JOB, job_id)
     await connection.execute(statements.FORGET_PLANS_OF_JOB, job_id)
     await connection.execute(statements.FORGET_TASKS_OF_JOB, job_id)
+
+
+def _begin(plan: TaskPlan) -> tuple[Status, int]:
+    """State and version of a task that was planned just now."""
+    if plan.end_at_once is None:
+        return Status.QUEUED, 0
+    return moved(Status.QUEUED, plan.end_at_once), 1
 
 
 def _columns(tasks: Iterable[TaskKey]) -> tuple[list[UUID], list[UUID]]:

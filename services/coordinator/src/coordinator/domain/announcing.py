@@ -10,6 +10,7 @@ from candlelog.events.event import Event
 from candlelog.events.feature_sets import FeatureBuildRef
 from candlelog.events.jobs import JobControlV1, SwitchReplayV1
 from candlelog.events.progress import (
+    MISSING_NAMED,
     JobAcceptedV1,
     JobStateChangedV1,
     PlanAnsweredV1,
@@ -21,7 +22,7 @@ from candlelog.events.progress import (
 )
 from candlelog.events.replay import BuildsChangedV1, BuildState, BuildStateName
 from candlelog.market.series import Series
-from candlelog.market.states import Action, Status
+from candlelog.market.states import Status
 from coordinator.domain.jobs import Job, TaskMoved, moved
 from coordinator.domain.planning import Rebuild, TaskPlan
 from coordinator.domain.routes import Route
@@ -78,7 +79,7 @@ def job_changed(job: Job, status: Status, now: datetime, reason: str | None = No
 def planned(job: Job, plans: Sequence[TaskPlan], now: datetime) -> Iterator[Event]:
     """Everything there is to say of a job that was planned just now and is queued.
 
-    A task without a chunk is completed at once.
+    A task without a chunk is over at once.
     """
     yield control(job)
     for plan in plans:
@@ -99,9 +100,9 @@ def planned(job: Job, plans: Sequence[TaskPlan], now: datetime) -> Iterator[Even
         changed_at=now,
     )
     for plan in plans:
-        if not plan.chunks_total:
-            completed = moved(Status.QUEUED, Action.COMPLETE)
-            yield task_changed(TaskMoved(job.job_id, plan.task_id, completed, 1), now)
+        if plan.end_at_once is not None:
+            ended = moved(Status.QUEUED, plan.end_at_once)
+            yield task_changed(TaskMoved(job.job_id, plan.task_id, ended, 1), now)
 
 
 def answers(
@@ -132,8 +133,11 @@ def _answer(plan_id: UUID, plan: TaskPlan) -> PlanTaskAnsweredV1:
         job_id=plan_id,
         symbol=plan.series.symbol,
         timeframe=plan.series.timeframe,
-        route=Route.REST,
+        route=plan.route,
         route_reason=plan.route_reason,
+        files=plan.files,
+        missing_files=plan.missing_files[:MISSING_NAMED],
+        missing_files_total=len(plan.missing_files),
         start=plan.start,
         end=plan.end,
         slots_expected=plan.slots_expected,
@@ -222,8 +226,12 @@ def _task_planned(job_id: UUID, plan: TaskPlan, now: datetime) -> Event:
         timeframe=plan.series.timeframe,
         start=plan.start,
         end=plan.end,
+        route=plan.route,
         features=bool(plan.feature_sets),
         route_reason=plan.route_reason,
+        files=plan.files,
+        missing_files=plan.missing_files[:MISSING_NAMED],
+        missing_files_total=len(plan.missing_files),
         chunks_total=plan.chunks_total,
         slots_expected=plan.slots_expected,
         slots_covered=plan.slots_covered,

@@ -4,29 +4,31 @@ A plan never lists its chunks. It lists ranges, each with the numbers of its chu
 asks follows from its range and the slots of a chunk (`coordinator.domain.pieces`).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Literal
 from uuid import UUID, uuid5
 
 from candlelog.events.feature_sets import FeatureBuildRef, FeatureSetRef
 from candlelog.events.jobs import SubmitJobV1
 from candlelog.market.profile import ExchangeProfile
-from candlelog.market.ranges import TimeRange, subtract
+from candlelog.market.ranges import TimeRange, merge, subtract
 from candlelog.market.series import Series
+from candlelog.market.states import Action
 from candlelog.market.timeframe import Timeframe
+from coordinator.domain.archived import Archived
+from coordinator.domain.fetching import WHOLE, Ask, Fetching, fetch
 from coordinator.domain.history import compute_queue
-from coordinator.domain.queues import PlannedQueue, Work, chunks_of, line_up
-from coordinator.domain.routes import Route
+from coordinator.domain.outcomes import TaskCounts, task_end
+from coordinator.domain.queues import PlannedQueue
+from coordinator.domain.routing import HeldFile
 
 Covered = Mapping[Series, Sequence[TimeRange]]
 """Ranges of each series: on its grid, apart, in order of time."""
 
 Marks = Mapping[Series, Mapping[FeatureSetRef, bool]]
 """The feature sets that each series has, and whether all that is stored of it has them."""
-
-_WHOLE: Final = "the venue answers the whole range itself"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +37,15 @@ class Known:
 
     `covered` is what coverage explains, `stored` the range that holds all there is of a series.
     `marks` include the sets that the job itself asks for. `pending` holds what other jobs may have
-    stored, but not yet computed for these sets.
+    stored, but not yet computed for these sets. `archived` is what the archive of the exchange has;
+    None where there is none, or files are not wanted.
     """
 
     covered: Covered = field(default_factory=dict[Series, Sequence[TimeRange]])
     stored: Mapping[Series, TimeRange] = field(default_factory=dict[Series, TimeRange])
     marks: Marks = field(default_factory=dict[Series, Mapping[FeatureSetRef, bool]])
     pending: Covered = field(default_factory=dict[Series, Sequence[TimeRange]])
+    archived: Archived | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +73,27 @@ class TaskPlan:
     slots_covered: int
     feature_sets: tuple[FeatureSetRef, ...]
     rebuild: Rebuild | None = None
-    route_reason: str = _WHOLE
+    route: Literal["rest", "archive", "both"] = "rest"
+    route_reason: str = WHOLE
+    missing_files: tuple[str, ...] = ()
+    """Files that would hold what nothing is asked for."""
+
+    @property
+    def files(self) -> int:
+        """How many files are read."""
+        ranges = (part for queue in self.queues for part in queue.ranges)
+        return len({part.file.path for part in ranges if part.file is not None})
 
     @property
     def chunks_total(self) -> int:
         """Chunks of all routes."""
         return sum(queue.chunks_total for queue in self.queues)
+
+    @property
+    def end_at_once(self) -> Action | None:
+        """How a task without a chunk ends; None where there is work to do."""
+        asked = self.slots_expected - self.slots_covered
+        return task_end(TaskCounts(self.chunks_total, 0, 0, asked, 0, 0))
 
 
 def plan_job(
@@ -94,8 +113,8 @@ def plan_job(
             Series(command.exchange, symbol, frame.name),
             known,
             window=window,
-            oldest=profile.oldest_within_reach(frame, now),
             profile=profile,
+            now=now,
         )
         for symbol in dict.fromkeys(command.symbols)
         for frame, window in zip(frames, windows, strict=True)
@@ -105,18 +124,6 @@ def plan_job(
 def task_id(job_id: UUID, series: Series) -> UUID:
     """The same for the same series of the same job."""
     return uuid5(job_id, series.text)
-
-
-def fetch_queue(
-    frame: Timeframe,
-    ranges: Iterable[TimeRange],
-    feature_sets: tuple[FeatureSetRef, ...],
-    *,
-    page_size: int,
-) -> PlannedQueue:
-    """Ask the venue for these ranges, a page a chunk."""
-    works = (Work(part, chunks_of(frame, part, page_size), feature_sets) for part in ranges)
-    return line_up(Route.REST, page_size, works)
 
 
 def _window(
@@ -135,35 +142,14 @@ def _asked(start: datetime, end: datetime, covered: Sequence[TimeRange]) -> list
     return subtract(window, covered) if covered else [window]
 
 
-def within_reach_first(ranges: Iterable[TimeRange], oldest: datetime | None) -> list[TimeRange]:
-    """The ranges, cut at the oldest slot within reach: what is within it before all else, since it
-    will soon not be."""
-    if oldest is None:
-        return list(ranges)
-    parts: list[TimeRange] = []
-    for each in ranges:
-        if each.start < oldest < each.end:
-            parts += [TimeRange(each.start, oldest), TimeRange(oldest, each.end)]
-        else:
-            parts.append(each)
-    return sorted(parts, key=lambda part: part.start < oldest)
-
-
-def route_reason(
-    frame: Timeframe,
-    profile: ExchangeProfile,
-    ranges: Iterable[TimeRange],
-    oldest: datetime | None,
-) -> str:
-    """Why the venue is asked for ranges that were cut at the oldest slot within reach."""
-    beyond = [part for part in ranges if oldest is not None and part.start < oldest]
-    older = sum(frame.count(part.start, part.end) for part in beyond)
-    if not older:
-        return _WHOLE
-    return (
-        f"the venue answers its newest {profile.reach} candles alone: {older} of those asked for"
-        " are older"
+def _asked_again(
+    start: datetime, end: datetime, asked: Sequence[TimeRange], files: Sequence[HeldFile]
+) -> list[TimeRange]:
+    """What was asked for, and what of the window is in files that were replaced."""
+    again = (
+        (max(start, file.part.start), min(end, file.part.end)) for file in files if file.replaced
     )
+    return merge([*asked, *(TimeRange(*part) for part in again if part[0] < part[1])])
 
 
 def _plan(
@@ -172,12 +158,14 @@ def _plan(
     known: Known,
     *,
     window: tuple[datetime, datetime],
-    oldest: datetime | None,
     profile: ExchangeProfile,
+    now: datetime,
 ) -> TaskPlan:
     frame = Timeframe.parse(series.timeframe)
     marks = known.marks.get(series, {})
     asked = _asked(*window, known.covered.get(series, ()))
+    if known.archived is not None:
+        asked = _asked_again(*window, asked, known.archived.files.get(series, ()))
     compute = compute_queue(
         frame,
         {feature_set: marks[feature_set] for feature_set in command.feature_sets},
@@ -185,17 +173,25 @@ def _plan(
         stored=known.stored.get(series),
         pending=known.pending.get(series, ()),
     )
-    ranges = within_reach_first(asked, oldest)
-    fetch = fetch_queue(frame, ranges, tuple(marks), page_size=profile.page_size)
+    fetching = _fetching(command, Ask(series, asked, tuple(marks)), known, profile=profile, now=now)
     expected = frame.count(*window)
     return TaskPlan(
         task_id=task_id(command.job_id, series),
         series=series,
         start=window[0],
         end=window[1],
-        queues=tuple(queue for queue in (compute, fetch) if queue.ranges),
+        queues=(*((compute,) if compute.ranges else ()), *fetching.queues),
         slots_expected=expected,
         slots_covered=expected - sum(frame.count(part.start, part.end) for part in asked),
         feature_sets=tuple(marks),
-        route_reason=route_reason(frame, profile, ranges, oldest),
+        route=fetching.route,
+        route_reason=fetching.reason,
+        missing_files=fetching.missing,
     )
+
+
+def _fetching(
+    command: SubmitJobV1, ask: Ask, known: Known, *, profile: ExchangeProfile, now: datetime
+) -> Fetching:
+    purpose = "archive" if command.source == "archive" else "auto"
+    return fetch(ask, profile, known.archived, purpose=purpose, now=now)

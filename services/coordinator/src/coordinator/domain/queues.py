@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from candlelog.events.feature_sets import FeatureSetRef
+from candlelog.events.fetch import ArchiveFileRef
 from candlelog.market.ranges import TimeRange
 from candlelog.market.timeframe import Timeframe
 from coordinator.domain.routes import Route
@@ -12,12 +13,14 @@ from coordinator.domain.routes import Route
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A range, the number of chunks it is cut into, and the sets their candles are computed for."""
+    """A range, the number of chunks it is cut into, the sets their candles are computed for, and
+    the file that they are read from."""
 
     part: TimeRange
     chunks: int
     feature_sets: tuple[FeatureSetRef, ...]
     build: int = 0
+    file: ArchiveFileRef | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,7 @@ class PlannedRange:
     end_chunk: int
     feature_sets: tuple[FeatureSetRef, ...] = ()
     build: int = 0
+    file: ArchiveFileRef | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,7 @@ def line_up(route: Route, piece_slots: int, works: Iterable[Work]) -> PlannedQue
     for work in works:
         first, chunks = chunks, chunks + work.chunks
         times = (work.part.start, work.part.end)
-        ranges.append(PlannedRange(*times, first, chunks, work.feature_sets, work.build))
+        ranges.append(PlannedRange(*times, first, chunks, work.feature_sets, work.build, work.file))
     return PlannedQueue(route, piece_slots, tuple(ranges))
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from candlelog.events.event import Event
 from candlelog.events.feature_sets import FeatureSetRef
-from candlelog.events.fetch import FetchRequestedV1
+from candlelog.events.fetch import ArchiveFileRef, FetchRequestedV1
 from candlelog.events.progress import ChunkReleasedV1
 from candlelog.events.replay import ReplayRequestedV1
 from candlelog.market.series import Series
@@ -25,7 +25,7 @@ _LEASED: Final = frozenset({ChunkState.RELEASED, ChunkState.FETCHED})
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """A chunk that is given out; `due_at` is the end of its lease.
+    """A chunk that is given out; `due_at` is the end of its lease, `file` where it is read.
 
     Its candles are computed for `feature_sets`: of a fetch chunk any number, else exactly one, as
     the build that is named.
@@ -47,6 +47,7 @@ class Released:
     attempt: int
     lapses: int
     due_at: datetime
+    file: ArchiveFileRef | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +104,20 @@ def cut(stretch: Stretch, job: Job, now: datetime) -> Iterator[Released]:
             attempt=1,
             lapses=0,
             due_at=now + lease(stretch.route, 0),
+            file=stretch.planned.file,
         )
 
 
 def _way(stretch: Stretch) -> str:
-    """The route, and with features the set: one range is computed for each set apart."""
-    if stretch.route is Route.REST:
-        return stretch.route
-    return " ".join((stretch.route, *(each.text for each in stretch.planned.feature_sets)))
+    """The route; with it the file, or the set: one range is computed for each set apart."""
+    planned = stretch.planned
+    match stretch.route:
+        case Route.REST:
+            return stretch.route
+        case Route.ARCHIVE if planned.file is not None:
+            return f"{stretch.route} {planned.file.path}"
+        case _:
+            return " ".join((stretch.route, *(each.text for each in planned.feature_sets)))
 
 
 def again(due: Due, job: Job, now: datetime) -> Released:
@@ -129,7 +136,7 @@ def again(due: Due, job: Job, now: datetime) -> Released:
 
 def requests(chunk: Released, job: Job, now: datetime) -> tuple[Event, Event]:
     """What is said of a release: to those who do the work, and to whoever follows the job."""
-    request = _fetch(chunk, job) if chunk.route is Route.REST else _compute(chunk, job)
+    request = _compute(chunk, job) if chunk.route is Route.FEATURES else _fetch(chunk, job)
     return request, ChunkReleasedV1(
         job_id=chunk.job_id,
         task_id=chunk.task_id,
@@ -156,6 +163,8 @@ def _fetch(chunk: Released, job: Job) -> FetchRequestedV1:
         start=chunk.start,
         end=chunk.end,
         slots=chunk.slots,
+        route="rest" if chunk.file is None else "archive",
+        file=chunk.file,
         pass_number=PASS_NUMBER,
         generation=chunk.generation,
         release=chunk.release,

@@ -15,6 +15,7 @@ from coordinator.adapters import job_rows, submission_rows, task_rows
 from coordinator.adapters.job_rows import NewJob
 from coordinator.domain import announcing
 from coordinator.domain.jobs import TO_PLAN, Job, moved
+from coordinator.domain.outcomes import JobCounts, job_end
 from coordinator.domain.planning import TaskPlan
 from coordinator.domain.routes import Route
 from coordinator.domain.submission import NewJobCommand
@@ -44,14 +45,15 @@ async def to_plan(transaction: Transaction, job_id: UUID) -> Job | None:
 async def queue(transaction: Transaction, job: Job, plans: list[TaskPlan], now: datetime) -> None:
     """Write the tasks of a locked job that was planned: it is queued. Say so."""
     connection = transaction.connection
-    chunks, completed = _chunks(plans), sum(not plan.chunks_total for plan in plans)
-    await job_rows.plan(connection, job, chunks, tasks_total=len(plans), tasks_completed=completed)
+    counts = _counts(plans)
+    await job_rows.plan(connection, job, _chunks(plans), counts=counts)
     await task_rows.insert(connection, job.job_id, plans)
     if job.status is Status.PENDING:
         job = await job_rows.move(connection, job, moved(job.status, Action.ACCEPT))
     transaction.say(*await asyncio.to_thread(list, announcing.planned(job, plans, now)))
-    if completed == len(plans):
-        done = await job_rows.move(connection, job, moved(job.status, Action.COMPLETE))
+    end = job_end(counts)
+    if end is not None:
+        done = await job_rows.move(connection, job, moved(job.status, end))
         transaction.say(announcing.job_changed(job, done.status, now))
 
 
@@ -119,6 +121,11 @@ def _chunks(plans: list[TaskPlan]) -> dict[Route, int]:
     for plan in plans:
         chunks.update({queue.route: queue.chunks_total for queue in plan.queues})
     return chunks
+
+
+def _counts(plans: list[TaskPlan]) -> JobCounts:
+    ends = Counter(plan.end_at_once for plan in plans)
+    return JobCounts(len(plans), ends[Action.COMPLETE], ends[Action.COMPLETE_WITH_ERRORS], 0, 0)
 
 
 def _attempts(command: NewJobCommand) -> int:

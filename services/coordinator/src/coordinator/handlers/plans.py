@@ -9,6 +9,7 @@ import structlog
 
 from candlelog.clock import Clock
 from candlelog.errors import Invalid, Unavailable
+from candlelog.events.event import Event
 from candlelog.events.jobs import PlanJobV1, SubmitJobV1
 from candlelog.events.progress import PlanAnsweredV1
 from candlelog.log.outcome import CONSUMED, Done, Outcome
@@ -16,10 +17,11 @@ from candlelog.log.types import Received
 from candlelog.market.profile import profile
 from candlelog.stores.transactions import Transactions
 from coordinator.adapters import feature_rows
+from coordinator.adapters.listings import Listings
 from coordinator.domain import announcing
 from coordinator.domain.planning import Known, plan_job
 from coordinator.domain.submission import check, series_of
-from coordinator.handlers.submit import seen
+from coordinator.handlers.submit import seen, with_ledger
 from coordinator.ports import Coverage
 
 WAITED_SECONDS: Final = 20.0
@@ -41,12 +43,14 @@ class Plans:
         self,
         transactions: Transactions,
         coverage: Coverage,
+        listings: Listings,
         clock: Clock,
         *,
         asked: asyncio.Event,
     ) -> None:
         self._transactions = transactions
         self._coverage = coverage
+        self._listings = listings
         self._clock = clock
         self._asked = asked
         self._waiting = deque[SubmitJobV1]()
@@ -58,12 +62,9 @@ class Plans:
             if not all(await transaction.fresh([received])):
                 return CONSUMED
             try:
-                check(job)
+                check(job, self._listings.names)
             except Invalid as error:
-                now = self._clock.now()
-                transaction.say(
-                    PlanAnsweredV1(job_id=job.job_id, refused=str(error), answered_at=now)
-                )
+                transaction.say(self._refusal(job, error))
                 return Done()
         if len(self._waiting) >= WAITING:
             self._not_made(self._waiting.popleft(), "too many are waited for")
@@ -82,7 +83,7 @@ class Plans:
             return False
         job = self._waiting.popleft()
         try:
-            known = None if self._given_up(job) else await seen(self._coverage, job)
+            known = await self._seen(job)
         except Unavailable as error:
             self._not_made(job, str(error))
             return True
@@ -96,18 +97,33 @@ class Plans:
             raise
         return True
 
+    async def _seen(self, job: SubmitJobV1) -> Known | Invalid | None:
+        """What is known of its series, or why nothing can be; None where nobody waits for it."""
+        if self._given_up(job):
+            return None
+        try:
+            return await seen(self._coverage, self._listings, job)
+        except Invalid as error:
+            return error
+
+    def _refusal(self, job: SubmitJobV1, error: Invalid) -> PlanAnsweredV1:
+        return PlanAnsweredV1(job_id=job.job_id, refused=str(error), answered_at=self._clock.now())
+
     def _given_up(self, job: SubmitJobV1) -> bool:
         return (self._clock.now() - job.submitted_at).total_seconds() >= WAITED_SECONDS
 
     def _not_made(self, job: SubmitJobV1, reason: str) -> None:
         _LOGGER.warning("no_plan", plan_id=str(job.job_id), reason=reason)
 
-    async def _answer(self, job: SubmitJobV1, known: Known) -> None:
+    async def _answer(self, job: SubmitJobV1, known: Known | Invalid) -> None:
         venue, now = profile(job.exchange), self._clock.now()
-        known = await self._as_if_asked(job, known)
-        plans = await asyncio.to_thread(plan_job, job, venue, known, now)
-        answers = announcing.answers(job.job_id, plans, weight=venue.weights["klines"], now=now)
-        events = await asyncio.to_thread(list, answers)
+        if isinstance(known, Invalid):
+            events: list[Event] = [self._refusal(job, known)]
+        else:
+            known = await self._as_if_asked(job, known)
+            plans = await asyncio.to_thread(plan_job, job, venue, known, now)
+            answers = announcing.answers(job.job_id, plans, weight=venue.weights["klines"], now=now)
+            events = await asyncio.to_thread(list, answers)
         async with self._transactions.begin() as transaction:
             transaction.say(*events)
 
@@ -117,6 +133,7 @@ class Plans:
         async with self._transactions.begin() as transaction:
             marks = await feature_rows.marks(transaction.connection, series)
             pending = await feature_rows.pending(transaction.connection, series)
+            known = await with_ledger(transaction, profile(job.exchange), known)
         new = dict.fromkeys(job.feature_sets, False)
         return replace(
             known, marks={each: new | dict(marks.get(each, {})) for each in series}, pending=pending

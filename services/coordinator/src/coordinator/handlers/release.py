@@ -22,6 +22,8 @@ from coordinator.domain.routes import Route
 
 _COMPUTED_AT_ONCE: Final = 100
 """Feature chunks in flight: some tens of seconds of work, and what a cancelled job may waste."""
+_READ_AT_ONCE: Final = 12
+"""Files in flight, of an archive of millions of rows or of some hundreds."""
 _GOING_ON: Final = frozenset({Status.QUEUED, Status.RUNNING})
 
 
@@ -40,10 +42,10 @@ class Releases:
 
     Credit is what may be in flight, less the chunks that are released and of which something is
     awaited: a slow store slows the release. Of fetch chunks the profile says how many may be; what
-    is computed costs no budget of the venue, and takes none of that credit. What goes on after a
-    stop takes credit as what is new does, and comes before it. One coordinator at a time does this
-    for an exchange. Features go first: thereby the log has the wish for those of a series before
-    its candles.
+    is computed, or read from files, costs no budget of the venue, and takes none of that credit.
+    What goes on after a stop takes credit as what is new does, and comes before it. One coordinator
+    at a time does this for an exchange. Features go first: thereby the log has the wish for those
+    of a series before its candles.
     """
 
     def __init__(
@@ -65,11 +67,14 @@ class Releases:
         return False
 
 
-def _lanes(venue: ExchangeProfile) -> tuple[Lane, Lane]:
-    return (
+def _lanes(venue: ExchangeProfile) -> list[Lane]:
+    lanes = [
         Lane(venue.name, Route.FEATURES, _COMPUTED_AT_ONCE),
         Lane(venue.name, Route.REST, venue.in_flight_chunks),
-    )
+    ]
+    if venue.archive is not None:
+        lanes.append(Lane(venue.name, Route.ARCHIVE, _READ_AT_ONCE))
+    return lanes
 
 
 async def _release(transaction: Transaction, lane: Lane, now: datetime) -> None:

@@ -17,8 +17,16 @@ from candlelog.log.types import Received
 from candlelog.market.profile import ExchangeProfile, profile
 from candlelog.market.ranges import TimeRange
 from candlelog.stores.transactions import Transaction, Transactions
-from coordinator.adapters import feature_rows, job_rows, replay_rows, submission_rows
+from coordinator.adapters import (
+    feature_rows,
+    file_rows,
+    job_rows,
+    replay_rows,
+    submission_rows,
+)
+from coordinator.adapters.listings import Listings
 from coordinator.domain import announcing
+from coordinator.domain.archived import judged
 from coordinator.domain.jobs import TO_PLAN
 from coordinator.domain.planning import Known, TaskPlan, plan_job
 from coordinator.domain.repairs import plan_repair
@@ -28,8 +36,9 @@ from coordinator.domain.submission import (
     check,
     series_of,
     sets_of,
+    wanted_of_files,
 )
-from coordinator.handlers.accepting import KNOWN, queue, refuse, take, to_plan
+from coordinator.handlers.accepting import KNOWN, fail, queue, refuse, take, to_plan
 from coordinator.handlers.replays import Replays
 from coordinator.ports import Coverage
 
@@ -54,12 +63,14 @@ class Submissions:
         coverage: Coverage,
         replays: Replays,
         *,
+        listings: Listings,
         clock: Clock,
         releasable: asyncio.Event,
     ) -> None:
         self._transactions = transactions
         self._coverage = coverage
         self._replays = replays
+        self._listings = listings
         self._clock = clock
         self._releasable = releasable
         self._in_vain = set[UUID]()
@@ -68,7 +79,7 @@ class Submissions:
         """Take the job of a command, to be planned. Raises `Unavailable`."""
         now = self._clock.now()
         try:
-            check(command)
+            check(command, self._listings.names)
         except Invalid as error:
             return await refuse(self._transactions, received, command, reason=str(error), now=now)
         async with self._transactions.begin() as transaction:
@@ -119,22 +130,33 @@ class Submissions:
 
     async def _queue(self, command: Submission) -> None:
         venue, now = profile(command.exchange), self._clock.now()
-        known = await seen(self._coverage, command)
+        try:
+            check(command, self._listings.names)  # which may be others since it was submitted
+            known = await seen(self._coverage, self._listings, command)
+        except Invalid as error:
+            await fail(self._transactions, command, reason=str(error), now=now)
+            return
         async with self._transactions.begin() as transaction:
             job = await to_plan(transaction, command.job_id)
             if job is None:
                 return
             known = await _with_features(transaction, command, known)
+            known = await with_ledger(transaction, venue, known)
             plans = await asyncio.to_thread(_plan, command, venue, known, now)
             await queue(transaction, job, plans, now)
 
 
-async def seen(coverage: Coverage, command: Submission) -> Known:
-    """What coverage knows of the series of a command that was checked. A repair asks for its gaps
-    whatever that is. Raises `Unavailable`."""
+async def seen(coverage: Coverage, listings: Listings, command: Submission) -> Known:
+    """What coverage knows of the series of a command that was checked, and which files there are. A
+    repair asks for its gaps whatever coverage is.
+
+    Raises `Unavailable`, and `Invalid` where an archive cannot be looked through.
+    """
+    windows = wanted_of_files(command)
+    archived = await listings.look(profile(command.exchange), windows) if windows else None
+    known = Known(archived=archived)
     if isinstance(command, FillGapsV1):
-        return Known()
-    known = Known()
+        return known
     series = (command.exchange, command.symbols, command.timeframes)
     if command.incremental:
         settle_delay = timedelta(seconds=profile(command.exchange).settle_delay_seconds)
@@ -145,6 +167,15 @@ async def seen(coverage: Coverage, command: Submission) -> Known:
     if command.feature_sets:
         known = replace(known, stored=await coverage.stored(*series))
     return known
+
+
+async def with_ledger(transaction: Transaction, venue: ExchangeProfile, known: Known) -> Known:
+    """What is known, and which of the files were read before, or refused."""
+    if known.archived is None or venue.archive is None:
+        return known
+    paths = [file.ref.path for files in known.archived.files.values() for file in files]
+    noted = await file_rows.noted(transaction.connection, venue.archive.name, paths)
+    return replace(known, archived=judged(known.archived, noted))
 
 
 async def _with_features(transaction: Transaction, command: Submission, known: Known) -> Known:
@@ -166,5 +197,5 @@ def _plan(
     command: Submission, venue: ExchangeProfile, known: Known, now: datetime
 ) -> list[TaskPlan]:
     if isinstance(command, FillGapsV1):
-        return plan_repair(command, venue, known.marks, now)
+        return plan_repair(command, venue, known.marks, now, archived=known.archived)
     return plan_job(command, venue, known, now)

@@ -1,0 +1,178 @@
+"""Files of a series in an archive: what they are called, and which slots they may hold."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final
+
+from candlelog.archives.entries import is_zip, split_entry
+from candlelog.events.fetch import ArchiveFileRef
+from candlelog.market.archives import (
+    ArchiveFile,
+    daily_files,
+    kraken_file,
+    kraken_name,
+    monthly_files,
+)
+from candlelog.market.profile import ArchiveProfile
+from candlelog.market.ranges import TimeRange
+from candlelog.market.series import Series
+from candlelog.market.timeframe import Timeframe
+from coordinator.domain.ledger import FileStatus, Noted
+from coordinator.domain.routing import HeldFile
+
+_OF_KRAKEN: Final = {"BTC": "XBT", "DOGE": "XDG"}
+_FIRST_CANDLES: Final = datetime(2009, 1, 1, tzinfo=UTC)
+_TIME: Final = re.compile(rb"^(?:\xef\xbb\xbf)?(\d{10}),", re.MULTILINE)
+_REMOTE_MONTHS: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Archived:
+    """The files that there are of some series, those to be preferred first. `damaged` are zips of
+    which nobody can tell what is in them."""
+
+    files: Mapping[Series, Sequence[HeldFile]]
+    damaged: tuple[str, ...] = ()
+
+
+def market_name(archive: ArchiveProfile, symbol: str) -> str:
+    """What files of a symbol are called: `BTC/USDT` is `BTCUSDT`, and at Kraken `BTC/USD`
+    is `XBTUSD`; a future that ends, `BTC/USDT:USDT-240628`, is `BTCUSDT_240628`."""
+    pair, _, settled = symbol.partition(":")
+    names = pair.split("/")
+    if archive.form == "ohlcvt":
+        names = [_OF_KRAKEN.get(name, name) for name in names]
+    _, _, expiry = settled.partition("-")
+    return "".join(names) + (f"_{expiry}" if expiry else "")
+
+
+def months(archive: ArchiveProfile, series: Series, window: TimeRange) -> list[ArchiveFile]:
+    """The files of months that would hold candles of the window."""
+    market = market_name(archive, series.symbol)
+    return list(monthly_files(archive.tree, market, series.timeframe, window))
+
+
+def days(
+    archive: ArchiveProfile,
+    series: Series,
+    window: TimeRange,
+    *,
+    found: Mapping[str, str],
+    is_remote: bool,
+) -> list[ArchiveFile]:
+    """The files of days in those months of the window of which none was found.
+
+    Where each costs a request, they are looked for only from the first month on that was found, or
+    else in the last two: before it nothing was traded.
+    """
+    of_months = months(archive, series, window)
+    if is_remote:
+        there = [place for place, file in enumerate(of_months) if file.path in found]
+        of_months = of_months[there[0] if there else -_REMOTE_MONTHS :]
+    return [
+        day
+        for month in of_months
+        if month.path not in found
+        for day in _days_of(archive, series, month, window)
+    ]
+
+
+def held_files(
+    files: Iterable[ArchiveFile], found: Mapping[str, str], frame: Timeframe
+) -> list[HeldFile]:
+    """Those of the files of months and days that were found."""
+    return [
+        HeldFile(
+            ArchiveFileRef(path=file.path, version=found[file.path]),
+            TimeRange(frame.ceil(file.period.start), frame.ceil(file.period.end)),
+        )
+        for file in files
+        if file.path in found and file.period is not None
+    ]
+
+
+def of_market(
+    archive: ArchiveProfile, series: Iterable[Series], listed: Iterable[str]
+) -> dict[Series, list[str]]:
+    """Which of the listed OHLCVT files are of which of the series."""
+    wanted = {
+        (market_name(archive, each.symbol), each.timeframe): each for each in dict.fromkeys(series)
+    }
+    found: dict[Series, list[str]] = {each: [] for each in wanted.values()}
+    for path in listed:
+        file = kraken_file(*split_entry(path))
+        of = file and wanted.get((file.market, file.timeframe))
+        if of:
+            found[of].append(path)
+    return found
+
+
+def damaged(listed: Iterable[str]) -> tuple[str, ...]:
+    """The zips that were listed themselves, and not what is in them."""
+    return tuple(sorted(path for path in listed if is_zip(path)))
+
+
+def span(head: bytes, tail: bytes, frame: Timeframe, now: datetime) -> TimeRange | None:
+    """The slots from the first candle to the last of an OHLCVT file that begins and ends so; None
+    where no line there begins with the time of a candle."""
+    times = [
+        time
+        for text in (head, tail)
+        for match in _TIME.finditer(text)
+        if _FIRST_CANDLES <= (time := datetime.fromtimestamp(int(match[1]), UTC)) < now
+    ]
+    if not times:
+        return None
+    return TimeRange(frame.floor(min(times)), frame.advance(frame.floor(max(times)), 1))
+
+
+def by_span(files: Iterable[HeldFile]) -> list[HeldFile]:
+    """Files whose names do not say from when they are: those first that begin first, and of these
+    the longest, which leaves the least to others."""
+    latest_first = sorted(files, key=lambda file: file.part.end, reverse=True)
+    return sorted(latest_first, key=lambda file: file.part.start)
+
+
+def judged(archived: Archived, known: Mapping[str, Noted]) -> Archived:
+    """The files, given what is known of those that were read or refused before, by path."""
+    files = {
+        series: [_judged(file, known.get(file.ref.path)) for file in held]
+        for series, held in archived.files.items()
+    }
+    return replace(archived, files=files)
+
+
+def missing_names(
+    archive: ArchiveProfile, series: Series, left: Sequence[TimeRange], now: datetime
+) -> list[str]:
+    """The files that would hold these ranges: of months, of days where a month is not over."""
+    if archive.form == "ohlcvt":
+        name = kraken_name(market_name(archive, series.symbol), series.timeframe)
+        return [name] if name is not None and left else []
+    names = dict[str, None]()
+    for part in left:
+        for month in months(archive, series, part):
+            assert month.period is not None  # as of all files of months
+            is_over = month.period.end <= now
+            files = [] if is_over else _days_of(archive, series, month, part)
+            names |= dict.fromkeys(file.path for file in files or [month])
+    return list(names)
+
+
+def _days_of(
+    archive: ArchiveProfile, series: Series, month: ArchiveFile, window: TimeRange
+) -> list[ArchiveFile]:
+    assert month.period is not None  # as of all files of months
+    within = TimeRange(max(month.period.start, window.start), min(month.period.end, window.end))
+    market = market_name(archive, series.symbol)
+    return list(daily_files(archive.tree, market, series.timeframe, within))
+
+
+def _judged(file: HeldFile, known: Noted | None) -> HeldFile:
+    if known is None or known.status is FileStatus.SUPERSEDED:
+        return file
+    if known.version != file.ref.version:
+        return replace(file, replaced=True)
+    return replace(file, refused=known.status is FileStatus.REFUSED)

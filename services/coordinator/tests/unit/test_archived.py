@@ -1,0 +1,207 @@
+"""What files of a series are called, and which slots they may hold."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from candlelog.events.fetch import ArchiveFileRef
+from candlelog.market.profile import ArchiveProfile, profile
+from candlelog.market.ranges import TimeRange
+from candlelog.market.series import Series
+from candlelog.market.timeframe import Timeframe
+from coordinator.domain.archived import (
+    Archived,
+    by_span,
+    damaged,
+    days,
+    held_files,
+    judged,
+    market_name,
+    missing_names,
+    months,
+    of_market,
+    span,
+)
+from coordinator.domain.ledger import FileStatus, Noted
+from coordinator.domain.routing import HeldFile
+
+NOW = datetime(2024, 3, 3, 12, tzinfo=UTC)
+SERIES = Series("binance", "BTC/USDT", "1h")
+FOLDER = "spot/monthly/klines/BTCUSDT/1h"
+HOURS = Timeframe.parse("1h")
+
+
+def archive_of(exchange: str) -> ArchiveProfile:
+    found = profile(exchange).archive
+    assert found is not None
+    return found
+
+
+BINANCE, FUTURES, KRAKEN = map(archive_of, ("binance", "binanceusdm", "kraken"))
+
+
+def window(start: str, end: str) -> TimeRange:
+    return TimeRange(datetime.fromisoformat(f"{start}Z"), datetime.fromisoformat(f"{end}Z"))
+
+
+def names(files: list[str]) -> list[str]:
+    return [path.rpartition("/")[2].removesuffix(".zip") for path in files]
+
+
+@pytest.mark.parametrize(
+    ("archive", "symbol", "name"),
+    [
+        (BINANCE, "BTC/USDT", "BTCUSDT"),
+        (BINANCE, "1000SATS/FDUSD", "1000SATSFDUSD"),
+        (FUTURES, "BTC/USDT:USDT", "BTCUSDT"),
+        (FUTURES, "BTC/USDT:USDT-240628", "BTCUSDT_240628"),
+        (KRAKEN, "BTC/USD", "XBTUSD"),
+        (KRAKEN, "ETH/BTC", "ETHXBT"),
+        (KRAKEN, "DOGE/EUR", "XDGEUR"),
+        (KRAKEN, "SOL/USD", "SOLUSD"),
+    ],
+)
+def test_a_symbol_is_called_as_its_archive_does(archive: ArchiveProfile, symbol: str, name: str):
+    assert market_name(archive, symbol) == name
+
+
+def test_days_are_looked_for_in_months_of_which_there_is_no_file():
+    asked = window("2024-01-30", "2024-03-03")
+    found = {file.path: "1" for file in months(BINANCE, SERIES, asked) if "2024-02" in file.path}
+    looked = [file.path for file in days(BINANCE, SERIES, asked, found=found, is_remote=False)]
+    assert names(looked) == [
+        "BTCUSDT-1h-2024-01-30", "BTCUSDT-1h-2024-01-31", "BTCUSDT-1h-2024-03-01",
+        "BTCUSDT-1h-2024-03-02",
+    ]  # fmt: skip
+
+
+def test_where_each_costs_a_request_days_are_looked_for_from_the_first_month_on():
+    asked = window("2020-01-01", "2024-03-03")
+    found = {file.path: "1" for file in months(BINANCE, SERIES, asked) if "2024-01" in file.path}
+    looked = [file.path for file in days(BINANCE, SERIES, asked, found=found, is_remote=True)]
+    assert names(looked)[0] == "BTCUSDT-1h-2024-02-01"
+    assert len(looked) == 31
+
+
+def test_where_each_costs_a_request_and_no_month_is_there_the_days_of_two_are_looked_for():
+    asked = window("2020-01-01", "2024-03-03")
+    looked = [file.path for file in days(BINANCE, SERIES, asked, found={}, is_remote=True)]
+    assert len(looked) == 31
+
+
+def test_a_file_that_was_found_holds_the_slots_of_its_month():
+    asked = window("2024-02-10", "2024-02-11")
+    files = months(BINANCE, SERIES, asked)
+    assert held_files(files, {files[0].path: "7"}, HOURS) == [
+        HeldFile(
+            ArchiveFileRef(path=f"{FOLDER}/BTCUSDT-1h-2024-02.zip", version="7"),
+            window("2024-02-01", "2024-03-01"),
+        )
+    ]
+    assert held_files(files, {}, HOURS) == []
+
+
+def test_weeks_that_open_in_a_month_are_in_its_file():
+    series = Series("binance", "BTC/USDT", "1w")
+    files = months(BINANCE, series, window("2024-02-01", "2024-03-01"))
+    (held,) = held_files(files, {file.path: "1" for file in files}, Timeframe.parse("1w"))
+    assert held.part == window("2024-02-05", "2024-03-04")
+
+
+def test_files_of_kraken_are_found_at_any_depth_and_in_zips():
+    series = [Series("kraken", "BTC/USD", "1h"), Series("kraken", "DOGE/USD", "1m")]
+    listed = [
+        "XBTUSD_60.csv", "XBTUSD_1.csv", "a/b/XBTUSD_60.csv", "Q1.zip:XBTUSD_60.csv",
+        "Q1.zip:deep/XDGUSD_1.csv", "cut.zip", "README.md",
+    ]  # fmt: skip
+    assert of_market(KRAKEN, series, listed) == {
+        series[0]: ["XBTUSD_60.csv", "a/b/XBTUSD_60.csv", "Q1.zip:XBTUSD_60.csv"],
+        series[1]: ["Q1.zip:deep/XDGUSD_1.csv"],
+    }
+    assert damaged(listed) == ("cut.zip",)
+
+
+def lines(*times: datetime) -> bytes:
+    return b"".join(b"%d,1,1,1,1,1,1\n" % int(time.timestamp()) for time in times)
+
+
+FIRST, LAST = datetime(2013, 10, 6, 21, tzinfo=UTC), datetime(2023, 1, 1, 5, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("head", "tail"),
+    [
+        (lines(FIRST, FIRST + timedelta(hours=9)), lines(LAST - timedelta(hours=3), LAST)),
+        (b"\xef\xbb\xbf" + lines(FIRST), lines(LAST)),
+        (b"time,open\n" + lines(FIRST), lines(LAST) + b"end of file\n"),
+        (lines(FIRST, LAST), lines(FIRST, LAST)),
+        (lines(FIRST), b"81095000,1,1,1\n" + lines(LAST)),
+        (lines(FIRST), lines(LAST, NOW + timedelta(days=9))),
+        (b"\r\n" + lines(FIRST).replace(b"\n", b"\r\n"), lines(LAST).replace(b"\n", b"\r\n")),
+    ],
+    ids=["many", "bom", "text", "short", "cut", "to_come", "crlf"],
+)
+def test_a_file_of_kraken_holds_the_slots_from_its_first_line_to_its_last(head: bytes, tail: bytes):
+    assert span(head, tail, HOURS, NOW) == TimeRange(FIRST, LAST + timedelta(hours=1))
+
+
+def test_a_file_without_a_candle_holds_nothing():
+    assert span(b"", b"", HOURS, NOW) is None
+    assert span(b"<html>\n", b"</html>\n", HOURS, NOW) is None
+
+
+def held(name: str, start: str, end: str) -> HeldFile:
+    return HeldFile(ArchiveFileRef(path=name, version="1"), window(start, end))
+
+
+def test_of_files_whose_names_say_no_time_the_longest_comes_first():
+    dump = held("dump", "2013-01-01", "2023-01-01")
+    old, next_one = held("old", "2013-01-01", "2020-01-01"), held("q1", "2023-01-01", "2023-04-01")
+    assert by_span([next_one, old, dump]) == [dump, old, next_one]
+
+
+@pytest.mark.parametrize(
+    ("known", "replaced", "refused"),
+    [
+        (None, False, False),
+        (Noted("1", FileStatus.READ), False, False),
+        (Noted("0", FileStatus.READ), True, False),
+        (Noted("1", FileStatus.REFUSED), False, True),
+        (Noted("0", FileStatus.REFUSED), True, False),
+        (Noted("0", FileStatus.SUPERSEDED), False, False),
+    ],
+)
+def test_a_file_is_judged_by_what_the_ledger_knows_of_it(
+    known: Noted | None, replaced: bool, refused: bool
+):
+    archived = Archived({SERIES: [held("a", "2024-01-01", "2024-02-01")]}, ("cut.zip",))
+    found = judged(archived, {} if known is None else {"a": known})
+    (file,) = found.files[SERIES]
+    assert (file.replaced, file.refused, found.damaged) == (replaced, refused, ("cut.zip",))
+
+
+def test_missing_are_the_files_of_months_and_of_days_in_the_month_that_is_not_over():
+    left = [window("2023-12-31", "2024-01-02"), window("2024-03-01", "2024-03-03")]
+    assert names(missing_names(BINANCE, SERIES, left, NOW)) == [
+        "BTCUSDT-1h-2023-12", "BTCUSDT-1h-2024-01", "BTCUSDT-1h-2024-03-01",
+        "BTCUSDT-1h-2024-03-02",
+    ]  # fmt: skip
+
+
+def test_a_missing_file_is_named_once():
+    left = [window("2024-01-01", "2024-01-02"), window("2024-01-05", "2024-01-06")]
+    assert len(missing_names(BINANCE, SERIES, left, NOW)) == 1
+
+
+def test_of_candles_longer_than_a_day_there_are_only_files_of_months():
+    series, left = Series("binance", "BTC/USDT", "1w"), [window("2024-02-26", "2024-03-11")]
+    assert names(missing_names(BINANCE, series, left, NOW)) == [
+        "BTCUSDT-1w-2024-02", "BTCUSDT-1w-2024-03",
+    ]  # fmt: skip
+
+
+def test_what_is_missing_at_kraken_is_the_file_of_the_pair():
+    series, left = Series("kraken", "BTC/USD", "1h"), [window("2014-01-01", "2015-01-01")]
+    assert missing_names(KRAKEN, series, left, NOW) == ["XBTUSD_60.csv"]
+    assert missing_names(KRAKEN, series, [], NOW) == []
+    assert missing_names(KRAKEN, Series("kraken", "BTC/USD", "3m"), left, NOW) == []
