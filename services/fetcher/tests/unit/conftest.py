@@ -1,10 +1,14 @@
-"""Time, for tests in which it passes."""
+"""Time, for tests in which it passes, and real files."""
 
+import os
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 
 from candlelog.clock import SystemClock
+
+REAL_DATA = Path(os.environ.get("CANDLELOG_REAL_DATA", Path(__file__).parents[5] / "shared/data"))
 
 
 class _MidMinute(SystemClock):
@@ -25,3 +29,11 @@ class _MidMinute(SystemClock):
 def clock() -> SystemClock:
     """The clock of a test: far from the next minute."""
     return _MidMinute()
+
+
+@pytest.fixture
+def real_data() -> Path:
+    """The folder of real files."""
+    if not REAL_DATA.is_dir():
+        pytest.skip(f"no real market data in {REAL_DATA} (CANDLELOG_REAL_DATA)")
+    return REAL_DATA

@@ -1,0 +1,111 @@
+"""Between the lines of a file and its parts: rows that are in none yet, and refused lines."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from candlelog.events.candles import CANDLE_SCHEMA
+from candlelog.events.fields import EARLIEST, LATEST
+from candlelog.market.candles import Mask, faults
+from candlelog.market.pages import Layout, Page
+from candlelog.market.ranges import TimeRange
+from candlelog.market.timeframe import Timeframe, from_milliseconds, milliseconds
+from fetcher.archives.lines import Block, Refused
+from fetcher.archives.order import Order
+from fetcher.archives.quarantine import Quarantine
+
+_ALL_TIMES: Final = TimeRange(EARLIEST, LATEST)
+_DISORDER: Final = "not_increasing"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is read of a file: its candles of `timeframe` that open in `window`.
+
+    `named` is the period that its name says, if it says one: a row beside that is refused. Other
+    rows beside the window are passed over.
+    """
+
+    layouts: Sequence[Layout]
+    timeframe: Timeframe
+    window: TimeRange
+    named: TimeRange | None = None
+
+
+class Sieve:
+    """Takes lines in their order, and gives rows in order of time."""
+
+    def __init__(self, wanted: Wanted) -> None:
+        self._wanted = wanted
+        self._named = wanted.named or _ALL_TIMES
+        self._order = Order()
+        self._quarantine = Quarantine()
+        self._rows = pa.RecordBatch.from_pylist([], schema=CANDLE_SCHEMA)
+        self._lines = np.empty(0, dtype=np.int64)
+        self._newest: tuple[Block, int] | None = None
+
+    @property
+    def waiting(self) -> int:
+        """Rows that are in no part yet. The newest of them may be refused for the next one."""
+        return len(self._lines)
+
+    @property
+    def refused(self) -> int:
+        """Lines that were refused, of all so far."""
+        return self._quarantine.count
+
+    def take(self, block: Block) -> None:
+        """Take in the next lines."""
+        times = block.columns.open_time
+        reasons = faults(block.columns, self._named, self._wanted.timeframe)
+        elsewhere = _inside(times, self._named) & ~_inside(times, self._wanted.window)
+        # Of rows in disorder `faults` refuses more than stand in the wrong place.
+        fine = ((reasons == None) | (reasons == _DISORDER)) & ~elsewhere  # noqa: E711
+        keep = fine.copy()
+        keep[fine], taken_back = self._order.keep(times[fine])
+        if taken_back:
+            self._take_back()
+        self._quarantine.add(line for line in block.malformed if not self._is_elsewhere(line))
+        refused = np.flatnonzero(~keep & ~elsewhere).tolist()
+        self._quarantine.add(block.refused(row, reasons[row] or _DISORDER) for row in refused)
+        kept = np.flatnonzero(keep)
+        if len(kept):
+            self._rows = pa.concat_batches([self._rows, block.columns.to_batch(keep)])
+            self._lines = np.concatenate([self._lines, block.first + block.places[kept]])
+            self._newest = block, int(kept[-1])
+
+    def part(self, size: int) -> tuple[Page, datetime]:
+        """The first `size` of more rows, with what was refused up to there; where the slot after
+        them begins.
+        """
+        rows, line = self._rows.slice(0, size), int(self._lines[size - 1])
+        last = from_milliseconds(rows.column("open_time")[size - 1].value)
+        end = self._wanted.timeframe.advance(last, 1)
+        self._rows, self._lines = self._rows.slice(size), self._lines[size:]
+        return Page(rows, self._quarantine.due(line, end)), end
+
+    def rest(self) -> Page:
+        """All that is left, with what was refused."""
+        return Page(self._rows, self._quarantine.rest())
+
+    def _take_back(self) -> None:
+        """Refuse the newest row: the next one shows that it was ahead."""
+        assert self._newest is not None  # an earlier row is taken back only where one was kept
+        block, row = self._newest
+        self._quarantine.add([block.refused(row, _DISORDER)])
+        self._rows, self._lines = self._rows.slice(0, len(self._rows) - 1), self._lines[:-1]
+
+    def _is_elsewhere(self, refused: Refused) -> bool:
+        time, window = refused.row.open_time, self._wanted.window
+        if time is None or not self._named.start <= time < self._named.end:
+            return False
+        return not window.start <= time < window.end
+
+
+def _inside(times: NDArray[np.int64], window: TimeRange) -> Mask:
+    return (times >= milliseconds(window.start)) & (times < milliseconds(window.end))
