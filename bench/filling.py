@@ -66,7 +66,9 @@ def _candles(numbers: NDArray[np.int64], times: NDArray[np.int64], timeframe: st
     )
 
 
-def _coverage(first: int, end: int, times: NDArray[np.int64], timeframe: str, slots: int) -> pa.Table:
+def _coverage(
+    first: int, end: int, times: NDArray[np.int64], timeframe: str, slots: int
+) -> pa.Table:
     """A row for each page of each series."""
     rows = [
         (number, begin, min(begin + PAGE, slots - PAGE * (number % UNASKED == 1)))

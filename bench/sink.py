@@ -1,9 +1,9 @@
 """`python -m bench.sink`: the sink's way from the topic to the tables, beside plain inserts.
 
 A broker, the engine and one sink: nobody plans, fetches or computes. The batches lie on the topic
-before the sink starts, and its time begins when its first flush can be read. Beside it, in the same
-run, a loop over clickhouse-connect's `insert_arrow` of the same rows into the same tables, in blocks
-as large as a flush; it reads no topic, checks nothing and tells nobody.
+before the sink starts, and its time begins when its first flush can be read. Beside it, in the
+same run, a loop over clickhouse-connect's `insert_arrow` of the same rows into the same tables, in
+blocks as large as a flush; it reads no topic, checks nothing and tells nobody.
 """
 
 import argparse

@@ -46,19 +46,20 @@ class Sandbox:
         answer = await self._http.get("/_sandbox/stats", params={"arrivals": "50000"})
         return [each for each in answer.json()["arrivals"] if each["path"].endswith("klines")]
 
-    async def volumes(
-        self, symbol: str, start: datetime, end: datetime
-    ) -> dict[datetime, float]:
-        """What it answers now for minutes of spot, by their open times."""
-        found: dict[datetime, float] = {}
-        while start < end:
+    async def klines(
+        self, symbol: str, interval: str, start: datetime, end: datetime
+    ) -> list[list[Any]]:
+        """What it answers now for candles of spot, as its pages have them."""
+        found: list[list[Any]] = []
+        first, last = milliseconds(start), milliseconds(end) - 1
+        while first <= last:
             query = {
-                "symbol": symbol, "interval": "1m", "startTime": milliseconds(start),
-                "endTime": milliseconds(end) - 1, "limit": 1000,
+                "symbol": symbol, "interval": interval, "startTime": first, "endTime": last,
+                "limit": 1000,
             }  # fmt: skip
             rows = (await self._http.get("/api/v3/klines", params=query)).json()
-            found |= {from_milliseconds(row[0]): float(row[5]) for row in rows}
-            start = from_milliseconds(rows[-1][0] + 60_000) if rows else end
+            found += rows
+            first = rows[-1][6] + 1 if rows else last + 1
         return found
 
     async def now(self) -> datetime:

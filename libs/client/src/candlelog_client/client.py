@@ -8,7 +8,7 @@ import httpx
 
 from candlelog_client.connection import Connection, from_environment
 from candlelog_client.gaps import Gaps
-from candlelog_client.http import Http, Parameters, Retry
+from candlelog_client.http import Http, Retry
 from candlelog_client.jobs import Jobs
 from candlelog_client.listing import Listing
 from candlelog_client.paging import items
@@ -17,6 +17,7 @@ from candlelog_client.replays import Replays
 from candlelog_client.results import (
     Completeness,
     CoverageRun,
+    File,
     Health,
     Limit,
     Page,
@@ -98,7 +99,8 @@ class Candlelog:
         limit: int | None = None,
     ) -> Listing[Revision]:
         """The history of every slot of which something else was believed before."""
-        wanted = _series_range(exchange, symbol, timeframe, start, end)
+        series = {"exchange": exchange, "symbol": symbol, "timeframe": timeframe}
+        wanted = {**series, **_times(start=start, end=end)}
         return Listing(self._http, "/candles/revisions", Revision, wanted, limit=limit)
 
     def features(
@@ -148,10 +150,11 @@ class Candlelog:
 
         Without `start` from the first slot that was ever asked for.
         """
-        wanted = _series_range(exchange, symbol, timeframe, start, end)
+        series = {"exchange": exchange, "symbol": symbol, "timeframe": timeframe}
+        wanted = {**series, **_times(start=start, end=end)}
         return Listing(self._http, "/coverage", CoverageRun, wanted, limit=limit)
 
-    def completeness(  # noqa: PLR0913 - one parameter for each of the query
+    def completeness(
         self,
         *,
         by: Literal["series", "symbol", "exchange", "day"] = "series",
@@ -191,22 +194,25 @@ class Candlelog:
         wanted = {"exchange": exchange, "symbol": symbol, "timeframe": timeframe}
         return items(self._http, "/quarantine", QuarantinedRow, wanted, limit=limit)
 
+    def files(
+        self,
+        *,
+        exchange: str | None = None,
+        symbol: str | None = None,
+        timeframe: str | None = None,
+        status: str | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[File]:
+        """Files of archives that jobs have read or refused, by archive and path."""
+        wanted = {
+            "exchange": exchange, "symbol": symbol, "timeframe": timeframe, "status": status,
+        }  # fmt: skip
+        return items(self._http, "/files", File, wanted, limit=limit)
+
     async def health(self) -> Health:
         """How the components are."""
         return Health.model_validate(await self._http.get("/health"))
 
 
-def _series_range(
-    exchange: str,
-    symbol: str,
-    timeframe: str,
-    start: datetime | str | None,
-    end: datetime | str | None,
-) -> Parameters:
-    return {
-        "exchange": exchange,
-        "symbol": symbol,
-        "timeframe": timeframe,
-        "start": as_text(start),
-        "end": as_text(end),
-    }
+def _times(**times: datetime | str | None) -> dict[str, str | None]:
+    return {name: as_text(time) for name, time in times.items()}

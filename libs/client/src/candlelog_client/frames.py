@@ -18,7 +18,13 @@ _KEY: Final = {
     "open_time": _TIME,
 }
 _KINDS: Final[dict[Noun, dict[str, pa.DataType]]] = {
-    "candles": {**_KEY, "trades": pa.uint32(), "source": pa.string(), "observed_at": _TIME, "state": pa.string()},
+    "candles": {
+        **_KEY,
+        "trades": pa.uint32(),
+        "source": pa.string(),
+        "observed_at": _TIME,
+        "state": pa.string(),
+    },
     "features": {**_KEY, "feature_set": pa.string(), "version": pa.uint32()},
 }
 """Of the columns that are not `float64`, as the server's Arrow streams have them."""

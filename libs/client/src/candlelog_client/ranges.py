@@ -13,7 +13,6 @@ from candlelog_client.frames import Noun, from_rows, library
 from candlelog_client.http import Http
 from candlelog_client.times import as_text
 
-
 Fill = Literal["none", "flagged"]
 
 

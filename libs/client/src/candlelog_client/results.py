@@ -77,8 +77,11 @@ class Figures(Result):
 
 
 class PlannedTask(Result):
-    """What a planned job would do for a series: `requests` to the venue, and `feature_pieces`,
-    stretches of stored candles to compute features of."""
+    """What a planned job would do for a series: `requests` to the venue, `files` of an archive
+    that are read, and `feature_pieces`, stretches of stored candles to compute features of.
+
+    `missing_files` would hold what nothing is asked for; the first hundred of all.
+    """
 
     symbol: str
     timeframe: str
@@ -89,6 +92,9 @@ class PlannedTask(Result):
     candles_expected: int
     candles_covered: int
     requests: int
+    files: int = 0
+    missing_files: tuple[str, ...] = ()
+    missing_files_total: int = 0
     feature_pieces: int
 
 
@@ -244,6 +250,27 @@ class Completeness(Result):
     freshness: str | None = None
     overdue_seconds: float | None = None
     read_at: datetime | None = None
+
+
+class File(Result):
+    """A file of an archive as it was read, or refused, last; `size` in bytes, `rows` those that
+    were asked for."""
+
+    archive: str
+    path: str
+    exchange: str
+    symbol: str
+    timeframe: str
+    status: str
+    refused: str | None = None
+    sha256: str | None = None
+    size: int = 0
+    rows: int = 0
+    quarantined: int = 0
+    first_open_time: datetime | None = None
+    last_open_time: datetime | None = None
+    read_at: datetime
+    job_id: str
 
 
 class Gap(Result):

@@ -81,6 +81,7 @@ PLAN = {
             "symbol": "BTC/USDT", "timeframe": "1m", "route": "rest", "route_reason": "why",
             "start": "2024-02-01T00:00:00Z", "end": "2024-03-01T00:00:00Z",
             "candles_expected": 41760, "candles_covered": 760, "requests": 41,
+            "files": 3, "missing_files": ["a/b.zip"], "missing_files_total": 1,
             "feature_pieces": 2,
         }
     ],
@@ -94,6 +95,7 @@ def test_a_plan_is_shown_and_nothing_is_submitted(command, api, words):
     result = command("jobs", *words, *asked)
     assert result.exit_code == 0, result.stderr
     assert "41 (weight 82)" in result.stdout
+    assert "a/b.zip" in result.stdout
     assert json.loads(command("jobs", *words, *asked, "--json").stdout) == PLAN
     assert {request.url.path for request in api.requests} == {"/api/v1/jobs/plan"}
 
@@ -311,7 +313,7 @@ def test_without_any_system_it_says_how_to_start_one(command, monkeypatch, tmp_p
 
 def test_get_shows_candles_as_a_table_and_as_json(command, api):
     prices = {"open": 0.1, "high": 1.0, "low": 1e-8, "close": 1e-7, "volume": 7.0}
-    row = {**KEY, **prices, "quote_volume": None, "trades": 3}
+    row = {**KEY, **prices, "quote_volume": None, "trades": 3, "state": "present"}
     api.say("GET /candles", {"items": [row], "next": None})
     shown = command("candles", "get", *SERIES, "--start", "2024-02-01")
     assert "2024-02-01 00:00" in shown.stdout
@@ -345,7 +347,9 @@ def test_a_range_without_rows_says_so_and_one_with_more_how_to_get_them(command,
     api.say(f"GET /{noun}", {"items": [], "next": None})
     assert command(noun, "get", *SERIES).stdout == f"No {noun} in this range.\n"
     prices = dict.fromkeys(("open", "high", "low", "close", "volume", "quote_volume"), 1.5)
-    api.say(f"GET /{noun}", {"items": [{**KEY, **prices, "trades": 1}], "next": "more"})
+    state = {"state": "present"} if noun == "candles" else {}
+    row = {**KEY, **prices, "trades": 1, **state}
+    api.say(f"GET /{noun}", {"items": [row], "next": "more"})
     shown = command(noun, "get", *SERIES, "--limit", "1").stdout
     assert f"The first 1; more with --limit, all with candlelog {noun} export." in shown
 

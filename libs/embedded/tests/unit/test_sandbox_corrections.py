@@ -34,4 +34,6 @@ def test_in_the_second_round_half_is_corrected_again_and_half_is_back():
 
 def test_each_symbol_has_corrections_of_its_own():
     other = Corrections(0.2, 1).of(MARKET, "SYNBUSDT").minutes(START, END).values[VOLUME]
-    assert not np.array_equal(other, Corrections(0.2, 1).of(MARKET, "SYNAUSDT").minutes(START, END).values[VOLUME])
+    assert not np.array_equal(
+        other, Corrections(0.2, 1).of(MARKET, "SYNAUSDT").minutes(START, END).values[VOLUME]
+    )

@@ -1,17 +1,20 @@
 """What is done about one event of `fetch.requested`."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
-from typing import Final
+from functools import partial
+from typing import Final, TypeVar
 
 from candlelog.clock import Clock
 from candlelog.errors import Invalid
 from candlelog.events.codec import Message
-from candlelog.events.fetch import FetchRequestedV1, MarketsRequestedV1
+from candlelog.events.fetch import ArchiveFileRef, FetchRequestedV1, MarketsRequestedV1
 from candlelog.events.markets import MarketsListedV1
 from candlelog.log.outcome import Done, Outcome, Reject, Skip
 from candlelog.log.publish import Publisher
 from candlelog.log.types import Received
+from fetcher.adapters.archive_files import ArchiveFiles
+from fetcher.domain.file_summary import Summary
 from fetcher.control import Control
 from fetcher.domain import reports
 from fetcher.domain.failures import (
@@ -25,9 +28,11 @@ from fetcher.domain.failures import (
     Unwanted,
     VenueFailure,
 )
+from fetcher.ports import Gate
 from fetcher.releases import Releases, Turn
-from fetcher.venue import Fetched, Venue
 from fetcher.venues import Venues
+
+T = TypeVar("T")
 
 _SHORT_PAUSE: Final = 1.0
 """Seconds after which a chunk comes back for a reason that tells no time."""
@@ -44,9 +49,17 @@ class Handlers:
     """Turns requests into candles on the log, or into the reason why not."""
 
     def __init__(
-        self, venues: Venues, control: Control, publisher: Publisher, *, clock: Clock, instance: str
+        self,
+        venues: Venues,
+        files: ArchiveFiles,
+        control: Control,
+        publisher: Publisher,
+        *,
+        clock: Clock,
+        instance: str,
     ) -> None:
         self._venues = venues
+        self._files = files
         self._control = control
         self._publisher = publisher
         self._clock = clock
@@ -71,7 +84,50 @@ class Handlers:
         async with self._releases.turn(chunk.chunk_id, chunk.generation) as turn:
             if turn.fetched:
                 return _FETCHED_MEANWHILE
+            if chunk.file is not None:
+                return await self._read(chunk, chunk.file, turn)
             return await self._fetch(chunk, turn)
+
+    async def _read(self, chunk: FetchRequestedV1, file: ArchiveFileRef, turn: Turn) -> Outcome:
+        """Read what a chunk asks of a file: its batches, what is to be said of the file, and only
+        then the word that the chunk was fetched."""
+
+        async def parts(gate: Gate) -> tuple[Summary, int]:
+            number = 0
+            async with self._files.opened(chunk, file) as reading:
+                observed_at = self._clock.now()
+                async for part in reading.parts():
+                    gate()
+                    number = part.number + 1
+                    await self._publisher.publish(
+                        reports.batch(
+                            chunk,
+                            part.page,
+                            part.window,
+                            observed_at,
+                            part=part.number,
+                            last_part=part.is_last,
+                        )
+                    )
+                return reading.summary(), number
+
+        try:
+            summary, number = await self._when_wanted(chunk, parts)
+        except Unwanted as reason:
+            return Skip(str(reason))
+        except VenueFailure as failure:
+            if isinstance(failure, Permanent):
+                now = self._clock.now()
+                await self._publisher.publish(reports.file_refused(chunk, file, failure, now=now))
+            return await self._report(chunk, failure)
+        got = reports.Got(summary.rows, summary.quarantined, number)
+        now = self._clock.now()
+        await self._publisher.publish(
+            reports.file_read(chunk, file, summary, now=now),
+            reports.fetched(chunk, got, weight=0.0, by=self._instance, now=now),
+        )
+        turn.fetched = True
+        return Done()
 
     async def _fetch(self, chunk: FetchRequestedV1, turn: Turn) -> Outcome:
         try:
@@ -79,7 +135,7 @@ class Handlers:
         except Invalid as error:
             return await self._report(chunk, Permanent("unknown_exchange", str(error)))
         try:
-            found = await self._page(venue, chunk)
+            found = await self._when_wanted(chunk, partial(venue.candles, chunk))
         except Unwanted as reason:
             return Skip(str(reason))
         except VenueFailure as failure:
@@ -89,8 +145,9 @@ class Handlers:
         )
         weight = venue.profile.weights["klines"] * found.requests
         now = self._clock.now()
+        got = reports.Got(found.page.rows.num_rows, len(found.page.quarantined))
         await self._publisher.publish(
-            reports.fetched(chunk, found.page, weight=weight, by=self._instance, now=now)
+            reports.fetched(chunk, got, weight=weight, by=self._instance, now=now)
         )
         turn.fetched = True
         return Done()
@@ -111,15 +168,18 @@ class Handlers:
         )
         return Done()
 
-    async def _page(self, venue: Venue, chunk: FetchRequestedV1) -> Fetched:
-        """Ask the venue, as soon as it is certain that the chunk is wanted."""
+    async def _when_wanted(
+        self, chunk: FetchRequestedV1, work: Callable[[Gate], Awaitable[T]]
+    ) -> T:
+        """Do what a chunk asks for, as soon as it is certain that it is wanted; `work` calls the
+        gate before each of its steps."""
         received, since = self._clock.monotonic(), float("-inf")
         with self._control.in_use():
             while True:
                 await self._control.fresh(since)
                 try:
                     self._check_wanted(chunk, received)
-                    return await venue.candles(chunk, lambda: self._check_wanted(chunk, received))
+                    return await work(lambda: self._check_wanted(chunk, received))
                 except Unsure:
                     since = received
 

@@ -10,6 +10,7 @@ from candlelog.log.consume import ConsumeLoop
 from candlelog.log.dead_letters import DeadLetters
 from candlelog.log.in_order import InOrder
 from candlelog.log.ports import Consumer
+from fetcher.adapters.archive_files import ArchiveFiles
 from fetcher.control import Control
 from fetcher.handlers import Handlers
 from fetcher.limits.budgets import Budgets, Surroundings
@@ -41,7 +42,10 @@ async def serve(
         group.create_task(budgets.run(consumed))
         group.create_task(control.run(consumed))
         timekeeping = group.create_task(venues.keep_times())
-        handlers = Handlers(venues, control, publisher, clock=clock, instance=runtime.instance)
+        files = ArchiveFiles(settings.archive_roots)
+        handlers = Handlers(
+            venues, files, control, publisher, clock=clock, instance=runtime.instance
+        )
         await control.fresh()
         async with runtime.log.consumer(topics, runtime.group) as consumer:
             loop = _loop(runtime, InOrder(consumer), handlers, settings.concurrency)

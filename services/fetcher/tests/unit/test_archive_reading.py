@@ -21,7 +21,7 @@ from fetcher.archives.lines import BINANCE, KRAKEN
 from fetcher.archives.quarantine import MOST_WAITING
 from fetcher.archives.reading import Part, Reading
 from fetcher.archives.sieve import Wanted
-from fetcher.archives.summary import Summary
+from fetcher.domain.file_summary import Summary
 
 START = datetime(2024, 2, 1, tzinfo=UTC)
 FEBRUARY = TimeRange(START, datetime(2024, 3, 1, tzinfo=UTC))

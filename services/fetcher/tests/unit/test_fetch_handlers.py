@@ -31,6 +31,7 @@ from candlelog.market.profile import ExchangeProfile, profile
 from candlelog.market.ranges import TimeRange
 from candlelog.market.timeframe import Timeframe, milliseconds
 from fetcher import venue as venue_module
+from fetcher.adapters.archive_files import ArchiveFiles
 from fetcher.control import Control
 from fetcher.domain.failures import Away, Permanent, RateLimited, Reset, Transient, VenueFailure
 from fetcher.domain.venue_time import TimeReading
@@ -119,8 +120,14 @@ class Desk:
         )
         self.control = Control(log, PREFIX + "jobs.control", clock=clock)
         self.venues = Venues(self._open, self.budgets, clock=clock, random=Random(1))
+        self.archives: dict[str, str] = {}
         self.handlers = Handlers(
-            self.venues, self.control, publisher, clock=clock, instance="fetcher-1"
+            self.venues,
+            ArchiveFiles(self.archives),
+            self.control,
+            publisher,
+            clock=clock,
+            instance="fetcher-1",
         )
 
     def _open(self, venue: ExchangeProfile) -> AbstractAsyncContextManager[Exchange]:

@@ -6,6 +6,7 @@ from candlelog.stores.clickhouse import ClickHouse
 from candlelog.stores.migrations import migrate_postgres, migrations_directory
 from candlelog.stores.postgres import connect
 from status_api.adapters.changes import ChangeReader
+from status_api.adapters.files import FileReader
 from status_api.adapters.gaps import GapReader
 from status_api.adapters.history import History
 from status_api.adapters.jobs import JobReader
@@ -27,6 +28,7 @@ async def main(runtime: Runtime, settings: Settings) -> None:
             store=PostgresProjectionStore(pool),
             jobs=JobReader(pool),
             gaps=GapReader(pool),
+            files=FileReader(pool),
             changes=ChangeReader(pool, runtime.topic_prefix),
             history=History(clickhouse),
             settings=settings,

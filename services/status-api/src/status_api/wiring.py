@@ -23,6 +23,7 @@ from candlelog.log.handling import Handle
 from candlelog.log.pace import Paced
 from candlelog.market.feature_sets import load_feature_sets
 from status_api.adapters.changes import ChangeReader
+from status_api.adapters.files import FileReader
 from status_api.adapters.gaps import GapReader
 from status_api.adapters.history import History
 from status_api.adapters.jobs import JobReader
@@ -56,6 +57,7 @@ class Replica:
         store: PostgresProjectionStore,
         jobs: JobReader,
         gaps: GapReader,
+        files: FileReader,
         changes: ChangeReader,
         history: History,
         settings: Settings,
@@ -69,6 +71,7 @@ class Replica:
             publisher=runtime.publisher,
             jobs=jobs,
             gaps=gaps,
+            files=files,
             history=history,
             feed=Feed(changes, landings, runtime.clock, most_clients=settings.streams),
             landings=landings,

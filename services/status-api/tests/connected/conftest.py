@@ -28,6 +28,7 @@ from candlelog.stores.clickhouse import ClickHouse
 from candlelog.stores.migrations import migrate_postgres, migrations_directory
 from candlelog.stores.postgres import Pool, connect
 from status_api.adapters.changes import ChangeReader
+from status_api.adapters.files import FileReader
 from status_api.adapters.gaps import GapReader
 from status_api.adapters.history import History
 from status_api.adapters.jobs import JobReader
@@ -200,6 +201,7 @@ async def projecting(
             store=ToldStore(pool, stores.folds),
             jobs=JobReader(pool),
             gaps=GapReader(pool),
+            files=FileReader(pool),
             changes=ChangeReader(pool, prefix),
             history=History(stores.clickhouse),
             settings=Settings(CANDLELOG_KAFKA_BOOTSTRAP=stores.bootstrap, **settings),

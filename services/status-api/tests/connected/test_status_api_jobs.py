@@ -380,7 +380,6 @@ INVALID: list[tuple[dict[str, Any], str]] = [
     ({"feature_sets": ["defualt"]}, "unknown_feature_set"),
     ({"feature_sets": ["default"], "features": False}, "invalid_value"),
     ({"feature_sets": []}, "empty_list"),
-    ({"source": "archive"}, "not_available"),
     ({"tier": "TIER1"}, "not_available"),
     ({"surprise": 1}, "unknown_field"),
     ({"priority": 10**30}, "invalid_value"),

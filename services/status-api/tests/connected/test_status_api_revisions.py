@@ -218,7 +218,10 @@ async def test_how_fresh_it_is_is_not_said_of_the_past(believed: Any):
 
 async def test_completeness_by_day_holds_all_series_together(believed: Any):
     lines = await report(believed, exchange="kraken", by="day", end="2024-02-02T01:00:00Z")
-    assert [(line["day"], line["slots"]) for line in lines] == [("2024-02-01", 24), ("2024-02-02", 1)]
+    assert [(line["day"], line["slots"]) for line in lines] == [
+        ("2024-02-01", 24),
+        ("2024-02-02", 1),
+    ]
 
 
 @pytest.mark.parametrize("by", ["symbol", "exchange"])

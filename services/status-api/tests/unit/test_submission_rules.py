@@ -89,10 +89,9 @@ def test_a_clock_a_little_ahead_means_now():
         ({"symbols": ..., "tier": "TIER1"}, ("tier:not_available",)),
         ({"feature_sets": ["defualt"]}, ("feature_sets:unknown_feature_set",)),
         ({"feature_sets": ["default"], "features": False}, ("feature_sets:invalid_value",)),
-        ({"source": "archive"}, ("source:not_available",)),
         (
-            {"source": "archive", "timeframes": ["7m"], "end": "2030-01-01"},
-            ("source:not_available", "timeframes:unknown_timeframe", "end:end_in_future"),
+            {"timeframes": ["7m"], "end": "2030-01-01"},
+            ("timeframes:unknown_timeframe", "end:end_in_future"),
         ),
     ],
 )

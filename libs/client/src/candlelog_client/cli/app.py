@@ -9,6 +9,7 @@ from candlelog_client.cli import (
     candles,
     coverage,
     features,
+    files,
     gaps,
     jobs,
     limits,
@@ -34,6 +35,7 @@ app.add_typer(series.app, name="series")
 app.add_typer(coverage.app, name="coverage")
 app.add_typer(gaps.app, name="gaps")
 app.add_typer(report.app, name="report")
+app.add_typer(files.app, name="files")
 app.add_typer(replay.app, name="replay")
 app.add_typer(limits.app, name="limits")
 app.add_typer(quarantine.app, name="quarantine")

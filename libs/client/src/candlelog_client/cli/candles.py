@@ -7,6 +7,8 @@ from rich.console import RenderableType
 from rich.markup import escape
 
 from candlelog_client.cli import output, ranges
+from candlelog_client.cli.figures import moment
+from candlelog_client.cli.grid import grid
 from candlelog_client.cli.options import (
     DEFAULT_DATA_DIR,
     DEFAULT_EXCHANGE,
@@ -17,8 +19,6 @@ from candlelog_client.cli.options import (
     Limit,
     Start,
 )
-from candlelog_client.cli.figures import moment
-from candlelog_client.cli.grid import grid
 from candlelog_client.cli.session import collect, run
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ Filled = Annotated[
 
 
 @app.command()
-def get(
+def get(  # noqa: PLR0913 - one parameter per option
     *,
     symbol: ranges.Symbol,
     timeframe: ranges.Timeframe,
@@ -141,7 +141,9 @@ def _history(rows: "list[Revision]") -> RenderableType:
     for row in rows:
         first = before is None or before.open_time != row.open_time
         numbers = [
-            _told(getattr(row, name)) if first or getattr(row, name) != getattr(before, name) else ""
+            _told(getattr(row, name))
+            if first or getattr(row, name) != getattr(before, name)
+            else ""
             for name in _COMPARED
         ]
         until = "now" if row.superseded_at is None else moment(row.superseded_at)

@@ -117,6 +117,8 @@ def plan(row: "Plan") -> RenderableType:
     told.add_row("candles", count(row.candles_expected))
     told.add_row("covered", count(row.candles_covered))
     told.add_row("requests", f"{count(row.requests)} (weight {count(row.weight)})")
+    if files := sum(task.files for task in row.tasks):
+        told.add_row("files", count(files))
     told.add_row("features of", f"what is stored, in parts: {count(row.feature_pieces)}")
     told.add_row("takes", f"{duration(row.seconds)} by the budget")
     columns = ("symbol", "timeframe", "start", "end", "candles", "covered", "requests", "route")
@@ -134,7 +136,20 @@ def plan(row: "Plan") -> RenderableType:
         )
     more = row.tasks_total - _SHOWN
     rest = [f"{count(more)} more series: --json shows all."] if more > 0 else []
-    return Group(told, table, *rest)
+    return Group(told, table, *rest, *_missing_files(row))
+
+
+def _missing_files(row: "Plan") -> "list[RenderableType]":
+    """The files to get, so that nothing is left out."""
+    names = [name for task in row.tasks for name in task.missing_files]
+    total = sum(task.missing_files_total for task in row.tasks)
+    if not total:
+        return []
+    shown = [f"  {escape(name)}" for name in names[:_SHOWN]]
+    more = (
+        [f"  … {count(total - len(shown))} more: --json lists them"] if total > len(shown) else []
+    )
+    return [f"\n{count(total)} files would hold the rest, and are not there:", *shown, *more]
 
 
 def _of(done: int, total: int) -> str:

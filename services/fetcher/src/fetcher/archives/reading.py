@@ -17,7 +17,7 @@ from candlelog.market.ranges import TimeRange
 from fetcher.archives.gate import Content
 from fetcher.archives.lines import BLOCK_BYTES, blocks
 from fetcher.archives.sieve import Sieve, Wanted
-from fetcher.archives.summary import Summary, Tally
+from fetcher.domain.file_summary import Summary, Tally
 
 PART_ROWS: Final = 10_000
 
@@ -42,12 +42,12 @@ class Reading:
         content: Content,
         wanted: Wanted,
         *,
-        part_rows: int = PART_ROWS,
+        part_rows: int | None = None,
         block_bytes: int = BLOCK_BYTES,
     ) -> None:
         self._content = content
         self._wanted = wanted
-        self._part_rows = part_rows
+        self._part_rows = part_rows or PART_ROWS
         self._block_bytes = block_bytes
         self._sieve = Sieve(wanted)
         self._tally = Tally(wanted.timeframe)
@@ -65,7 +65,10 @@ class Reading:
 
     def summary(self) -> Summary:
         """What is to be said of the file, after its last part."""
-        return self._tally.summary(self._content, self._sieve.refused)
+        content = self._content
+        return self._tally.summary(
+            sha256=content.sha256, size=content.size, quarantined=self._sieve.refused
+        )
 
     def _part(self, page: Page, end: datetime) -> Part:
         is_last = end == self._wanted.window.end

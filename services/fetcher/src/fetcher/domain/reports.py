@@ -1,21 +1,43 @@
 """What is said about a chunk."""
 
 from datetime import datetime
+from typing import Any, NamedTuple
 
 from candlelog.events.candles import CandleBatchHeaderV1, CandleBatchV1
-from candlelog.events.fetch import FetchRequestedV1
-from candlelog.events.progress import ChunkDeferredV1, ChunkFailedV1, ChunkFetchedV1
+from candlelog.events.fetch import ArchiveFileRef, FetchRequestedV1
+from candlelog.events.progress import (
+    ChunkDeferredV1,
+    ChunkFailedV1,
+    ChunkFetchedV1,
+    FileReadV1,
+)
 from candlelog.market.pages import Page
+from candlelog.market.profile import profile
 from candlelog.market.ranges import TimeRange
 from candlelog.market.timeframe import Timeframe
 from fetcher.domain.failures import Permanent, Transient
+from fetcher.domain.file_summary import Summary
+
+
+class Got(NamedTuple):
+    """What a chunk has brought, in so many batches."""
+
+    candles: int
+    quarantined: int
+    parts: int = 1
 
 
 def batch(
-    chunk: FetchRequestedV1, page: Page, window: TimeRange, observed_at: datetime
+    chunk: FetchRequestedV1,
+    page: Page,
+    window: TimeRange,
+    observed_at: datetime,
+    *,
+    part: int = 0,
+    last_part: bool = True,
 ) -> CandleBatchV1:
-    """The candles of a chunk, and that the venue answered for `window`: for the whole of it, or
-    for its end."""
+    """The candles of a chunk, or a part of them, and that the venue, or a file of its archive,
+    answered for `window`: of a chunk in one part for the whole of it, or for its end."""
     return CandleBatchV1(
         header=CandleBatchHeaderV1(
             job_id=chunk.job_id,
@@ -29,6 +51,9 @@ def batch(
             start=window.start,
             end=window.end,
             slots=Timeframe.parse(chunk.timeframe).count(window.start, window.end),
+            part=part,
+            last_part=last_part,
+            source=chunk.route,
             answer="candles" if page.rows.num_rows else "empty",
             observed_at=observed_at,
             quarantined=page.quarantined,
@@ -39,21 +64,64 @@ def batch(
 
 
 def fetched(
-    chunk: FetchRequestedV1, page: Page, *, weight: float, by: str, now: datetime
+    chunk: FetchRequestedV1, got: Got, *, weight: float, by: str, now: datetime
 ) -> ChunkFetchedV1:
-    """The batch of the chunk is on the log."""
+    """All batches of the chunk are on the log."""
     return ChunkFetchedV1(
         job_id=chunk.job_id,
         task_id=chunk.task_id,
         chunk_id=chunk.chunk_id,
         generation=chunk.generation,
         release=chunk.release,
-        candles=page.rows.num_rows,
-        quarantined=len(page.quarantined),
-        parts=1,
+        candles=got.candles,
+        quarantined=got.quarantined,
+        parts=got.parts,
         weight=weight,
         fetched_by=by,
         fetched_at=now,
+    )
+
+
+def file_read(
+    chunk: FetchRequestedV1, file: ArchiveFileRef, summary: Summary, *, now: datetime
+) -> FileReadV1:
+    """All that the chunk asked of a file is on the log."""
+    return _file(
+        chunk,
+        file,
+        sha256=summary.sha256,
+        size=summary.size,
+        rows=summary.rows,
+        quarantined=summary.quarantined,
+        first=summary.first,
+        last=summary.last,
+        read_at=now,
+    )
+
+
+def file_refused(
+    chunk: FetchRequestedV1, file: ArchiveFileRef, failure: Permanent, *, now: datetime
+) -> FileReadV1:
+    """Nothing of a file is believed, and why."""
+    refused = f"{failure.code}: {failure}"
+    return _file(chunk, file, sha256="", size=0, rows=0, quarantined=0, refused=refused, read_at=now)
+
+
+def _file(chunk: FetchRequestedV1, file: ArchiveFileRef, **told: Any) -> FileReadV1:
+    archived = profile(chunk.exchange).archive
+    return FileReadV1(
+        job_id=chunk.job_id,
+        task_id=chunk.task_id,
+        chunk_id=chunk.chunk_id,
+        generation=chunk.generation,
+        release=chunk.release,
+        exchange=chunk.exchange,
+        symbol=chunk.symbol,
+        timeframe=chunk.timeframe,
+        archive=chunk.exchange if archived is None else archived.name,
+        path=file.path,
+        version=file.version,
+        **told,
     )
 
 

@@ -67,9 +67,7 @@ class Completeness:
                 window=_window(group, timeframe, start, end),
                 from_first=start is None,
             )
-        return [
-            series_line(each, found[each.series]) for each in asked if each.series in found
-        ]
+        return [series_line(each, found[each.series]) for each in asked if each.series in found]
 
     async def by_day(
         self, asked: Sequence[AskedSeries], start: datetime | None, end: datetime

@@ -52,6 +52,7 @@ class _Transaction:
             chunks=_copies(rows.chunks, keys.chunks),
             gaps=_copies(rows.gaps, keys.gaps),
             shadows=_copies(rows.shadows, keys.shadows),
+            files=_copies(rows.files, keys.files),
         )
 
     async def save(self, rows: Rows, positions: Mapping[Partition, int]) -> None:
@@ -63,6 +64,7 @@ class _Transaction:
         kept.chunks |= rows.chunks
         kept.gaps |= rows.gaps
         kept.shadows |= rows.shadows
+        kept.files |= rows.files
         kept.fills = rows.fills | kept.fills
         self._store.positions.update(positions)
 

@@ -10,6 +10,7 @@ from status_api.adapters import statements
 from status_api.adapters.tables import (
     ANSWERS,
     CHUNKS,
+    FILES,
     FILLS,
     GAPS,
     JOBS,
@@ -72,6 +73,7 @@ class _Transaction:
             chunks=await CHUNKS.load(self._connection, keys.chunks),
             gaps=await GAPS.load(self._connection, keys.gaps),
             shadows=await SHADOWS.load(self._connection, keys.shadows),
+            files=await FILES.load(self._connection, keys.files),
         )
 
     async def save(self, rows: Rows, positions: Mapping[Partition, int]) -> None:
@@ -83,4 +85,5 @@ class _Transaction:
         await GAPS.save(self._connection, rows.gaps)
         await FILLS.save(self._connection, rows.fills)
         await SHADOWS.save(self._connection, rows.shadows)
+        await FILES.save(self._connection, rows.files)
         await _OFFSETS.advance(self._connection, positions)

@@ -5,7 +5,7 @@ Values are bound; `$1` and so on are explained above each.
 
 from typing import Final
 
-from status_api.adapters.tables import GAPS, JOBS, SHADOWS, SUBMISSIONS, TASKS
+from status_api.adapters.tables import FILES, GAPS, JOBS, SHADOWS, SUBMISSIONS, TASKS
 
 _MISSING: Final = """(
     SELECT coalesce(jsonb_agg(period || of_series), '[]') FROM (
@@ -140,6 +140,17 @@ GAP_BY_ID: Final = f"{_GAP} WHERE gap_id = $2"
 GAP_TRIES: Final = """
 SELECT gap_id, count(*) AS attempts, max(submitted_at) AS last
 FROM gap_fills JOIN submissions USING (job_id) WHERE gap_id = ANY($1::uuid[]) GROUP BY gap_id
+"""
+
+# exchange, symbol, timeframe, status, (archive, path) of the last one seen: each may be null; limit
+FILES_PAGE: Final = f"""
+SELECT {", ".join(FILES.columns)} FROM files
+WHERE ($1::text IS NULL OR exchange = $1)
+  AND ($2::text IS NULL OR symbol = $2)
+  AND ($3::text IS NULL OR timeframe = $3)
+  AND ($4::text IS NULL OR ($4 = 'refused') = (refused IS NOT NULL))
+  AND ($5::text IS NULL OR (archive, path) > ($5, $6::text))
+ORDER BY archive, path LIMIT $7
 """
 
 # limit

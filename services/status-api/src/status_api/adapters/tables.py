@@ -12,6 +12,7 @@ from candlelog.stores.postgres import Connection
 from status_api.domain.rows import (
     Answer,
     ChunkRow,
+    FileRow,
     GapFill,
     GapRow,
     JobRow,
@@ -20,7 +21,7 @@ from status_api.domain.rows import (
     TaskRow,
 )
 
-R = TypeVar("R", Submission, JobRow, TaskRow, ChunkRow, Answer, GapRow, GapFill, ShadowRow)
+R = TypeVar("R", Submission, JobRow, TaskRow, ChunkRow, Answer, GapRow, GapFill, ShadowRow, FileRow)
 
 _TYPES: Final[dict[object, str]] = {
     bool: "boolean",
@@ -115,3 +116,4 @@ ANSWERS: Final = Table("answers", Answer, "correlation_id", replaces=False)
 GAPS: Final = Table("gaps", GapRow, "gap_id", replaces=True)
 FILLS: Final = Table("gap_fills", GapFill, "fill_id", replaces=False)
 SHADOWS: Final = Table("shadows", ShadowRow, "job_id", replaces=True)
+FILES: Final = Table("files", FileRow, "file_id", replaces=True)

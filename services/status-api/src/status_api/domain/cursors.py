@@ -91,6 +91,27 @@ class GapKey:
             raise _malformed() from error
 
 
+@dataclass(frozen=True, slots=True)
+class FileKey:
+    """Where a page of files ended."""
+
+    archive: str
+    path: str
+
+    def encode(self) -> str:
+        """As a cursor."""
+        return _encode(["f", self.archive, self.path])
+
+    @classmethod
+    def decode(cls, text: str) -> "FileKey":
+        """From a cursor; raises a `malformed_cursor` problem."""
+        try:
+            archive, path = map(_name, _decode(text, "f", 2))
+            return cls(archive, path)
+        except ValueError as error:
+            raise _malformed() from error
+
+
 def encode_numbers(*numbers: int) -> str:
     """Where a page ended whose rows are ordered by numbers: tasks, candles, runs, quarantine."""
     return _encode(["n", *numbers])

@@ -8,7 +8,7 @@ job that was deleted nothing is folded any more.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
-from uuid import UUID, uuid5
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 from candlelog.events.codec import Message
 from candlelog.events.gaps import GapChangedV1, GapClosedV1, GapOpenedV1
@@ -21,6 +21,7 @@ from candlelog.events.progress import (
     ChunkReleasedV1,
     CommandAnsweredV1,
     FeaturesStoredV1,
+    FileReadV1,
     JobAcceptedV1,
     JobStateChangedV1,
     ReplayAnsweredV1,
@@ -34,6 +35,7 @@ from candlelog.market.states import Status
 from status_api.domain import chunks, shadows
 from status_api.domain.rows import (
     Answer,
+    FileRow,
     GapFill,
     GapRow,
     JobRow,
@@ -58,6 +60,7 @@ _TASK_EVENTS: Final = _CHUNK_EVENTS | {
 }  # fmt: skip
 _SHADOW_EVENTS: Final = frozenset({ShadowChangedV1, PartRebuiltV1})
 _JOB_EVENTS: Final = _TASK_EVENTS | _SHADOW_EVENTS | {JobAcceptedV1, JobStateChangedV1}
+_FILES: Final = uuid5(NAMESPACE_URL, "candlelog:file")
 _GAP_EVENTS: Final = frozenset({GapOpenedV1, GapChangedV1, GapClosedV1})
 # By type, not isinstance: that costs pydantic's classes microseconds, and this is the hot path.
 
@@ -78,6 +81,7 @@ def keys(landed: Iterable[Landed]) -> Keys:
     chunk_ids: set[UUID] = set()
     gaps: set[UUID] = set()
     shadow_ids: set[UUID] = set()
+    files: set[UUID] = set()
     for each in landed:
         event: Any = each.event
         kind = type(event)
@@ -91,7 +95,9 @@ def keys(landed: Iterable[Landed]) -> Keys:
             gaps.add(event.gap_id)
         if kind in _SHADOW_EVENTS:
             shadow_ids.add(event.job_id)
-    found = (jobs, tasks, chunk_ids, gaps, shadow_ids)
+        if kind is FileReadV1:
+            files.add(_file_id(event))
+    found = (jobs, tasks, chunk_ids, gaps, shadow_ids, files)
     return Keys(*(frozenset(each) for each in found))
 
 
@@ -285,6 +291,36 @@ def _gap(batch: _Batch, event: GapOpenedV1 | GapChangedV1 | GapClosedV1) -> None
     batch.known.gaps[event.gap_id] = batch.changed.gaps[event.gap_id] = row
 
 
+def _file_id(event: FileReadV1) -> UUID:
+    return uuid5(_FILES, f"{event.archive}|{event.path}")
+
+
+def _file_read(batch: _Batch, event: FileReadV1) -> None:
+    """The newest reading counts, whichever job it was for."""
+    file_id = _file_id(event)
+    known = batch.known.files.get(file_id)
+    if known is not None and known.read_at >= event.read_at:
+        return
+    row = FileRow(
+        file_id=file_id,
+        archive=event.archive,
+        path=event.path,
+        exchange=event.exchange,
+        symbol=event.symbol,
+        timeframe=event.timeframe,
+        sha256=event.sha256,
+        size=event.size,
+        rows_read=event.rows,
+        rows_quarantined=event.quarantined,
+        first_open_time=event.first,
+        last_open_time=event.last,
+        refused=event.refused,
+        read_at=event.read_at,
+        job_id=event.job_id,
+    )
+    batch.known.files[file_id] = batch.changed.files[file_id] = row
+
+
 def _chunk(batch: _Batch, event: chunks.ChunkEvent) -> None:
     figures = (batch.task(event.task_id, event.job_id), batch.job(event.job_id))
     chunk = chunks.fold(batch.known.chunks.get(event.chunk_id), event, figures)
@@ -320,6 +356,7 @@ _STEPS: Final[dict[type[object], Callable[[_Batch, Any], None]]] = {
     JobStateChangedV1: _job_state,
     TaskStateChangedV1: _task_state,
     TaskAuditedV1: _task_audited,
+    FileReadV1: _file_read,
     CommandAnsweredV1: _answered,
     ReplayAnsweredV1: _answered,
     **dict.fromkeys(_CHUNK_EVENTS, _chunk),

@@ -179,6 +179,27 @@ class GapRow:
 
 
 @dataclass(slots=True, kw_only=True)
+class FileRow:
+    """A file of an archive as it was read, or refused, last; rows are those that were asked for."""
+
+    file_id: UUID
+    archive: str
+    path: str
+    exchange: str
+    symbol: str
+    timeframe: str
+    sha256: str
+    size: int
+    rows_read: int
+    rows_quarantined: int
+    first_open_time: datetime | None
+    last_open_time: datetime | None
+    refused: str | None
+    read_at: datetime
+    job_id: UUID
+
+
+@dataclass(slots=True, kw_only=True)
 class GapFill:
     """A job was told to fill a gap."""
 
@@ -196,6 +217,7 @@ class Keys:
     chunks: frozenset[UUID] = frozenset()
     gaps: frozenset[UUID] = frozenset()
     shadows: frozenset[UUID] = frozenset()
+    files: frozenset[UUID] = frozenset()
 
 
 @dataclass(slots=True)
@@ -213,3 +235,4 @@ class Rows:
     gaps: dict[UUID, GapRow] = field(default_factory=dict[UUID, GapRow])
     fills: dict[UUID, GapFill] = field(default_factory=dict[UUID, GapFill])
     shadows: dict[UUID, ShadowRow] = field(default_factory=dict[UUID, ShadowRow])
+    files: dict[UUID, FileRow] = field(default_factory=dict[UUID, FileRow])

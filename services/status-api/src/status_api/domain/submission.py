@@ -176,7 +176,6 @@ def command(
 def _unavailable(request: JobRequest) -> Sequence[FieldError]:
     found = {
         "tier": (request.tier is not None, "tiers are not available yet; name the symbols"),
-        "source": (request.source == "archive", "archives are not available yet; use auto or rest"),
     }
     errors = [
         FieldError(field, "not_available", why) for field, (asked, why) in found.items() if asked

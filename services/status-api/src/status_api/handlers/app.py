@@ -11,6 +11,7 @@ from status_api.domain.tokens import Token
 from status_api.handlers import (
     candles,
     features,
+    files,
     gaps,
     health,
     jobs,
@@ -73,8 +74,8 @@ def application(context: Context, tokens: Sequence[Token], version: str) -> Fast
     api.include_router(streams.router)
     for router in (
         plans.router, steering.many, jobs.tasks, jobs.router, steering.router, replays.router,
-        candles.router, features.router, series.router, gaps.router, reports.router,
-        limits.router, health.router,
+        candles.router, features.router, series.router, gaps.router, files.router,
+        reports.router, limits.router, health.router,
     ):  # fmt: skip
         api.include_router(router, dependencies=[BEARER, ONLY_KNOWN])
     app.include_router(api)

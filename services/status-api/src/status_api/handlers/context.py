@@ -11,6 +11,7 @@ from fastapi.requests import HTTPConnection
 from candlelog.clock import Clock
 from candlelog.log.publish import Publisher
 from candlelog.market.feature_sets import FeatureSets
+from status_api.adapters.files import FileReader
 from status_api.adapters.gaps import GapReader
 from status_api.adapters.history import History
 from status_api.adapters.jobs import JobReader
@@ -31,6 +32,7 @@ class Context:
     publisher: Publisher
     jobs: JobReader
     gaps: GapReader
+    files: FileReader
     history: History
     feed: Feed
     landings: Landings

@@ -38,6 +38,12 @@ class PlannedTask(BaseModel):
     candles_expected: int = Field(description="slots of the range that have closed")
     candles_covered: int = Field(description="of these, what is explained and not asked for again")
     requests: int = Field(description="to the venue")
+    files: int = Field(description="of an archive, to be read")
+    missing_files: tuple[str, ...] = Field(
+        description="files that are not there and would hold what nothing is asked for: a hundred "
+        "of them at most"
+    )
+    missing_files_total: int
     feature_pieces: int = Field(description="stretches of stored candles to compute features of")
 
 
@@ -108,5 +114,8 @@ def _tasks(tasks: Iterable[PlanTaskAnsweredV1]) -> Iterable[PlannedTask]:
             candles_expected=task.slots_expected,
             candles_covered=task.slots_covered,
             requests=task.requests,
+            files=task.files,
+            missing_files=task.missing_files,
+            missing_files_total=task.missing_files_total,
             feature_pieces=task.pieces,
         )

@@ -79,7 +79,9 @@ async def completeness(
     )
     now = ctx.clock.now()
     start = None if times.start == EARLIEST else times.start
-    lines = await _lines(ctx, by, asked[:limit] if paged else asked, start, min(times.end, now))
+    lines = await _lines(
+        ctx, by, asked[:limit] if paged else asked, start=start, end=min(times.end, now)
+    )
     last = asked[limit - 1].series if paged and len(asked) > limit else None
     page = CompletenessPage(
         items=[_view(line, now if times.end >= now else None) for line in lines],
@@ -89,7 +91,7 @@ async def completeness(
 
 
 async def _lines(
-    ctx: Context, by: str, asked: Sequence[AskedSeries], start: datetime | None, end: datetime
+    ctx: Context, by: str, asked: Sequence[AskedSeries], *, start: datetime | None, end: datetime
 ) -> list[Line]:
     if by == "day":
         return await ctx.history.completeness.by_day(asked, start, end)

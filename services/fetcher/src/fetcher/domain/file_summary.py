@@ -11,7 +11,6 @@ import pyarrow as pa
 
 from candlelog.market.ranges import TimeRange
 from candlelog.market.timeframe import Timeframe, from_milliseconds, milliseconds
-from fetcher.archives.gate import Content
 
 _MOST_STRETCHES: Final = 10_000
 _SHORTEST_MONTH: Final = timedelta(days=28)
@@ -55,11 +54,11 @@ class Tally:
         room = _MOST_STRETCHES - len(self._missing)
         self._missing += islice(missing(rows, window, self._timeframe), room)
 
-    def summary(self, content: Content, quarantined: int) -> Summary:
-        """What was added up."""
+    def summary(self, *, sha256: str, size: int, quarantined: int) -> Summary:
+        """What was added up, of the file with this content."""
         return Summary(
-            sha256=content.sha256,
-            size=content.size,
+            sha256=sha256,
+            size=size,
             rows=self._rows,
             quarantined=quarantined,
             first=self._first,
