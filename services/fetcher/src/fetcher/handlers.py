@@ -14,7 +14,6 @@ from candlelog.log.outcome import Done, Outcome, Reject, Skip
 from candlelog.log.publish import Publisher
 from candlelog.log.types import Received
 from fetcher.adapters.archive_files import ArchiveFiles
-from fetcher.domain.file_summary import Summary
 from fetcher.control import Control
 from fetcher.domain import reports
 from fetcher.domain.failures import (
@@ -28,6 +27,7 @@ from fetcher.domain.failures import (
     Unwanted,
     VenueFailure,
 )
+from fetcher.domain.file_summary import Summary
 from fetcher.ports import Gate
 from fetcher.releases import Releases, Turn
 from fetcher.venues import Venues

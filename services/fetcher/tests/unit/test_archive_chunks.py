@@ -35,9 +35,7 @@ PATH = "spot/daily/klines/BTCUSDT/1m/BTCUSDT-1m-2024-02-01.zip"
 
 def lines(count: int) -> str:
     first = milliseconds(START)
-    return "".join(
-        f"{first + at * 60_000},10,11,9,10,1,0,10,3,1,10,0\n" for at in range(count)
-    )
+    return "".join(f"{first + at * 60_000},10,11,9,10,1,0,10,3,1,10,0\n" for at in range(count))
 
 
 def put(folder: Path, text: str, *, checksum: str | None = None) -> bytes:
@@ -156,9 +154,19 @@ async def test_a_file_that_is_gone_fails_its_chunk_for_good(desk: Desk, folder: 
     assert (failed.code, failed.transient) == ("file_missing", False)
 
 
-async def test_an_archive_that_is_away_uses_up_no_attempt(desk: Desk, folder: Path):
-    desk.archives["binance"] = "http://127.0.0.1:9"
-    await desk.fetch(chunk())
+@pytest.mark.parametrize(
+    "asked",
+    [
+        chunk(),
+        chunk(exchange="kraken", symbol="BTC/USD", file={"path": "XBTUSD_1.csv", "version": "1-1"}),
+    ],
+    ids=["binance", "kraken"],
+)
+async def test_an_archive_that_is_away_uses_up_no_attempt(
+    desk: Desk, tmp_path: Path, asked: FetchRequestedV1
+):
+    desk.archives[asked.exchange] = str(tmp_path / "not mounted")
+    await desk.fetch(asked)
     (deferred,) = desk.written(PROGRESS.name)
     assert isinstance(deferred, ChunkDeferredV1)
 

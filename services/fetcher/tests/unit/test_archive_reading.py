@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from candlelog.events.candles import QuarantinedRow
@@ -314,8 +314,10 @@ def test_of_very_many_refused_lines_some_are_kept_and_all_are_counted():
 
 
 numbers = st.sampled_from(
-    ["10.0", "7", ".5", "5.", "1e1", "1E-3", "007", "-1", "0", "+1", "1e", "1.2.3", "--1", ""]
-    + ["nan", "inf", "1e400", "1e-400", "0x10", "1_0", " 1", "1\r", '"1"', "x"]
+    [
+        *("10.0", "7", ".5", "5.", "1e1", "1E-3", "007", "-1", "0", "+1", "1e", "1.2.3", "--1"),
+        *("", "nan", "inf", "1e400", "1e-400", "0x10", "1_0", " 1", "1\r", '"1"', "x"),
+    ]
 )
 times = st.one_of(
     st.just(""), st.sampled_from(["x", "-5", "9" * 19, "9" * 25, "1706745600.0", "1706745601"])
@@ -331,6 +333,7 @@ files = st.lists(
 ).map(lambda found: "".join(line + end for line, end in found))
 
 
+@example("\n" + lines(kraken(0, trades="+1")), 1)
 @given(files, st.integers(1, 120))
 def test_a_file_is_read_as_well_in_small_blocks_as_at_once(text: str, block_bytes: int):
     window, named = first_minutes(10), first_minutes(11)
@@ -379,9 +382,7 @@ def test_a_real_month_of_binance_is_read_whole(real_data: Path, symbol: str):
 
 def test_nine_real_years_of_kraken_are_read_whole(real_data: Path):
     hours = Timeframe.parse("1h")
-    window = TimeRange(
-        datetime(2013, 10, 6, 21, tzinfo=UTC), datetime(2023, 1, 7, 10, tzinfo=UTC)
-    )
+    window = TimeRange(datetime(2013, 10, 6, 21, tzinfo=UTC), datetime(2023, 1, 7, 10, tzinfo=UTC))
     with opened(real_data / "kraken/XBTUSD_60.csv") as content:
         reading = Reading(content, Wanted(KRAKEN, hours, window))
         sizes = [part.page.rows.num_rows for part in reading.parts()]

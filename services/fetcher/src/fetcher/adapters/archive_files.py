@@ -20,8 +20,8 @@ from fetcher.archives.gate import opened
 from fetcher.archives.lines import BINANCE, KRAKEN
 from fetcher.archives.reading import Part, Reading
 from fetcher.archives.sieve import Wanted
-from fetcher.domain.file_summary import Summary
 from fetcher.domain.failures import Away, Permanent
+from fetcher.domain.file_summary import Summary
 
 _AT_ONCE: Final = 2
 """Files of a process: each takes a thread, and some tens of megabytes."""
@@ -104,6 +104,8 @@ async def _fetched(
     archive = open_archive(root)
     checksum = await _checksum(archive, path) if archived.form == "klines" else None
     if not archive.is_remote:
+        if path not in await archive.versions([path]):  # raises `Unavailable` without the folder
+            raise Invalid(f"{path} is not in the archive")
         return Path(root) / path, checksum
     folder = stack.enter_context(TemporaryDirectory(prefix="candlelog-"))
     local = Path(folder) / Path(path).name

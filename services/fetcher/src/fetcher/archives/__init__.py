@@ -2,5 +2,6 @@
 
 Read in this order: `gate` (a file is opened once it is known to be whole), `text` and `lines` (its
 lines as columns, a block at a time), `order` and `quarantine` (lines in the wrong place, and lines
-that are no candles), `sieve` (lines become rows that wait for their part), `reading` (all of it, part by part).
+that are no candles), `sieve` (lines become rows that wait for their part), `reading` (all of it,
+part by part).
 """

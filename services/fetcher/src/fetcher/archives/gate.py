@@ -9,7 +9,7 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
@@ -57,7 +57,7 @@ def opened(
     entry: str | None = None,
     checksum: bytes | None = None,
     most_bytes: int = MOST_BYTES,
-) -> Iterator[Content]:
+) -> Generator[Content]:
     """The text of a csv, of the only entry of a zip, or of the named `entry` of a zip of many.
 
     `checksum` is what the file beside it holds, in the form of `sha256sum`. Raises `FileRefused`;
@@ -110,7 +110,7 @@ def _check_sum(name: str, sha256: str, checksum: bytes) -> None:
 
 
 @contextmanager
-def _damage_named(name: str) -> Iterator[None]:
+def _damage_named(name: str) -> Generator[None]:
     try:
         yield
     except _DAMAGE as error:

@@ -1,10 +1,10 @@
 """Reading a file: its parts in order of time, and then what is to be said of it.
 
-    with opened(path, checksum=checksum) as content:
-        reading = Reading(content, Wanted(BINANCE, timeframe, window, named=file.period))
-        for part in reading.parts():
-            ...
-        summary = reading.summary()
+with opened(path, checksum=checksum) as content:
+    reading = Reading(content, Wanted(BINANCE, timeframe, window, named=file.period))
+    for part in reading.parts():
+        ...
+    summary = reading.summary()
 """
 
 from collections.abc import Iterator

@@ -6,9 +6,7 @@ from typing import IO, Final
 _LONGEST_LINE: Final = 64 * 1024
 
 
-def whole_lines(
-    text: IO[bytes], block_bytes: int, *, cut_to: int
-) -> Iterator[tuple[bytes, bool]]:
+def whole_lines(text: IO[bytes], block_bytes: int, *, cut_to: int) -> Iterator[tuple[bytes, bool]]:
     """Lines, each with the newline after it. One that is too long for any candle comes alone, its
     first `cut_to` bytes, and `True` says so.
     """

@@ -104,7 +104,9 @@ def file_refused(
 ) -> FileReadV1:
     """Nothing of a file is believed, and why."""
     refused = f"{failure.code}: {failure}"
-    return _file(chunk, file, sha256="", size=0, rows=0, quarantined=0, refused=refused, read_at=now)
+    return _file(
+        chunk, file, sha256="", size=0, rows=0, quarantined=0, refused=refused, read_at=now
+    )
 
 
 def _file(chunk: FetchRequestedV1, file: ArchiveFileRef, **told: Any) -> FileReadV1:
