@@ -41,7 +41,8 @@ BINANCE, FUTURES, KRAKEN = map(archive_of, ("binance", "binanceusdm", "kraken"))
 
 
 def window(start: str, end: str) -> TimeRange:
-    return TimeRange(datetime.fromisoformat(f"{start}Z"), datetime.fromisoformat(f"{end}Z"))
+    first, after = (datetime.fromisoformat(day).replace(tzinfo=UTC) for day in (start, end))
+    return TimeRange(first, after)
 
 
 def names(files: list[str]) -> list[str]:

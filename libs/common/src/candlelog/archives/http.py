@@ -1,6 +1,6 @@
 """An archive behind an HTTP address."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 from urllib.parse import quote
@@ -111,7 +111,7 @@ async def _blocks(path: str, answer: aiohttp.ClientResponse) -> AsyncIterator[by
 
 
 @contextmanager
-def _outages(path: str) -> Iterator[None]:
+def _outages(path: str) -> Generator[None]:
     """What aiohttp raises, as an error of ours; without the address, which may hold a password."""
     try:
         yield
