@@ -24,7 +24,7 @@ from bench.system import System, running_system
 from bench.venue import KLINES
 from candlelog.market.timeframe import Timeframe
 from candlelog_client import Candlelog, Job
-from candlelog_client.results import Gap
+from candlelog_client.stored import Gap
 from candlelog_embedded.sandbox.faults import FAULTS
 
 SYMBOLS = [f"GEN{number:03d}" for number in range(1, 26)]

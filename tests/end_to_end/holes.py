@@ -7,7 +7,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from candlelog.market.timeframe import Timeframe
-from candlelog_client.results import Gap
+from candlelog_client.stored import Gap
 
 START = datetime(2024, 2, 1, tzinfo=UTC)
 PAGE = 1000

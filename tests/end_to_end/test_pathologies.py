@@ -16,7 +16,8 @@ from tests.sandbox import Sandbox
 from candlelog.market.timeframe import Timeframe
 from candlelog_client.client import Candlelog
 from candlelog_client.errors import Refused
-from candlelog_client.results import Gap, Job
+from candlelog_client.results import Job
+from candlelog_client.stored import Gap
 
 pytestmark = [
     pytest.mark.end_to_end, pytest.mark.timeout(900), pytest.mark.asyncio(loop_scope="module"),

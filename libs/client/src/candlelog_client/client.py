@@ -14,13 +14,11 @@ from candlelog_client.listing import Listing
 from candlelog_client.paging import items
 from candlelog_client.ranges import Fill, RangeQuery, SeriesRange
 from candlelog_client.replays import Replays
-from candlelog_client.results import (
+from candlelog_client.results import Health, Limit, Page
+from candlelog_client.stored import (
     Completeness,
     CoverageRun,
     File,
-    Health,
-    Limit,
-    Page,
     QuarantinedRow,
     Revision,
     StoredSeries,

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from candlelog_client.http import Http, path_part
 from candlelog_client.listing import Listing
-from candlelog_client.results import Gap, Job
+from candlelog_client.results import Job
+from candlelog_client.stored import Gap
 
 
 class Gaps:

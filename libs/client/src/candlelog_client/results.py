@@ -1,6 +1,6 @@
 """What the server answers, typed and frozen. Fields the client does not know are ignored."""
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
@@ -179,124 +179,6 @@ class ActionResult(Result):
     reason: str
 
 
-class StoredSeries(Result):
-    """A series that holds candles."""
-
-    exchange: str
-    symbol: str
-    timeframe: str
-    candles: int = 0
-    first_open_time: datetime | None = None
-    last_open_time: datetime | None = None
-    updated_at: datetime | None = None
-
-
-class Revision(Result):
-    """What was believed of a slot from `observed_at` on and before `superseded_at`, which is None
-    for what is believed now. Prices and `quote_volume` in quote, `volume` in base currency."""
-
-    exchange: str
-    symbol: str
-    timeframe: str
-    open_time: datetime
-    open: float
-    high: float
-    low: float
-    close: float
-    volume: float
-    quote_volume: float | None = None
-    trades: int | None = None
-    source: str
-    observed_at: datetime
-    superseded_at: datetime | None = None
-
-
-class CoverageRun(Result):
-    """Neighbouring slots `[start, end)` of one state, as many as there are.
-
-    `state` is present, provisional, no_trade, outage or unknown; `source` and `outcome` say how the
-    slots were asked for and answered, where in one way; `observed_at` is the oldest answer's time.
-    """
-
-    exchange: str
-    symbol: str
-    timeframe: str
-    start: datetime
-    end: datetime
-    slots: int
-    state: str
-    source: str | None = None
-    outcome: str | None = None
-    observed_at: datetime | None = None
-
-
-class Completeness(Result):
-    """How many slots `[start, end)` of some series are in which state; names that differ are None.
-
-    `completeness` is the part that something explains, 0 to 1; `freshness` (fresh, aging, stale)
-    says how long the next candle has been missing.
-    """
-
-    exchange: str | None = None
-    symbol: str | None = None
-    timeframe: str | None = None
-    day: date | None = None
-    series: int | None = None
-    start: datetime
-    end: datetime
-    slots: int
-    states: dict[str, int]
-    completeness: float
-    freshness: str | None = None
-    overdue_seconds: float | None = None
-    read_at: datetime | None = None
-
-
-class File(Result):
-    """A file of an archive as it was read, or refused, last; `size` in bytes, `rows` those that
-    were asked for."""
-
-    archive: str
-    path: str
-    exchange: str
-    symbol: str
-    timeframe: str
-    status: str
-    refused: str | None = None
-    sha256: str | None = None
-    size: int = 0
-    rows: int = 0
-    quarantined: int = 0
-    first_open_time: datetime | None = None
-    last_open_time: datetime | None = None
-    read_at: datetime
-    job_id: str
-
-
-class Gap(Result):
-    """Neighbouring slots `[start, end)` of a series that nothing explains.
-
-    `state` is detected, filling, unfillable or failed, and filled or merged once it is over;
-    `beyond_reach` counts slots that are too old for the venue to answer for; `job_id` is the repair
-    that was last to ask for it, of so many `attempts`.
-    """
-
-    id: str
-    exchange: str
-    symbol: str
-    timeframe: str
-    start: datetime
-    end: datetime
-    slots: int
-    state: str
-    beyond_reach: int = 0
-    attempts: int = 0
-    tried_at: datetime | None = None
-    job_id: str | None = None
-    detected_at: datetime | None = None
-    changed_at: datetime | None = None
-
-
 class Build(Result):
     """One build of a feature set: a version, and which of its computations this is.
 
@@ -383,21 +265,6 @@ class Limit(Result):
     foreign: float | None = None
     backoff_until: datetime | None = None
     allocator: str | None = None
-
-
-class QuarantinedRow(Result):
-    """A row of a venue's answer that broke a rule, kept as it came."""
-
-    exchange: str
-    symbol: str
-    timeframe: str
-    reason: str
-    raw: str
-    open_time: datetime | None = None
-    source: str | None = None
-    job_id: str | None = None
-    chunk_id: str | None = None
-    observed_at: datetime | None = None
 
 
 class Component(Result):

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from candlelog_client.cli.coverage_picture import draw, worst_of_days
-from candlelog_client.results import CoverageRun
+from candlelog_client.stored import CoverageRun
 
 SERIES = ("--symbol", "BTC/USDT", "--timeframe", "1m")
 GAP = {

@@ -9,7 +9,8 @@ import pytest
 
 import candlelog_embedded
 from candlelog_client.demo import checks, truth
-from candlelog_client.results import CoverageRun, Job
+from candlelog_client.results import Job
+from candlelog_client.stored import CoverageRun
 
 START, END = datetime(2024, 2, 1, tzinfo=UTC), datetime(2024, 3, 1, tzinfo=UTC)
 (SAMPLE,) = Path(candlelog_embedded.__file__).parent.glob("sample_market/**/*.zip")

@@ -5,11 +5,7 @@ from candlelog.lifecycle import VERSION
 from candlelog.stores.clickhouse import ClickHouse
 from candlelog.stores.migrations import migrate_postgres, migrations_directory
 from candlelog.stores.postgres import connect
-from status_api.adapters.changes import ChangeReader
-from status_api.adapters.files import FileReader
-from status_api.adapters.gaps import GapReader
 from status_api.adapters.history import History
-from status_api.adapters.jobs import JobReader
 from status_api.adapters.projection_store import PostgresProjectionStore
 from status_api.domain.tokens import parse_tokens
 from status_api.handlers.app import application
@@ -25,11 +21,8 @@ async def main(runtime: Runtime, settings: Settings) -> None:
         await migrate_postgres(pool, "status", migrations_directory("status-api"))
         replica = Replica(
             runtime,
+            pool=pool,
             store=PostgresProjectionStore(pool),
-            jobs=JobReader(pool),
-            gaps=GapReader(pool),
-            files=FileReader(pool),
-            changes=ChangeReader(pool, runtime.topic_prefix),
             history=History(clickhouse),
             settings=settings,
         )

@@ -22,6 +22,7 @@ from candlelog.log.dead_letters import DeadLetters
 from candlelog.log.handling import Handle
 from candlelog.log.pace import Paced
 from candlelog.market.feature_sets import load_feature_sets
+from candlelog.stores.postgres import Pool
 from status_api.adapters.changes import ChangeReader
 from status_api.adapters.files import FileReader
 from status_api.adapters.gaps import GapReader
@@ -54,11 +55,8 @@ class Replica:
         self,
         runtime: Runtime,
         *,
+        pool: Pool,
         store: PostgresProjectionStore,
-        jobs: JobReader,
-        gaps: GapReader,
-        files: FileReader,
-        changes: ChangeReader,
         history: History,
         settings: Settings,
     ) -> None:
@@ -69,11 +67,16 @@ class Replica:
         self.context: Final = Context(
             clock=runtime.clock,
             publisher=runtime.publisher,
-            jobs=jobs,
-            gaps=gaps,
-            files=files,
+            jobs=JobReader(pool),
+            gaps=GapReader(pool),
+            files=FileReader(pool),
             history=history,
-            feed=Feed(changes, landings, runtime.clock, most_clients=settings.streams),
+            feed=Feed(
+                ChangeReader(pool, runtime.topic_prefix),
+                landings,
+                runtime.clock,
+                most_clients=settings.streams,
+            ),
             landings=landings,
             markets=Markets(runtime.publisher, runtime.clock),
             ledger=Ledger(),

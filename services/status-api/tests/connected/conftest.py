@@ -27,11 +27,7 @@ from candlelog.log.types import Partition
 from candlelog.stores.clickhouse import ClickHouse
 from candlelog.stores.migrations import migrate_postgres, migrations_directory
 from candlelog.stores.postgres import Pool, connect
-from status_api.adapters.changes import ChangeReader
-from status_api.adapters.files import FileReader
-from status_api.adapters.gaps import GapReader
 from status_api.adapters.history import History
-from status_api.adapters.jobs import JobReader
 from status_api.adapters.projection_store import PostgresProjectionStore
 from status_api.domain.tokens import parse_tokens
 from status_api.handlers.app import application
@@ -198,11 +194,8 @@ async def projecting(
         )
         made = Replica(
             runtime,
+            pool=pool,
             store=ToldStore(pool, stores.folds),
-            jobs=JobReader(pool),
-            gaps=GapReader(pool),
-            files=FileReader(pool),
-            changes=ChangeReader(pool, prefix),
             history=History(stores.clickhouse),
             settings=Settings(CANDLELOG_KAFKA_BOOTSTRAP=stores.bootstrap, **settings),
         )

@@ -22,7 +22,7 @@ from candlelog_client.cli.options import (
 from candlelog_client.cli.session import collect, run
 
 if TYPE_CHECKING:
-    from candlelog_client.results import Revision
+    from candlelog_client.stored import Revision
 
 app = typer.Typer(no_args_is_help=True, help="Read stored candles.")
 

@@ -11,7 +11,7 @@ from rich.text import Text
 from candlelog_client.cli.figures import count, percent
 
 if TYPE_CHECKING:
-    from candlelog_client.results import CoverageRun
+    from candlelog_client.stored import CoverageRun
 
 _DAY: Final = timedelta(days=1)
 _INSTANT: Final = timedelta(microseconds=1)

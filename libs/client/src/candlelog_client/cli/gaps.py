@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from candlelog_client.client import Candlelog
-    from candlelog_client.results import Gap, Job
+    from candlelog_client.results import Job
+    from candlelog_client.stored import Gap
 
 app = typer.Typer(no_args_is_help=True, help="Slots that nothing explains.")
 

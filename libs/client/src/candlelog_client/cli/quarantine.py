@@ -13,7 +13,7 @@ from candlelog_client.cli.options import DEFAULT_DATA_DIR, DataDir, Json, Limit
 from candlelog_client.cli.session import collect, run
 
 if TYPE_CHECKING:
-    from candlelog_client.results import QuarantinedRow
+    from candlelog_client.stored import QuarantinedRow
 
 app = typer.Typer(no_args_is_help=True, help="Rows of an exchange that broke a rule.")
 

@@ -15,7 +15,7 @@ from candlelog_client.cli.options import DEFAULT_DATA_DIR, DataDir, End, Json, L
 from candlelog_client.cli.session import collect, run
 
 if TYPE_CHECKING:
-    from candlelog_client.results import Completeness
+    from candlelog_client.stored import Completeness
 
 app = typer.Typer(no_args_is_help=True, help="Reports about what is stored.")
 

@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from candlelog.market.ranges import TimeRange, merge
 from candlelog_client.demo.truth import COMPARED
-from candlelog_client.results import CoverageRun, Job
+from candlelog_client.results import Job
+from candlelog_client.stored import CoverageRun
 
 
 @dataclass(frozen=True, slots=True)

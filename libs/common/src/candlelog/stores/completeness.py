@@ -45,6 +45,7 @@ FROM (
 GROUP BY day, state ORDER BY day, state
 """  # noqa: S608 -- the same
 
+
 async def counted_by_series(
     clickhouse: ClickHouse,
     venue: ExchangeProfile,
@@ -108,7 +109,9 @@ async def counted_by_day(
     return dict(found)
 
 
-def _counted(frame: Timeframe, start: datetime, rows: Sequence[tuple[str, int, int, int]]) -> Counted:
+def _counted(
+    frame: Timeframe, start: datetime, rows: Sequence[tuple[str, int, int, int]]
+) -> Counted:
     """Of rows with state, first place, place behind the last, and how many there are."""
     known = [after for state, _, after, _ in rows if state != SlotState.UNKNOWN]
     return Counted(

@@ -146,7 +146,8 @@ async def slot_runs(
         return {Series(venue.name, symbol, timeframe): [] for symbol in symbols}
     edges = EDGES_NOW if as_of is None else EDGES_THEN
     rows = await clickhouse.query(
-        SLOT_RUNS.replace("<edges>", edges), **edge_parameters(venue, symbols, frame, window, as_of)
+        SLOT_RUNS.replace("<edges>", edges),
+        **edge_parameters(venue, symbols, frame, window, as_of=as_of),
     )
 
     def runs() -> dict[Series, list[SlotRun]]:
@@ -163,6 +164,7 @@ def edge_parameters(
     symbols: Sequence[str],
     frame: Timeframe,
     window: TimeRange,
+    *,
     as_of: datetime | None = None,
 ) -> dict[str, Any]:
     """Values of the statements above, for a window that holds a slot."""

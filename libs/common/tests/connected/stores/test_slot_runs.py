@@ -351,4 +351,8 @@ async def test_a_day_holds_the_slots_that_open_in_it(engine: Engine, symbol: str
     found = await counted_by_day(
         engine.store, DENSE, symbols=[symbol], timeframe="1m", window=evening, from_first=False
     )
-    assert {day.day: sum(states.values()) for day, states in found.items()} == {31: 3, 1: 1440, 2: 1}
+    assert {day.day: sum(states.values()) for day, states in found.items()} == {
+        31: 3,
+        1: 1440,
+        2: 1,
+    }
