@@ -4,7 +4,7 @@ import os
 import socket
 from typing import ClassVar, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from candlelog.errors import Misconfigured
@@ -60,6 +60,24 @@ class ServiceSettings(BaseSettings):
             first = error.errors(include_url=False)[0]
             name = ".".join(str(part) for part in first["loc"])
             raise Misconfigured(f"{name or 'settings'}: {first['msg']}") from error
+
+
+class ArchiveSettings(ServiceSettings):
+    """Settings of a service that looks into archives."""
+
+    archives: str = Field(default="", validation_alias=_shared("ARCHIVES"))
+    """Where archives are, `name=folder_or_address,…`; the same for all services."""
+
+    @field_validator("archives")
+    @classmethod
+    def _pairs(cls, text: str) -> str:
+        parse_pairs(text)
+        return text
+
+    @property
+    def archive_roots(self) -> dict[str, str]:
+        """Where archives are, by name."""
+        return parse_pairs(self.archives)
 
 
 def _list(names: set[str]) -> str:

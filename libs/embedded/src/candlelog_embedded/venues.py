@@ -11,6 +11,7 @@ from candlelog.errors import Misconfigured
 
 NAMES: Final = ("binance", "binanceusdm", "kraken")
 """Those that may be named."""
+_IN_ANOTHER: Final = {"binanceusdm": "binance"}
 _HOST: Final = re.compile(r"[A-Za-z0-9._:%-]+")
 
 
@@ -27,6 +28,10 @@ def check_archives(archives: Mapping[str, str]) -> None:
     """Raises Misconfigured for a name that no exchange has, or a place that cannot be read."""
     for name, place in archives.items():
         _check_name(name)
+        if name in _IN_ANOTHER:
+            raise Misconfigured(f"files of {name} are in the archive of {_IN_ANOTHER[name]}")
+        if name == "kraken" and _is_url(place):
+            raise Misconfigured("files of kraken are read from a folder: download them")
         if "," in place or not place.isprintable():
             raise Misconfigured(f"the archive of {name} has a name with a comma or a line end")
         if not (_is_url(place) or _is_readable_folder(place)):

@@ -198,6 +198,12 @@ def test_an_archive_that_cannot_be_read_is_refused(
         Options(Path("/data"), archives={"nope": str(tmp_path)})
 
 
+@pytest.mark.parametrize("archives", [{"binanceusdm": "/tmp"}, {"kraken": "http://files.test"}])
+def test_an_archive_that_nobody_would_read_is_refused(archives: dict[str, str]):
+    with pytest.raises(Misconfigured, match=r"are in the archive of binance|from a folder"):
+        Options(Path("/data"), archives=archives)
+
+
 def test_services_are_told_of_the_folder_of_feature_sets_wherever_they_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

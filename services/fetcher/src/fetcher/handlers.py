@@ -14,6 +14,7 @@ from candlelog.log.outcome import Done, Outcome, Reject, Skip
 from candlelog.log.publish import Publisher
 from candlelog.log.types import Received
 from fetcher.adapters.archive_files import ArchiveFiles
+from fetcher.archives.gate import FileRefused
 from fetcher.control import Control
 from fetcher.domain import reports
 from fetcher.domain.failures import (
@@ -116,7 +117,7 @@ class Handlers:
         except Unwanted as reason:
             return Skip(str(reason))
         except VenueFailure as failure:
-            if isinstance(failure, Permanent):
+            if isinstance(failure, FileRefused):
                 now = self._clock.now()
                 await self._publisher.publish(reports.file_refused(chunk, file, failure, now=now))
             return await self._report(chunk, failure)

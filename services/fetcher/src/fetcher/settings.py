@@ -2,18 +2,16 @@
 
 from pydantic import Field, field_validator
 
-from candlelog.settings import ServiceSettings, parse_pairs, service_config
+from candlelog.settings import ArchiveSettings, parse_pairs, service_config
 
 
-class Settings(ServiceSettings):
+class Settings(ArchiveSettings):
     """Settings of the fetcher: `FETCHER_…`, and the shared ones of `CANDLELOG_…`."""
 
     model_config = service_config("FETCHER_")
 
     exchange_urls: str = Field(default="", validation_alias="CANDLELOG_EXCHANGE_URLS")
     """Other addresses of venues, `name=http://host:port,…`; the adapter adds the path."""
-    archives: str = Field(default="", validation_alias="CANDLELOG_ARCHIVES")
-    """Where archives are, `name=folder_or_address,…`; the same as of the coordinator."""
     egress: str = Field(
         default="default", pattern=r"^[^|]{1,64}$", validation_alias="CANDLELOG_EGRESS"
     )
@@ -23,7 +21,7 @@ class Settings(ServiceSettings):
     budget_ceiling: float | None = Field(default=None, ge=60)
     """Weight per window to stay within; only lowers what a venue allows."""
 
-    @field_validator("exchange_urls", "archives")
+    @field_validator("exchange_urls")
     @classmethod
     def _readable(cls, text: str) -> str:
         parse_pairs(text)
@@ -33,8 +31,3 @@ class Settings(ServiceSettings):
     def origins(self) -> dict[str, str]:
         """The other addresses of venues, by exchange."""
         return parse_pairs(self.exchange_urls)
-
-    @property
-    def archive_roots(self) -> dict[str, str]:
-        """Where archives are, by name."""
-        return parse_pairs(self.archives)

@@ -149,7 +149,7 @@ async def test_a_file_that_is_refused_fails_its_chunk_for_good_and_is_told(
 
 async def test_a_file_that_is_gone_fails_its_chunk_for_good(desk: Desk, folder: Path):
     await desk.fetch(chunk())
-    failed = desk.written(PROGRESS.name)[-1]
+    (failed,) = desk.written(PROGRESS.name)  # and not that the file was refused
     assert isinstance(failed, ChunkFailedV1)
     assert (failed.code, failed.transient) == ("file_missing", False)
 
@@ -173,7 +173,7 @@ async def test_an_archive_that_is_away_uses_up_no_attempt(
 
 async def test_a_fetcher_without_the_archive_says_what_to_give_it(desk: Desk):
     await desk.fetch(chunk())
-    failed = desk.written(PROGRESS.name)[-1]
+    (failed,) = desk.written(PROGRESS.name)
     assert isinstance(failed, ChunkFailedV1)
     assert (failed.code, "CANDLELOG_ARCHIVES" in failed.message) == ("no_archive", True)
 

@@ -166,6 +166,11 @@ async def test_filled_as_of_a_moment_knows_no_more_than_was_known_then(believed:
     }  # fmt: skip
 
 
+async def test_filled_as_of_a_moment_no_slot_is_told_that_had_not_closed(believed: Any):
+    found = await read(believed, fill="flagged", as_of=EARLY.isoformat(), start=SLOTS["start"])
+    assert found[-1]["open_time"] == "2024-02-01T08:00:00Z"
+
+
 async def tag_of(served: Any, tag: str = "", **query: Any) -> tuple[int, str]:
     answer = await served.http.get(
         "/candles", params={**KRAKEN, **SLOTS, **query}, headers={"If-None-Match": tag}

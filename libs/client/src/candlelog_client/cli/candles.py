@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Read stored candles.")
 
 _SHOWN: Final = ("open", "high", "low", "close", "volume", "quote_volume", "trades", "state")
-_COMPARED: Final = ("open", "high", "low", "close", "volume", "quote_volume", "trades")
+_COMPARED: Final = _SHOWN[:-1]
 
 AsOf = Annotated[
     str | None, typer.Option(help="Candles as they were believed then, ISO 8601, instead of now.")

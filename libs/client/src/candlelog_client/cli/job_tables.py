@@ -146,10 +146,11 @@ def _missing_files(row: "Plan") -> "list[RenderableType]":
     if not total:
         return []
     shown = [f"  {escape(name)}" for name in names[:_SHOWN]]
-    more = (
-        [f"  … {count(total - len(shown))} more: --json lists them"] if total > len(shown) else []
-    )
-    return [f"\n{count(total)} files would hold the rest, and are not there:", *shown, *more]
+    if total > len(shown):
+        left = count(total - len(shown))
+        shown.append(f"  … {left} more: --json lists up to a hundred of each series")
+    told = f"\n{count(total)} files would hold the rest: they are not there, or end too soon"
+    return [told, *shown]
 
 
 def _of(done: int, total: int) -> str:

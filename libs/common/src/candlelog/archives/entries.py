@@ -1,9 +1,11 @@
 """Paths of entries of zips: `ZIP:ENTRY`."""
 
+import re
 from typing import Final
 
 _BETWEEN: Final = ":"
 _SUFFIX: Final = ".zip"
+_OF_ZIP: Final = re.compile(r"(.*?\.zip):(.*)", re.IGNORECASE | re.DOTALL)
 
 
 def entry_path(path: str, entry: str) -> str:
@@ -13,8 +15,8 @@ def entry_path(path: str, entry: str) -> str:
 
 def split_entry(path: str) -> tuple[str, str | None]:
     """The path of a file, and the entry of it that is meant, if one is."""
-    file, between, entry = path.partition(_SUFFIX + _BETWEEN)
-    return (file + _SUFFIX, entry) if between else (path, None)
+    match = _OF_ZIP.fullmatch(path)
+    return (match[1], match[2]) if match else (path, None)
 
 
 def is_zip(path: str) -> bool:

@@ -137,4 +137,5 @@ class Handling:
             async with asyncio.timeout(seconds):
                 await self.letting_go.wait()
         if self.letting_go.is_set():
+            self.trouble = None  # of the next owner, if it lasts
             raise DroppedError

@@ -172,3 +172,8 @@ def test_an_entry_has_a_path_of_its_own():
 )
 def test_an_archive_is_opened_by_where_it_lies(root: str, kind: type):
     assert isinstance(open_archive(root), kind)
+
+
+@pytest.mark.parametrize("name", ["all.zip", "ALL.ZIP", "a:b/all.zip"])
+def test_an_entry_is_told_from_its_zip(name: str):
+    assert split_entry(entry_path(name, "deep/XBTUSD_60.csv")) == (name, "deep/XBTUSD_60.csv")

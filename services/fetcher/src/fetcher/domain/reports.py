@@ -102,7 +102,7 @@ def file_read(
 def file_refused(
     chunk: FetchRequestedV1, file: ArchiveFileRef, failure: Permanent, *, now: datetime
 ) -> FileReadV1:
-    """Nothing of a file is believed, and why."""
+    """Nothing of a file is believed, and why; a file that could not be got at was not refused."""
     refused = f"{failure.code}: {failure}"
     return _file(
         chunk, file, sha256="", size=0, rows=0, quarantined=0, refused=refused, read_at=now

@@ -70,7 +70,9 @@ class JobRequest(BaseModel):
     )
     end: str | None = Field(default=None, description="ISO 8601, not after now; default now")
     source: Literal["auto", "rest", "archive"] = Field(
-        default="auto", description="`archive` is not available yet"
+        default="auto",
+        description="auto: files of the archive where they serve better, the venue for the rest; "
+        "rest: the venue alone; archive: files alone",
     )
     features: bool = Field(
         default=True, description="compute features too, also of what is stored already"

@@ -37,7 +37,8 @@ class Candle(BaseModel):
     source: str | None
     observed_at: str | None
     state: SlotState = Field(
-        description="`present`, or `provisional` where it may still change; with `fill=flagged` any"
+        description="`present`, or `provisional` where it was read before it had settled; with "
+        "`fill=flagged` any"
     )
 
 
@@ -85,11 +86,12 @@ async def get_candles(
     ] = "none",
 ) -> Response:
     """Candles with open times in `[start, end)`, in time order."""
+    now, then = ctx.clock.now(), None if as_of is None else parse_time("as_of", as_of)
     reader = CandleRange(
         ctx.history,
         wanted.series,
-        ctx.clock.now(),
-        as_of=None if as_of is None else parse_time("as_of", as_of),
+        min(now, then or now),
+        as_of=then,
         whole=fill == "flagged",
     )
     return await answer(ctx, reader.rows, wanted, await reader.revision(wanted.window))

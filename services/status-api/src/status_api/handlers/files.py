@@ -27,9 +27,9 @@ class FileView(BaseModel):
     status: Literal["read", "refused"]
     refused: str | None = Field(description="why: `code: message`; null for a file that was read")
     sha256: str | None = Field(
-        description="of the whole file; null where it could not be read whole"
+        description="of the file, or of the text of an entry; null where it was refused"
     )
-    size: int = Field(description="bytes")
+    size: int = Field(description="bytes of the same; 0 where it was refused")
     rows: int = Field(description="of those that were asked for")
     quarantined: int
     first_open_time: datetime | None

@@ -51,7 +51,7 @@ class GapView(BaseModel):
         description="how many of the slots are older than what the venue still answers for"
     )
     job_id: UUID | None = Field(description="the repair that was last to ask for it")
-    attempts: int = Field(description="how many repairs were told to fill it, as it is now")
+    attempts: int = Field(description="how many repairs were told to fill a gap with this start")
     tried_at: datetime | None = Field(description="when the last of these was submitted")
     detected_at: datetime
     changed_at: datetime
