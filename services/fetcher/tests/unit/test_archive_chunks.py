@@ -186,3 +186,15 @@ async def test_a_file_of_a_job_that_was_stopped_is_not_read(desk: Desk, folder: 
     )
     assert isinstance(await desk.fetch(asked), Skip)
     assert desk.written(CANDLES.name) == []
+
+
+@pytest.mark.parametrize("text", ["", "nonsense\n" * 25])
+async def test_a_file_without_a_candle_explains_no_slot(desk: Desk, folder: Path, text: str):
+    put(folder, text)
+    await desk.fetch(chunk())
+    file, failed = desk.written(PROGRESS.name)
+    assert isinstance(file, FileReadV1)
+    assert file.refused is not None
+    assert file.refused.startswith("no_candles: ")
+    assert isinstance(failed, ChunkFailedV1)
+    assert desk.written(CANDLES.name) == []

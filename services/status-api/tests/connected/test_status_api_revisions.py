@@ -171,6 +171,18 @@ async def test_filled_as_of_a_moment_no_slot_is_told_that_had_not_closed(believe
     assert found[-1]["open_time"] == "2024-02-01T08:00:00Z"
 
 
+@pytest.mark.parametrize(
+    "times",
+    [
+        {"start": "2024-02-01T05:00:00Z", "as_of": "2024-01-01"},
+        {"as_of": "1960-01-01"},
+        {"start": "2200-01-01T00:00:00Z", "end": "2200-01-02T00:00:00Z"},
+    ],
+)
+async def test_filled_a_range_without_a_slot_is_empty(believed: Any, times: dict[str, str]):
+    assert await read(believed, fill="flagged", **times) == []
+
+
 async def tag_of(served: Any, tag: str = "", **query: Any) -> tuple[int, str]:
     answer = await served.http.get(
         "/candles", params={**KRAKEN, **SLOTS, **query}, headers={"If-None-Match": tag}
@@ -183,6 +195,10 @@ async def test_who_has_the_rows_hears_that_they_hold(believed: Any):
     assert (status, await tag_of(believed, f'"other", {tag}')) == (200, (304, tag))
 
 
+async def test_any_tag_is_one_that_holds(believed: Any):
+    assert (await tag_of(believed, "*"))[0] == 304
+
+
 async def test_each_form_of_an_answer_has_a_tag_of_its_own(believed: Any):
     tags = [(await tag_of(believed, format=each))[1] for each in ("json", "csv", "parquet")]
     assert len(set(tags)) == 3
@@ -192,11 +208,14 @@ async def test_what_is_read_again_has_another_tag(believed: Any):
     _, before = await tag_of(believed, end="2024-02-01T04:00:00Z")
     _, past = await tag_of(believed, as_of=THIRD.isoformat())
     _, apart = await tag_of(believed, start="2024-02-01T06:00:00Z")
+    _, carried = await tag_of(believed, fill="flagged", start="2024-02-01T04:00:00Z")
     await believed.clickhouse.insert_arrow("coverage", asked(0, 4, THIRD + DAY))
     status, after = await tag_of(believed, before, end="2024-02-01T04:00:00Z")
     assert (status, after != before) == (200, True)
     assert await tag_of(believed, past, as_of=THIRD.isoformat()) == (304, past)
     assert await tag_of(believed, apart, start="2024-02-01T06:00:00Z") == (304, apart)
+    again = await tag_of(believed, carried, fill="flagged", start="2024-02-01T04:00:00Z")
+    assert again[0] == 200  # the price before the range may be another one
 
 
 async def report(served: Any, **query: Any) -> list[dict[str, Any]]:

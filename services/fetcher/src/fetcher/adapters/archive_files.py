@@ -16,7 +16,7 @@ from candlelog.market.archives import binance_file, checksum_path
 from candlelog.market.profile import ArchiveProfile, profile
 from candlelog.market.ranges import TimeRange
 from candlelog.market.timeframe import Timeframe
-from fetcher.archives.gate import opened
+from fetcher.archives.gate import FileRefused, opened
 from fetcher.archives.lines import BINANCE, KRAKEN
 from fetcher.archives.reading import Part, Reading
 from fetcher.archives.sieve import Wanted
@@ -33,17 +33,26 @@ _LONGEST_CHECKSUM: Final = 4096
 class FileReading:
     """A file that is whole, part by part; every step is made in a thread."""
 
-    def __init__(self, reading: Reading) -> None:
+    def __init__(self, reading: Reading, name: str) -> None:
         self._reading = reading
+        self._name = name
 
     async def parts(self) -> AsyncIterator[Part]:
-        """The parts in order. Raises `Permanent` and `Away`."""
+        """The parts in order. Raises `Permanent` and `Away`.
+
+        A file that holds no candle at all is refused: what is in it says nothing of the slots.
+        """
         parts = self._reading.parts()
         while True:
             with _outages():
                 part = await asyncio.to_thread(next, parts, None)
             if part is None:
                 return
+            if part.is_last and not self._reading.holds_candles:
+                raise FileRefused(
+                    "no_candles",
+                    f"{self._name}: none of its lines is a candle; download it again",
+                )
             yield part
 
     def summary(self) -> Summary:
@@ -79,7 +88,7 @@ class ArchiveFiles:
                     TimeRange(chunk.start, chunk.end),
                     named=_named(archived, path),
                 )
-                reading, held = FileReading(Reading(content, wanted)), stack.pop_all()
+                reading, held = FileReading(Reading(content, wanted), path), stack.pop_all()
             with held:
                 yield reading
 

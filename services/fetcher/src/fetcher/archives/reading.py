@@ -63,6 +63,11 @@ class Reading:
                 yield self._part(*self._sieve.part(self._part_rows))
         yield self._part(self._sieve.rest(), self._wanted.window.end)
 
+    @property
+    def holds_candles(self) -> bool:
+        """Whether a line so far was a candle, of the wanted window or not."""
+        return self._sieve.holds_candles
+
     def summary(self) -> Summary:
         """What is to be said of the file, after its last part."""
         content = self._content

@@ -48,6 +48,8 @@ class Sieve:
         self._rows = pa.RecordBatch.from_pylist([], schema=CANDLE_SCHEMA)
         self._lines = np.empty(0, dtype=np.int64)
         self._newest: tuple[Block, int] | None = None
+        self.holds_candles = False
+        """Whether a line so far was one, in the window or not."""
 
     @property
     def waiting(self) -> int:
@@ -66,6 +68,7 @@ class Sieve:
         elsewhere = _inside(times, self._named) & ~_inside(times, self._wanted.window)
         # Of rows in disorder `faults` refuses more than stand in the wrong place.
         fine = ((reasons == None) | (reasons == _DISORDER)) & ~elsewhere  # noqa: E711
+        self.holds_candles |= bool(fine.any() or elsewhere.any())
         keep = fine.copy()
         keep[fine], taken_back = self._order.keep(times[fine])
         if taken_back:

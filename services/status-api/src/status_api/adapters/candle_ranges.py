@@ -46,13 +46,18 @@ class CandleRange:
 
     async def revision(self, window: Window) -> str:
         """Another text whenever the rows of the window may be other ones."""
-        told = await self.history.candle_revision(self.series, window, self.as_of)
-        return f"{told} {await self._span(window)}" if self.whole else told
+        if not self.whole:
+            return await self.history.candle_revision(self.series, window, self.as_of)
+        # Where nothing was traded the price is of a candle before: before the window, perhaps.
+        until = Window(EARLIEST, window.end)
+        told = await self.history.candle_revision(self.series, until, self.as_of)
+        return f"{told} {await self._span(window)}"
 
     async def _every_slot(self, window: Window, limit: int) -> pa.Table:
         span = await self._span(window)
         if span is None:
-            return with_states(await self._rows(TimeRange(self.now, self.now), 0), ())
+            none = Window(self.now, self.now)
+            return with_states(await self.history.rows(self._table, self.series, none, 0), ())
         count = min(limit, self._frame.count(span.start, span.end))
         piece = TimeRange(span.start, self._frame.advance(span.start, count))
         rows = await self._rows(piece, count)

@@ -152,8 +152,11 @@ def _fault(row: Figures) -> Fault | None:
             return Fault(code="quarantined", message=message, transient=False)
         beyond = row.slots_expected - row.slots_covered - row.slots_explained
         if row.chunks_done == row.chunks_total and beyond > 0:
-            # Every page was answered, one for its end alone.
-            message = f"{beyond:,} candles are older than those that the venue still answers"
+            # Every page was answered, one for its end alone; or no file holds what was asked for.
+            message = (
+                f"{beyond:,} candles are older than those that the venue still answers, or in no "
+                "file that is there"
+            )
             return Fault(code="out_of_reach", message=message, transient=False)
     if row.error_code is not None:
         message, transient = row.error_message or "", bool(row.error_transient)

@@ -104,7 +104,7 @@ async def answer(
     told = {"Vary": "Accept"}
     if revision is not None:
         tag = told["ETag"] = _tag(revision, wanted.media)
-        if tag in [each.strip() for each in wanted.known.split(",")]:
+        if {tag, "*"} & {each.strip() for each in wanted.known.split(",")}:
             return Response(status_code=304, headers=told)
     streamed = wanted.media != _JSON
     most = _ROWS_AT_ONCE if streamed else wanted.limit + 1
