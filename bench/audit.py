@@ -1,16 +1,13 @@
 """`python -m bench.audit`: how long it takes to account for every slot of 10,000 series."""
 
 import argparse
-import asyncio
 import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
-from rich.console import Console
-
 from bench.filling import Filling
-from bench.report import Held, Report, conclude
-from bench.system import System, running_system
+from bench.report import Held, Report
+from bench.system import System, run
 from candlelog.stores.clickhouse import ClickHouse
 from candlelog_client import Candlelog
 
@@ -64,20 +61,12 @@ async def _audit(what: str, timeframe: str, filling: Filling, *, aim_ms: int) ->
     )
 
 
-async def _run(series: int, console: Console) -> list[Report]:
-    async with running_system(generated=1) as system:
-        reports = await measure(system, series)
-    for report in reports:
-        report.show(console)
-    return reports
-
-
 def main() -> None:
     """Measure, and print a table for each."""
     parser = argparse.ArgumentParser(prog="bench.audit", description=__doc__)
     parser.add_argument("--series", type=int, default=10_000)
     options = parser.parse_args()
-    conclude(asyncio.run(_run(options.series, Console())))
+    run(lambda system: measure(system, options.series))
 
 
 if __name__ == "__main__":

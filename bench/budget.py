@@ -51,13 +51,16 @@ async def measure(fetchers: int, load: Load) -> Report:
             stored = sum([each.candles_stored async for each in candlelog.jobs.list()])
     ours = CAPACITY - load.foreign * 60
     used = [(weight - load.foreign * 60) / ours for weight in weights]
-    least, of_what = (LEAST_BESIDE, ", of what others leave") if load.foreign else (LEAST_USE, "")
-    if load.page_rows > SMALL_PAGE:
-        least = -math.inf  # the machine may be the limit
+    at_least, of_what = (
+        (LEAST_BESIDE, ", of what others leave") if load.foreign else (LEAST_USE, "")
+    )
+    # The machine may be the limit of full pages.
+    full = load.page_rows > SMALL_PAGE
+    least = min(used) if full else Held(min(used), at_least=at_least)
     counted = "from the second minute of others on" if load.foreign else "from the beginning"
     figures: dict[str, Figure] = {
         "full minutes": load.minutes,
-        f"least use of a minute{of_what}": Held(min(used), at_least=least),
+        f"least use of a minute{of_what}": least,
         "use over all of them": sum(used) / load.minutes,
         "most weight in one minute": Held(max(weights), at_most=CAPACITY),
         f"429 and 418, of anybody, {counted}": Held(refused, at_most=0),

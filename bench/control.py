@@ -88,11 +88,10 @@ async def plans(system: System, candlelog: Candlelog) -> Report:
     before = (await system.stats())["requests"][KLINES]
     began = time.monotonic()
     job = await candlelog.jobs.submit(**request)
-    job = await _ended(candlelog, job.id)
+    await _completed(candlelog, job.id)
     took = time.monotonic() - began
     asked = (await system.stats())["requests"][KLINES] - before
     figures: dict[str, Figure] = {
-        "ended": job.status,
         "requests planned": plan.requests,
         "requests that arrived": Held(asked, at_least=plan.requests, at_most=plan.requests),
         "planned, s": plan.seconds,
@@ -113,7 +112,7 @@ async def resumption(system: System, candlelog: Candlelog) -> Report:
         exchange="binanceusdm", symbols=[f"{symbol}:USDT" for symbol in symbols],
         timeframes=["1m"], features=False, **span,
     )  # fmt: skip
-    assert (await _ended(candlelog, calm.id)).status == "completed"
+    await _completed(candlelog, calm.id)
     job = await candlelog.jobs.submit(
         exchange="binance", symbols=symbols, timeframes=["1m"], features=False, **span
     )
@@ -122,7 +121,7 @@ async def resumption(system: System, candlelog: Candlelog) -> Report:
     for step in (*steps, candlelog.jobs.retry):
         await step(job.id)
         await _kill_coordinator_soon(system)
-    job = await _ended(candlelog, job.id)
+    job = await _completed(candlelog, job.id)
     different = 0
     for symbol in symbols:
         one, other = [
@@ -131,7 +130,6 @@ async def resumption(system: System, candlelog: Candlelog) -> Report:
         ]
         different += not one.select(COMPARED).equals(other.select(COMPARED))
     figures: dict[str, Figure] = {
-        "ended": job.status,
         "series": len(symbols),
         "candles": Held(
             job.candles_stored, at_least=job.candles_expected, at_most=job.candles_expected
@@ -154,7 +152,7 @@ async def _small(candlelog: Candlelog, day: int) -> float:
         exchange="binance", symbols=["SYNA/USDT"], timeframes=["1m"], features=False,
         start=start, end=start + timedelta(days=1), label="bench: small",
     )  # fmt: skip
-    await _ended(candlelog, job.id)
+    await _completed(candlelog, job.id)
     return time.monotonic() - began
 
 
@@ -181,8 +179,11 @@ async def _until_known(system: System, candlelog: Candlelog, capacity: int) -> N
     raise RuntimeError(f"no window has a capacity of {capacity} in {MINUTES_UNTIL_KNOWN} minutes")
 
 
-async def _ended(candlelog: Candlelog, job_id: str) -> Job:
-    return [state async for state in candlelog.jobs.watch(job_id)][-1]
+async def _completed(candlelog: Candlelog, job_id: str) -> Job:
+    job = [state async for state in candlelog.jobs.watch(job_id)][-1]
+    if job.status != "completed":
+        raise RuntimeError(f"the job ended as {job.status}: there is nothing to measure")
+    return job
 
 
 async def _big(candlelog: Candlelog) -> Job:

@@ -1,18 +1,16 @@
 """`python -m bench.reading`: pages and files of candles, out of a store of fifty million."""
 
 import argparse
-import asyncio
 import time
 from datetime import UTC, datetime, timedelta
 from random import Random
 
 import httpx
 import psutil
-from rich.console import Console
 
 from bench.filling import Filling, names_of
-from bench.report import Held, Report, conclude, quantile
-from bench.system import System, running_system
+from bench.report import Held, Report, quantile
+from bench.system import System, run
 from candlelog.stores.clickhouse import ClickHouse
 
 START = datetime(2000, 1, 1, tzinfo=UTC)
@@ -94,20 +92,12 @@ def _query(number: int, start: datetime) -> dict[str, str | int]:
     }
 
 
-async def _run(share: float, console: Console) -> list[Report]:
-    async with running_system(generated=1) as system:
-        reports = await measure(system, share)
-    for report in reports:
-        report.show(console)
-    return reports
-
-
 def main() -> None:
     """Measure, and print a table for each."""
     parser = argparse.ArgumentParser(prog="bench.reading", description=__doc__)
     parser.add_argument("--share", type=float, default=1.0, help="of the fifty million rows")
     options = parser.parse_args()
-    conclude(asyncio.run(_run(options.share, Console())))
+    run(lambda system: measure(system, options.share))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -17,7 +17,9 @@ from urllib.parse import urlsplit
 import clickhouse_connect
 import httpx
 import psutil
+from rich.console import Console
 
+from bench.report import Report, conclude
 from bench.venue import MINUTE_MS
 from candlelog_client.connection import read_environment_file
 from candlelog_embedded.process import free_ports
@@ -93,6 +95,19 @@ class System:
             response = await (client.post(path, json=body) if body else client.get(path))
             response.raise_for_status()
             return response.json()
+
+
+def run(measure: Callable[[System], Awaitable[list[Report]]]) -> None:
+    """Measure on a running system, print each report, and end the process as `conclude` does."""
+
+    async def measured() -> list[Report]:
+        async with running_system(generated=1) as system:
+            return await measure(system)
+
+    reports = asyncio.run(measured())
+    for report in reports:
+        report.show(Console())
+    conclude(reports)
 
 
 @contextlib.asynccontextmanager

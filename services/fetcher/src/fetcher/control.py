@@ -1,6 +1,7 @@
 """Whether a chunk may still be worked on: the latest word of its job's coordinator."""
 
 import asyncio
+import math
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Final, Literal, NamedTuple
@@ -19,7 +20,9 @@ FRESH_SECONDS: Final = 0.5
 """A reading of `jobs.control` older than this is not relied on."""
 Stopped = Literal["for good", "for now"]
 _CONFIRM_SECONDS: Final = 0.2
-_KEPT_SECONDS: Final = (JOBS_CONTROL.retention_ms or 0) / 1000
+_KEPT_SECONDS: Final = (
+    math.inf if JOBS_CONTROL.retention_ms is None else JOBS_CONTROL.retention_ms / 1000
+)
 """A word heard so long ago the log has lost, too: no request of that time is left to be asked."""
 
 

@@ -202,10 +202,12 @@ async def test_an_allocator_that_was_fenced_writes_nothing_more(
             before = len(log.records(LEDGER))
             with capture_logs() as logs:
                 asking = asyncio.create_task(worker.purse.acquire(500))
-                async with asyncio.timeout(240):
-                    while not logs:  # noqa: ASYNC110 -- a plain list is waited for
-                        await asyncio.sleep(0.01)
-            asking.cancel()
+                try:
+                    async with asyncio.timeout(30):
+                        while not logs:  # noqa: ASYNC110 -- a plain list is waited for
+                            await asyncio.sleep(0.01)
+                finally:
+                    asking.cancel()
             assert [each["event"] for each in logs] == ["allocator_fenced"]
             assert len(log.records(LEDGER)) == before
 

@@ -1,6 +1,7 @@
 """The OpenAPI document and the gate before every route."""
 
 import hashlib
+import re
 from collections import defaultdict
 from types import SimpleNamespace
 from typing import Any
@@ -145,3 +146,12 @@ async def test_a_method_that_a_path_does_not_take_is_told_which_it_takes(
     assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.headers["allow"] == allowed
+
+
+@pytest.mark.parametrize("path", ["/jobs", "/replays"])
+def test_the_document_refuses_the_keys_that_the_route_refuses(document: dict[str, Any], path: str):
+    operation = document["paths"][f"/api/v1{path}"]["post"]
+    (key,) = (each for each in operation["parameters"] if each["name"] == "Idempotency-Key")
+    pattern = key["schema"]["pattern"]  # JSON schema looks for it anywhere in the value
+    assert [re.search(pattern, value) for value in ("", "x" * 201, "tab\tkey")] == [None] * 3
+    assert re.search(pattern, "nightly 1")

@@ -33,28 +33,26 @@ class LedgerPage:
         """Whether a grant counts against the window that is open."""
         return event.window_id in {self.window_id, PROBE_WINDOW}
 
-    def take(self, event: WindowOpenedV1 | BudgetGrantedV1 | BackoffDeclaredV1) -> None:
-        """Take in the next entry of this budget. A copy made before keeps what it had."""
-        match event:
-            case WindowOpenedV1():
-                self._turn(event)
-            case BudgetGrantedV1():
-                if self.counts(event):
-                    self.granted += event.weight
-                if event.window_id == PROBE_WINDOW:
-                    self.probes += event.weight
-            case BackoffDeclaredV1():
-                self.backoff_until = max(self.backoff_until, event.until.timestamp())
-
-    def _turn(self, event: WindowOpenedV1) -> None:
-        """What was granted of the last window is worth nothing now. After the venue's clock was set
-        back the next may be one of which something was granted before."""
+    def open(self, event: WindowOpenedV1) -> None:
+        """Turn to the next window. A copy made before keeps what it had."""
+        # After the venue's clock was set back, something may have been granted of it before.
         known = {**self.earlier, self.window_id: self.granted}
         self.earlier = dict(list(known.items())[-_EARLIER:])
         self.window = event
         self.granted, self.probes = self.probes + self.earlier.pop(event.window_id, 0.0), 0.0
         if event.backoff_until is not None:
             self.backoff_until = max(self.backoff_until, event.backoff_until.timestamp())
+
+    def count(self, event: BudgetGrantedV1) -> None:
+        """Count a grant; one of another window is worth nothing any more."""
+        if self.counts(event):
+            self.granted += event.weight
+        if event.window_id == PROBE_WINDOW:
+            self.probes += event.weight
+
+    def declare(self, event: BackoffDeclaredV1) -> None:
+        """Take in that the venue is left alone, and until when."""
+        self.backoff_until = max(self.backoff_until, event.until.timestamp())
 
 
 def exchange_of(budget: str) -> str:

@@ -117,9 +117,10 @@ async def count_released(connection: Connection, chunks: Mapping[UUID, int], rou
     await connection.execute(statements.COUNT_RELEASED, list(chunks), list(chunks.values()), route)
 
 
-async def open_exchanges(connection: Connection) -> set[str]:
-    """The exchanges of jobs that are not over."""
-    return {row["exchange"] for row in await connection.fetch(statements.OPEN_EXCHANGES)}
+async def open_lanes(connection: Connection) -> set[tuple[str, Route]]:
+    """The exchanges of jobs that are not over, with the routes on which they have chunks."""
+    rows = await connection.fetch(statements.OPEN_LANES)
+    return {(row["exchange"], Route(row["route"])) for row in rows}
 
 
 async def forget_claims(connection: Connection, job_ids: Iterable[UUID]) -> None:

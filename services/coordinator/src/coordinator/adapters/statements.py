@@ -35,8 +35,9 @@ SELECT job_id, exchange, status, version, generation, max_attempts, steered_by
 FROM jobs WHERE status IN ('queued', 'running', 'paused') ORDER BY job_id FOR NO KEY UPDATE
 """
 
-OPEN_EXCHANGES: Final = """
-SELECT DISTINCT exchange FROM jobs WHERE status IN ('queued', 'running', 'paused')
+OPEN_LANES: Final = """
+SELECT DISTINCT exchange, route FROM jobs JOIN claims USING (job_id)
+WHERE status IN ('queued', 'running', 'paused')
 """
 
 CLAIMS: Final = """

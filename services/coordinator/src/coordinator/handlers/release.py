@@ -58,12 +58,11 @@ class Releases:
     async def step(self) -> bool:
         """Release all there is credit for; never more at once. Raises `Unavailable`."""
         async with self._transactions.begin() as transaction:
-            exchanges = await job_rows.open_exchanges(transaction.connection)
+            open_lanes = await job_rows.open_lanes(transaction.connection)
         for lane in self._lanes:
-            if lane.exchange not in exchanges:
-                continue
-            async with self._transactions.begin() as transaction:
-                await _release(transaction, lane, self._clock.now())
+            if (lane.exchange, lane.route) in open_lanes:
+                async with self._transactions.begin() as transaction:
+                    await _release(transaction, lane, self._clock.now())
         return False
 
 

@@ -35,7 +35,7 @@ class Page(LedgerPage):
         """Turn to the next window. A copy made before keeps what it had."""
         if event.window_id < self.window_id:
             self.latest_expiry = float("-inf")  # the clock that was ahead says nothing of slots
-        self.take(event)
+        LedgerPage.open(self, event)  # with slots a bare `super()` is of another class
         self.grants = {}
 
     def end_backoff(self, now: float) -> None:
@@ -45,7 +45,7 @@ class Page(LedgerPage):
 
     def grant(self, event: BudgetGrantedV1, offset: int) -> None:
         """Enter a grant; one of another window counts for nothing any more, but as a slot."""
-        self.take(event)
+        self.count(event)
         if self.counts(event):
             self.grants.setdefault(event.incarnation, []).append((offset, event.weight))
         if event.window_id == PROBE_WINDOW:
@@ -72,6 +72,6 @@ class LedgerBook:
             case BudgetGrantedV1():
                 self.page(event.budget).grant(event, offset)
             case BackoffDeclaredV1():
-                self.page(event.budget).take(event)
+                self.page(event.budget).declare(event)
             case _:
                 pass

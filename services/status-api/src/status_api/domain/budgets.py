@@ -52,10 +52,9 @@ class Budget(LedgerPage):
 
     def open(self, event: WindowOpenedV1) -> None:
         """Turn to the next window."""
-        ahead = self.used is not None and self.used[0] > event.window_id
-        if ahead and event.window_id != self.window_id:
+        if self.used is not None and self.used[0] > event.window_id:
             self.used = None  # the venue's clock was ahead, and was set back
-        self.take(event)
+        LedgerPage.open(self, event)  # with slots a bare `super()` is of another class
 
     def observe(self, event: UsageObservedV1) -> None:
         """Take in what the venue says was used: of the newest window it spoke of, the most."""
@@ -124,8 +123,10 @@ class Ledger:
             case WindowOpenedV1():
                 self.allocator = event.allocator
                 self._budget(event.budget).open(event)
-            case BudgetGrantedV1() | BackoffDeclaredV1():
-                self._budget(event.budget).take(event)
+            case BudgetGrantedV1():
+                self._budget(event.budget).count(event)
+            case BackoffDeclaredV1():
+                self._budget(event.budget).declare(event)
             case UsageObservedV1():
                 self._budget(event.budget).observe(event)
             case _:

@@ -49,7 +49,7 @@ IdempotencyKey = Annotated[
     Header(
         alias="Idempotency-Key",
         description="the same key and body again are the same job",
-        json_schema_extra={"pattern": _KEY.pattern},
+        json_schema_extra={"pattern": f"^{_KEY.pattern}$"},
     ),
     AfterValidator(_key),
 ]
