@@ -40,8 +40,9 @@ class Revision(Result):
 class CoverageRun(Result):
     """Neighbouring slots `[start, end)` of one state, as many as there are.
 
-    `state` is present, provisional, no_trade, outage or unknown; `source` and `outcome` say how the
-    slots were asked for and answered, where in one way; `observed_at` is the oldest answer's time.
+    `state` is present, provisional, no_trade, outage, unlisted, unfetchable or unknown; `source`
+    and `outcome` say how the slots were asked for and answered, where in one way; `observed_at` is
+    the oldest answer's time.
     """
 
     exchange: str
@@ -103,8 +104,9 @@ class Gap(Result):
     """Neighbouring slots `[start, end)` of a series that nothing explains.
 
     `state` is detected, filling, unfillable or failed, and filled or merged once it is over;
-    `beyond_reach` counts slots that are too old for the venue to answer for; `job_id` is the repair
-    that was last to ask for it, of so many `attempts`.
+    `beyond_reach` counts slots that are too old for the venue to answer for; `files` are the first
+    of `files_total` files of an archive that would hold the candles; `job_id` is the repair that
+    was last to ask for it, of so many `attempts`.
     """
 
     id: str
@@ -116,6 +118,8 @@ class Gap(Result):
     slots: int
     state: str
     beyond_reach: int = 0
+    files: tuple[str, ...] = ()
+    files_total: int = 0
     attempts: int = 0
     tried_at: datetime | None = None
     job_id: str | None = None

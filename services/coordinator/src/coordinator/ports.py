@@ -1,7 +1,7 @@
 """What the coordinator needs from outside."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime
 from typing import Protocol
 
 from candlelog.events.feature_sets import FeatureBuildRef
@@ -21,12 +21,12 @@ class Coverage(Protocol):
         timeframes: Sequence[str],
         *,
         window: TimeRange,
-        settle_delay: timedelta,
+        now: datetime,
     ) -> Covered:
         """What is explained of these series near `window`; nothing before the first job.
 
-        A slot counts when its answer was observed no earlier than its close plus `settle_delay`.
-        Raises `Unavailable`.
+        A slot counts when its answer was observed no earlier than its close plus the settle delay
+        of the venue, and is not due to be asked for again. Raises `Unavailable`.
         """
         ...
 

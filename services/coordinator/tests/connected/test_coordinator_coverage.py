@@ -19,7 +19,7 @@ from coordinator.ports import Coverage
 pytestmark = pytest.mark.connected
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
-SETTLE = timedelta(seconds=60)
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 BTC, ETH = Series("binance", "BTC/USDT", "1m"), Series("binance", "ETH/USDT", "1m")
 
 
@@ -81,9 +81,7 @@ def store(request: pytest.FixtureRequest) -> Memory | Engine:
 
 
 async def explained(coverage: Coverage, window: TimeRange, symbols: Sequence[str] = ("BTC/USDT",)):
-    found = await coverage.explained(
-        "binance", symbols, ("1m",), window=window, settle_delay=SETTLE
-    )
+    found = await coverage.explained("binance", symbols, ("1m",), window=window, now=NOW)
     return {series: list(ranges) for series, ranges in found.items()}
 
 

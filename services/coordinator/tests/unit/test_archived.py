@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from candlelog.events.fetch import ArchiveFileRef
+from candlelog.market.archive_names import months
 from candlelog.market.profile import ArchiveProfile, profile
 from candlelog.market.ranges import TimeRange
 from candlelog.market.series import Series
@@ -16,9 +17,6 @@ from coordinator.domain.archived import (
     days,
     held_files,
     judged,
-    market_name,
-    missing_names,
-    months,
     of_market,
     span,
 )
@@ -47,23 +45,6 @@ def window(start: str, end: str) -> TimeRange:
 
 def names(files: list[str]) -> list[str]:
     return [path.rpartition("/")[2].removesuffix(".zip") for path in files]
-
-
-@pytest.mark.parametrize(
-    ("archive", "symbol", "name"),
-    [
-        (BINANCE, "BTC/USDT", "BTCUSDT"),
-        (BINANCE, "1000SATS/FDUSD", "1000SATSFDUSD"),
-        (FUTURES, "BTC/USDT:USDT", "BTCUSDT"),
-        (FUTURES, "BTC/USDT:USDT-240628", "BTCUSDT_240628"),
-        (KRAKEN, "BTC/USD", "XBTUSD"),
-        (KRAKEN, "ETH/BTC", "ETHXBT"),
-        (KRAKEN, "DOGE/EUR", "XDGEUR"),
-        (KRAKEN, "SOL/USD", "SOLUSD"),
-    ],
-)
-def test_a_symbol_is_called_as_its_archive_does(archive: ArchiveProfile, symbol: str, name: str):
-    assert market_name(archive, symbol) == name
 
 
 def test_days_are_looked_for_in_months_of_which_there_is_no_file():
@@ -179,30 +160,3 @@ def test_a_file_is_judged_by_what_the_ledger_knows_of_it(
     found = judged(archived, {} if known is None else {"a": known})
     (file,) = found.files[SERIES]
     assert (file.replaced, file.refused, found.damaged) == (replaced, refused, ("cut.zip",))
-
-
-def test_missing_are_the_files_of_months_and_of_days_in_the_month_that_is_not_over():
-    left = [window("2023-12-31", "2024-01-02"), window("2024-03-01", "2024-03-03")]
-    assert names(missing_names(BINANCE, SERIES, left, NOW)) == [
-        "BTCUSDT-1h-2023-12", "BTCUSDT-1h-2024-01", "BTCUSDT-1h-2024-03-01",
-        "BTCUSDT-1h-2024-03-02",
-    ]  # fmt: skip
-
-
-def test_a_missing_file_is_named_once():
-    left = [window("2024-01-01", "2024-01-02"), window("2024-01-05", "2024-01-06")]
-    assert len(missing_names(BINANCE, SERIES, left, NOW)) == 1
-
-
-def test_of_candles_longer_than_a_day_there_are_only_files_of_months():
-    series, left = Series("binance", "BTC/USDT", "1w"), [window("2024-02-26", "2024-03-11")]
-    assert names(missing_names(BINANCE, series, left, NOW)) == [
-        "BTCUSDT-1w-2024-02", "BTCUSDT-1w-2024-03",
-    ]  # fmt: skip
-
-
-def test_what_is_missing_at_kraken_is_the_file_of_the_pair():
-    series, left = Series("kraken", "BTC/USD", "1h"), [window("2014-01-01", "2015-01-01")]
-    assert missing_names(KRAKEN, series, left, NOW) == ["XBTUSD_60.csv"]
-    assert missing_names(KRAKEN, series, [], NOW) == []
-    assert missing_names(KRAKEN, Series("kraken", "BTC/USD", "3m"), left, NOW) == []

@@ -7,12 +7,15 @@ from typing import Final, TypeVar
 
 from candlelog.clock import Clock
 from candlelog.errors import Invalid
+from candlelog.events.candles import CandleBatchV1
 from candlelog.events.codec import Message
 from candlelog.events.fetch import ArchiveFileRef, FetchRequestedV1, MarketsRequestedV1
 from candlelog.events.markets import MarketsListedV1
 from candlelog.log.outcome import Done, Outcome, Reject, Skip
 from candlelog.log.publish import Publisher
 from candlelog.log.types import Received
+from candlelog.market.pages import NO_ROWS
+from candlelog.market.ranges import TimeRange
 from fetcher.adapters.archive_files import ArchiveFiles
 from fetcher.archives.gate import FileRefused
 from fetcher.control import Control
@@ -31,6 +34,7 @@ from fetcher.domain.failures import (
 from fetcher.domain.file_summary import Summary
 from fetcher.ports import Gate
 from fetcher.releases import Releases, Turn
+from fetcher.venue import Fetched
 from fetcher.venues import Venues
 
 T = TypeVar("T")
@@ -141,12 +145,11 @@ class Handlers:
             return Skip(str(reason))
         except VenueFailure as failure:
             return await self._report(chunk, failure)
-        await self._publisher.publish(
-            reports.batch(chunk, found.page, found.window, found.observed_at)
-        )
+        batches = _batches(chunk, found)
+        await self._publisher.publish(*batches)
         weight = venue.profile.weights["klines"] * found.requests
         now = self._clock.now()
-        got = reports.Got(found.page.rows.num_rows, len(found.page.quarantined))
+        got = reports.Got(found.page.rows.num_rows, len(found.page.quarantined), len(batches))
         await self._publisher.publish(
             reports.fetched(chunk, got, weight=weight, by=self._instance, now=now)
         )
@@ -206,6 +209,28 @@ class Handlers:
                     reports.deferred(chunk, until=until, reason=str(failure), now=now)
                 )
         return Done()
+
+
+def _batches(chunk: FetchRequestedV1, found: Fetched) -> list[CandleBatchV1]:
+    """The page of a chunk, and before and behind it what was not listed."""
+    window, listed = found.window, found.listed
+    parts = [window if listed is None else listed]
+    if listed is not None and window.start < listed.start:
+        parts.insert(0, TimeRange(window.start, listed.start))
+    if listed is not None and listed.end < window.end:
+        parts.append(TimeRange(listed.end, window.end))
+    return [
+        reports.batch(
+            chunk,
+            found.page if part == listed else NO_ROWS,
+            part,
+            found.observed_at,
+            part=number,
+            last_part=number == len(parts) - 1,
+            is_listed=part == listed,
+        )
+        for number, part in enumerate(parts)
+    ]
 
 
 def _pause(failure: VenueFailure) -> float:

@@ -11,8 +11,9 @@ from typing import Final, TypeVar
 
 from candlelog.clock import Clock
 from candlelog.events.fetch import FetchRequestedV1
+from candlelog.events.fields import EARLIEST
 from candlelog.events.markets import Market
-from candlelog.market.pages import Page
+from candlelog.market.pages import NO_ROWS, Page
 from candlelog.market.profile import ExchangeProfile
 from candlelog.market.ranges import TimeRange
 from candlelog.market.timeframe import Timeframe
@@ -30,9 +31,10 @@ from fetcher.domain.failures import (
     Unwanted,
     VenueFailure,
 )
+from fetcher.domain.listed import Listed, begins_late, first_row
 from fetcher.domain.outages import FIRST_SECONDS
 from fetcher.domain.rows import Question, read
-from fetcher.domain.silences import Silence
+from fetcher.domain.silences import Silence, has_unread
 from fetcher.domain.windows import moment
 from fetcher.limits.purse import Purse
 from fetcher.ports import Answer, Exchange, Gate, RawPage
@@ -56,21 +58,25 @@ T = TypeVar("T")
 @dataclass(frozen=True, slots=True)
 class Fetched:
     """A page, what it answers for, and the exchange time as of which it holds; it took so many
-    `requests`."""
+    `requests`. Of the window `listed` may hold candles, None for nothing of it: the venue had no
+    such market before, or has none since."""
 
     page: Page
     window: TimeRange
     observed_at: datetime
+    listed: TimeRange | None
     requests: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
     """The markets of a venue as of `listed_at`, our wall clock at the time of asking; `asked_at` is
-    the same on our steady clock. Where it `states_limit`, it states the venue's, too."""
+    the same on our steady clock. Those of `ceased` trade no more. Where it `states_limit`, it
+    states the venue's, too."""
 
     markets: tuple[Market, ...]
     symbols: frozenset[str]
+    ceased: frozenset[str]
     listed_at: datetime
     asked_at: float
     states_limit: bool
@@ -94,6 +100,7 @@ class Venue:
         self._clock = clock
         self._asking = Asking(profile, purse, self._ask_time_aside, clock=clock, random=random)
         self._silences = defaultdict[tuple[str, str], Silence](Silence)
+        self._listed = defaultdict[tuple[str, str], Listed](Listed)
         self._listing: Listing | None = None
         self._missed = set[str]()
         self._listing_lock = asyncio.Lock()
@@ -118,7 +125,9 @@ class Venue:
 
         Where a venue that has rows of all slots has none at the end of the page, and has not said
         so twice before, it is asked for the row that comes next: an answer that is too short is
-        not taken for an outage. Slots that may still come are read again later anyway.
+        not taken for an outage. Slots that may still come are read again later anyway. Where it has
+        none at the begin, it is asked for its very first: what lies before was not listed, and is
+        not asked for again.
         `wanted` is called right before the request is written, and raises when it must not be.
         """
         if chunk.timeframe not in self.profile.timeframes:
@@ -128,20 +137,57 @@ class Venue:
         window, timeframe = TimeRange(chunk.start, chunk.end), Timeframe.parse(chunk.timeframe)
         await self._prepare(chunk.symbol, wanted)
         await self._check_closed(window, timeframe)
-        fetched = await self._page(chunk, window, self.profile.page_size, wanted)
         if self.profile.sparse:
-            return fetched
+            return await self._page(chunk, window, self.profile.page_size, wanted)
+        listed = self._listed[chunk.symbol, chunk.timeframe]
+        listed.forget(self._clock.monotonic())
+        if listed.within(window) is None:
+            now = self._exchange_time(self._clock.monotonic())
+            return Fetched(NO_ROWS, window, now, None, requests=0)
+        fetched = await self._page(chunk, window, self.profile.page_size, wanted)
+        listed.forget(self._clock.monotonic(), fetched.page)
+        requests = 1 + await self._look_behind(chunk, fetched, wanted)
+        requests += await self._look_before(chunk, fetched, wanted)
+        return replace(fetched, listed=listed.within(fetched.window), requests=requests)
+
+    async def _look_behind(self, chunk: FetchRequestedV1, fetched: Fetched, wanted: Gate) -> int:
+        """Ask for the row behind a page that has none at its end; how many requests that took.
+        Where none follows, of a market that has ceased, the series ends there."""
+        timeframe = Timeframe.parse(chunk.timeframe)
         silence = self._silences[chunk.symbol, chunk.timeframe]
         silent = silence.after(fetched.page, fetched.window, timeframe)
         if silent is None:
-            return fetched
+            return 0
         now = self._exchange_time(self._clock.monotonic())
         if self._may_still_come(silent.slots, timeframe, now):
-            return fetched
+            return 0
         rest = TimeRange(silent.slots.start, max(timeframe.floor(now), silent.slots.end))
         found = await self._page(chunk, rest, 1, wanted)
         silence.confirm(silent, found.page, found.window)
-        return replace(fetched, requests=2)
+        listing = self._listing
+        ceased = listing is not None and chunk.symbol in listing.ceased
+        if ceased and not found.page.rows.num_rows and not found.page.quarantined:
+            self._listed[chunk.symbol, chunk.timeframe].ends(
+                silent.slots.start, self._clock.monotonic()
+            )
+        return 1
+
+    async def _look_before(self, chunk: FetchRequestedV1, fetched: Fetched, wanted: Gate) -> int:
+        """Ask for the first candle of the series, where that of a page is not that of its window
+        and it is not known; how many requests that took."""
+        timeframe = Timeframe.parse(chunk.timeframe)
+        listed = self._listed[chunk.symbol, chunk.timeframe]
+        if listed.first is not None or not begins_late(fetched.page, fetched.window, timeframe):
+            return 0
+        now = self._exchange_time(self._clock.monotonic())
+        if self._may_still_come(fetched.window, timeframe, now):
+            return 0
+        always = TimeRange(timeframe.ceil(EARLIEST), max(timeframe.floor(now), fetched.window.end))
+        found = await self._page(chunk, always, 1, wanted)
+        if not has_unread(found.page):
+            first = first_row(found.page, found.window, timeframe)
+            listed.begins(always.end if first is None else first, self._clock.monotonic())
+        return 1
 
     async def _check_closed(self, window: TimeRange, timeframe: Timeframe) -> None:
         """Raises `StillOpen` while the last candle has not closed. Where that is not a matter of
@@ -178,7 +224,7 @@ class Venue:
             question = Question(said.window, timeframe, timeframe.floor(asked_at))
             page = read(said.text, said.layout, question)
             check_answered(page, said.window, most_rows=most)
-            return Fetched(page, said.window, asked_at)
+            return Fetched(page, said.window, asked_at, said.window)
 
         request = partial(self._exchange.candles, chunk.symbol, chunk.timeframe, window, most=most)
         return await self._asking.ask(Query("klines", request, fetched, wanted))
@@ -281,9 +327,14 @@ class Venue:
                 self._listing_failed = self._clock.monotonic(), failure
                 raise
             self._purse.state_capacity(said.capacity)
-            symbols = frozenset(market.symbol for market in said.markets)
-            states_limit = said.capacity is not None
-            self._listing = Listing(said.markets, symbols, listed_at, asked_at, states_limit)
+            self._listing = Listing(
+                said.markets,
+                frozenset(market.symbol for market in said.markets),
+                frozenset(market.symbol for market in said.markets if not market.active),
+                listed_at,
+                asked_at,
+                states_limit=said.capacity is not None,
+            )
             return self._listing
 
     def _exchange_time(self, steady: float) -> datetime:

@@ -251,9 +251,9 @@ async def test_where_a_venue_says_twice_that_it_has_no_row_the_page_covers_it(de
 async def test_what_a_venue_has_said_twice_it_is_not_asked_again(desk: Desk):
     desk.exchange.page = silent_in(minutes(4, 25))
     await desk.fetch(chunk())
+    await desk.fetch(chunk_of(minutes(10, 15)))  # from when on there are candles is known now, too
     before = desk.exchange.asked
-    window = minutes(10, 20)
-    await desk.fetch(chunk(start=window.start, end=window.end))
+    await desk.fetch(chunk_of(minutes(15, 20)))
     assert desk.exchange.asked == before + 1
 
 
@@ -406,11 +406,109 @@ async def test_a_batch_says_what_is_to_be_computed_of_it(desk: Desk):
 
 
 async def test_an_empty_page_is_reported_as_covered(desk: Desk):
-    desk.exchange.page = lambda _: []
+    desk.exchange.page = silent_in(minutes(0, 25))
     assert await desk.fetch(chunk()) == Done()
     [batch] = desk.written(CANDLES.name)
     assert isinstance(batch, CandleBatchV1)
     assert (batch.header.answer, batch.rows.num_rows) == ("empty", 0)
+
+
+def listed_in(there: TimeRange) -> Callable[[TimeRange], list[list[object]]]:
+    """Pages of a venue that has a candle a minute then, and none before or after."""
+
+    def page(window: TimeRange) -> list[list[object]]:
+        start, end = max(window.start, there.start), min(window.end, there.end)
+        return rows(start, max(0, int((end - start).total_seconds() // 60)))
+
+    return page
+
+
+def chunk_of(window: TimeRange, **changes: object) -> FetchRequestedV1:
+    slots = int((window.end - window.start).total_seconds() // 60)
+    return chunk(start=window.start, end=window.end, slots=slots, **changes)
+
+
+def parts(desk: Desk) -> list[tuple[int, bool, str, TimeRange]]:
+    """Of each batch: part, whether it is the last one, answer, and range."""
+    headers = [one.header for one in desk.written(CANDLES.name) if isinstance(one, CandleBatchV1)]
+    return [
+        (each.part, each.last_part, each.answer, TimeRange(each.start, each.end))
+        for each in headers
+    ]
+
+
+async def test_what_lies_before_the_first_candle_is_said_to_be_unlisted(desk: Desk):
+    desk.exchange.page = listed_in(minutes(4, 10_000))
+    await desk.fetch(chunk())
+    assert parts(desk) == [
+        (0, False, "unlisted", minutes(0, 4)), (1, True, "candles", minutes(4, 10)),
+    ]  # fmt: skip
+    [fetched] = desk.written(PROGRESS.name)
+    assert isinstance(fetched, ChunkFetchedV1)
+    assert (fetched.candles, fetched.parts, fetched.weight) == (6, 2, 4.0)
+
+
+async def test_what_is_known_to_lie_before_the_first_candle_is_not_asked_for(desk: Desk):
+    desk.exchange.page = listed_in(minutes(24, 10_000))
+    await desk.fetch(chunk_of(minutes(20, 30)))
+    asked, before = chunk(), desk.exchange.asked
+    await desk.fetch(asked)
+    assert desk.exchange.asked == before
+    assert (0, True, "unlisted", minutes(0, 10)) in parts(desk)
+    told = [one for one in desk.written(PROGRESS.name) if isinstance(one, ChunkFetchedV1)]
+    [fetched] = [one for one in told if one.chunk_id == asked.chunk_id]
+    assert (fetched.parts, fetched.weight) == (1, 0.0)
+
+
+async def test_an_outage_behind_the_first_candle_is_none_of_the_listing(desk: Desk):
+    desk.exchange.page = silent_in(minutes(0, 4))
+    await desk.fetch(chunk())
+    assert parts(desk) == [(0, True, "candles", minutes(0, 10))]
+
+
+async def test_a_first_candle_that_cannot_be_read_proves_nothing(desk: Desk):
+    there = listed_in(minutes(4, 10_000))
+    desk.exchange.page = lambda window: [
+        [*row[:4], "-1", *row[5:]] if at == 0 and window.start < START else row
+        for at, row in enumerate(there(window))
+    ]
+    await desk.fetch(chunk())
+    assert parts(desk)[0] == (0, False, "unlisted", minutes(0, 4))
+    desk.exchange.page = lambda window: [["?"]] if window.start < START else there(window)
+    await desk.fetch(chunk(symbol="OLD/USDT"))
+    assert parts(desk)[-1] == (0, True, "candles", minutes(0, 10))
+
+
+async def test_an_older_candle_takes_the_proof_back(desk: Desk):
+    desk.exchange.page = listed_in(minutes(4, 10_000))
+    await desk.fetch(chunk())
+    desk.exchange.page = listed_in(minutes(2, 10_000))
+    await desk.fetch(chunk())
+    assert parts(desk)[-2:] == [
+        (0, False, "unlisted", minutes(0, 2)), (1, True, "candles", minutes(2, 10)),
+    ]  # fmt: skip
+
+
+async def test_a_market_that_has_ceased_is_unlisted_behind_its_last_candle(desk: Desk):
+    desk.exchange.page = listed_in(minutes(-10_000, 4))
+    await desk.fetch(chunk(symbol="OLD/USDT"))
+    assert parts(desk) == [
+        (0, False, "candles", minutes(0, 4)), (1, True, "unlisted", minutes(4, 10)),
+    ]  # fmt: skip
+
+
+async def test_a_market_that_trades_has_an_outage_behind_its_last_candle(desk: Desk):
+    desk.exchange.page = listed_in(minutes(-10_000, 4))
+    await desk.fetch(chunk())
+    assert parts(desk) == [(0, True, "candles", minutes(0, 10))]
+
+
+async def test_a_market_can_be_unlisted_on_both_sides_of_a_chunk(desk: Desk):
+    desk.exchange.page = listed_in(minutes(3, 6))
+    await desk.fetch(chunk(symbol="OLD/USDT"))
+    assert [part[2:] for part in parts(desk)] == [
+        ("unlisted", minutes(0, 3)), ("candles", minutes(3, 6)), ("unlisted", minutes(6, 10)),
+    ]  # fmt: skip
 
 
 async def test_a_chunk_whose_last_candle_is_open_by_the_venues_clock_goes_back(desk: Desk):

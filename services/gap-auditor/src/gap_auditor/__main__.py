@@ -22,7 +22,7 @@ async def main(runtime: Runtime, settings: Settings) -> None:
         await migrate_postgres(pool, SCHEMA, migrations_directory("gap-auditor"))
         auditor = GapAuditor(
             Transactions(pool, runtime.publisher),
-            ClickHouseSlots(clickhouse),
+            ClickHouseSlots(clickhouse, runtime.clock),
             Relay(pool, runtime.publisher),
             tick_seconds=settings.tick_seconds,
         )

@@ -29,7 +29,9 @@ _LOOKS: Final = {
     "present": _Look("█", "green", "a candle is stored"),
     "no_trade": _Look("▓", "cyan", "the venue answered: nothing was traded"),
     "outage": _Look("▒", "blue", "the venue answered: it has no candle"),
+    "unlisted": _Look("·", "dim", "the venue had no market yet, or none any more"),
     "provisional": _Look("░", "yellow", "a candle is stored that may still change"),
+    "unfetchable": _Look("○", "red", "nothing explains it, and only a file can"),
     "unknown": _Look("×", "bold red", "nothing explains it"),
 }
 """From the best state to the worst: a day looks as its worst slot."""

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.text import Text
 
@@ -16,7 +16,7 @@ from candlelog_client.cli.options import DEFAULT_DATA_DIR, DataDir, Json, Limit,
 from candlelog_client.cli.session import collect, run
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from candlelog_client.client import Candlelog
     from candlelog_client.results import Job
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Slots that nothing explains.")
 
 _STATES = "detected, filling, unfillable, failed, filled, merged, open or any."
+_FILES = 20
+"""Names of files below a table."""
 _COLOURS = {
     "detected": "yellow",
     "filling": "cyan",
@@ -114,4 +116,16 @@ def _table(rows: "Sequence[Gap]") -> RenderableType:
             Text(row.state, style=_COLOURS.get(row.state, "")),
             count(row.attempts),
         )
+    if any(row.beyond_reach for row in rows):
+        return Group(table, "", *_files(rows))
     return table
+
+
+def _files(rows: "Sequence[Gap]") -> "Iterator[str]":
+    """What would fill gaps that no venue can."""
+    wanted = dict.fromkeys(file for row in rows if row.beyond_reach for file in row.files)
+    yield "What is beyond reach lies in files such as these:"
+    for file in list(wanted)[:_FILES]:
+        yield f"  {escape(file)}"
+    if len(wanted) > _FILES:
+        yield f"  and {len(wanted) - _FILES} more: --json names them"

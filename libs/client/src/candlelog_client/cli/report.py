@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Reports about what is stored.")
 
-_STATES: Final = ("present", "provisional", "no_trade", "outage", "unknown")
+_STATES: Final = (
+    "present", "provisional", "no_trade", "outage", "unlisted", "unfetchable", "unknown",
+)  # fmt: skip
 _COLOURS: Final = {"fresh": "green", "aging": "yellow", "stale": "red"}
 
 

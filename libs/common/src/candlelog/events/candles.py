@@ -25,8 +25,9 @@ CANDLE_SCHEMA = pa.schema(
 )
 """Columns of a batch: prices and `quote_volume` in quote currency, `volume` in base currency."""
 
-Answer = Literal["candles", "empty"]
-"""How the venue answered for the range: with at least one candle, or with none at all."""
+Answer = Literal["candles", "empty", "unlisted"]
+"""How the venue answered for the range: with at least one candle, with none at all, or, with none,
+that it has no candle of the series before the range ends, or none since it begins."""
 
 
 class QuarantinedRow(BaseModel):

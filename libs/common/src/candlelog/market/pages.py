@@ -11,7 +11,7 @@ import orjson
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from candlelog.events.candles import QuarantinedRow
+from candlelog.events.candles import CANDLE_SCHEMA, QuarantinedRow
 from candlelog.events.fields import LATEST
 from candlelog.market.candles import Columns, faults
 from candlelog.market.ranges import TimeRange
@@ -51,6 +51,10 @@ class Page:
         """Open times in the window that refused rows state."""
         times = [row.open_time for row in self.quarantined if row.open_time is not None]
         return [time for time in times if window.start <= time < window.end]
+
+
+NO_ROWS: Final = Page(pa.RecordBatch.from_pylist([], schema=CANDLE_SCHEMA), ())
+"""Of an answer without any."""
 
 
 def read_page(

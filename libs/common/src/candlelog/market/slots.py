@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 
 class SlotState(StrEnum):
@@ -18,15 +19,24 @@ class SlotState(StrEnum):
     """A settled answer of a sparse venue had no row: nothing was traded."""
     OUTAGE = "outage"
     """A settled answer of a dense venue had no row: the venue recorded nothing."""
+    UNLISTED = "unlisted"
+    """The venue has no candle of the series before the slot, or none behind it: it proved so."""
+    UNFETCHABLE = "unfetchable"
+    """Nothing explains the slot, and the venue answers for newer ones alone: a file must hold it.
+    """
     UNKNOWN = "unknown"
     """Nothing explains the slot: it was never asked for, or every row it got was refused."""
+
+
+UNEXPLAINED: Final = (SlotState.UNKNOWN, SlotState.UNFETCHABLE)
+"""States of slots of which nothing is known: these are missing."""
 
 
 @dataclass(frozen=True, slots=True)
 class SlotRun:
     """Neighbouring slots of one state, as many as there are: `slots` open times in `[start, end)`.
 
-    `answered`: a settled answer reached each of them. Unknown slots that are answered are those
+    `answered`: a settled answer reached each of them. Unexplained slots that are answered are those
     whose rows were refused.
     """
 
@@ -44,7 +54,7 @@ States = Mapping[SlotState, int]
 @dataclass(frozen=True, slots=True)
 class Counted:
     """The slots `[start, end)` of a series by state. `known_until` is where the last slot ends that
-    is not unknown; None where every one is.
+    something explains; None where nothing explains any.
     """
 
     start: datetime

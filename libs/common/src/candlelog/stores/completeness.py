@@ -8,7 +8,7 @@ from typing import Any, Final
 from candlelog.market.profile import ExchangeProfile
 from candlelog.market.ranges import TimeRange
 from candlelog.market.series import Series
-from candlelog.market.slots import Counted, SlotState, States
+from candlelog.market.slots import UNEXPLAINED, Counted, SlotState, States
 from candlelog.market.timeframe import Timeframe
 from candlelog.stores.clickhouse import ClickHouse
 from candlelog.stores.slots import EDGES_NOW, edge_parameters
@@ -53,17 +53,18 @@ async def counted_by_series(
     symbols: Sequence[str],
     timeframe: str,
     window: TimeRange,
+    now: datetime,
     from_first: bool,
 ) -> dict[Series, Counted]:
     """What there is of each series; `from_first`: from the first slot on that was ever answered.
 
-    One query. The caller cuts the window at now. Series without a slot are left out. Raises
+    One query. The caller cuts the window at `now`. Series without a slot are left out. Raises
     `Unavailable`.
     """
     frame = Timeframe.parse(timeframe)
     if not frame.count(window.start, window.end):
         return {}
-    parameters = edge_parameters(venue, symbols, frame, window)
+    parameters = edge_parameters(venue, symbols, frame, window, now=now)
     rows = await clickhouse.query(_BY_SERIES, **parameters, from_first=from_first)
     of_series: dict[str, list[Any]] = defaultdict(list)
     for symbol, *row in rows:
@@ -81,6 +82,7 @@ async def counted_by_day(
     symbols: Sequence[str],
     timeframe: str,
     window: TimeRange,
+    now: datetime,
     from_first: bool,
 ) -> dict[date, States]:
     """What there is of all these series together, by the day (UTC) in which slots open.
@@ -90,7 +92,7 @@ async def counted_by_day(
     frame = Timeframe.parse(timeframe)
     if not frame.count(window.start, window.end):
         return {}
-    parameters = edge_parameters(venue, symbols, frame, window)
+    parameters = edge_parameters(venue, symbols, frame, window, now=now)
     start: datetime = parameters["start"]
     midnight = start.replace(hour=0, minute=0, second=0, microsecond=0)
     fine = frame.duration is not None and frame.duration <= _DAY
@@ -113,7 +115,7 @@ def _counted(
     frame: Timeframe, start: datetime, rows: Sequence[tuple[str, int, int, int]]
 ) -> Counted:
     """Of rows with state, first place, place behind the last, and how many there are."""
-    known = [after for state, _, after, _ in rows if state != SlotState.UNKNOWN]
+    known = [after for state, _, after, _ in rows if state not in UNEXPLAINED]
     return Counted(
         start=frame.advance(start, min(first for _, first, _, _ in rows)),
         end=frame.advance(start, max(after for _, _, after, _ in rows)),

@@ -3,9 +3,11 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime
 from typing import Any, Final
 
+from candlelog.events.fields import EARLIEST
+from candlelog.market.profile import ExchangeProfile
 from candlelog.market.ranges import TimeRange, subtract
 from candlelog.market.series import Series
 from candlelog.market.timeframe import Timeframe
@@ -14,6 +16,21 @@ from candlelog.stores.clickhouse import ClickHouse
 SETTLED_UNTIL: Final = "least(end, observed_at - toIntervalSecond({settle_seconds:UInt32}))"
 """How far a row of coverage reaches: no further than the candles that had been closed for the
 settle delay when it was read; later ones were provisional."""
+
+RECHECK_AT: Final = """observed_at + toIntervalMillisecond(greatest(86400000, least(2592000000,
+    toUnixTimestamp64Milli(observed_at) - toUnixTimestamp64Milli(end))))"""
+"""Until when an answer that lacks candles is relied on: as long again as its newest slot was old
+when it was read, a day at least and thirty at most."""
+
+_IS_DUE: Final = f"""
+    source = 'rest' AND outcome IN ('empty', 'partial')
+    AND {RECHECK_AT} <= {{now:DateTime64(3, 'UTC')}}
+    AND start >= arrayElement(
+        {{oldest:Array(DateTime64(3, 'UTC'))}}, indexOf({{timeframes:Array(String)}}, timeframe)
+    )
+"""
+"""Which answers the venue may be asked for again. What a file says it says for good, and so is what
+was proved of a listing; what is out of the venue's reach nobody can ask it for."""
 
 _OF_SERIES: Final = """exchange = {exchange:String}
     AND symbol IN {symbols:Array(String)} AND timeframe IN {timeframes:Array(String)}"""
@@ -34,7 +51,7 @@ SELECT symbol, timeframe, min(start), max(finish) FROM (
             FROM coverage
             WHERE {_OF_SERIES}
                 AND start < {{end:DateTime64(3, 'UTC')}} AND end > {{start:DateTime64(3, 'UTC')}}
-                AND start < finish
+                AND start < finish AND NOT ({_IS_DUE})
         )
     )
 )
@@ -71,31 +88,36 @@ HAVING uniqExact(answer.chunk_id, answer.observed_at) = uniqExactIf(
 async def explained_ranges(
     clickhouse: ClickHouse,
     *,
-    exchange: str,
+    venue: ExchangeProfile,
     symbols: Sequence[str],
     timeframes: Sequence[str],
     window: TimeRange,
-    settle_delay: timedelta,
+    now: datetime,
 ) -> dict[Series, list[TimeRange]]:
     """What coverage explains of the series, near `window`: ranges on the grid, apart, in order.
 
     A slot is explained when a coverage row holds it that was observed no earlier than its close
-    plus `settle_delay`, and whose row for it was not refused. Ranges are not cut to the window; a
-    series without any is left out. Two queries, whatever the number of series.
+    plus the settle delay, that is not due to be asked again by `now`, and whose row for it was not
+    refused. Ranges are not cut to the window; a series without any is left out. Two queries,
+    whatever the number of series.
     Raises `Unavailable`.
     """
     asked = {
-        "exchange": exchange,
+        "exchange": venue.name,
         "symbols": list(symbols),
         "timeframes": list(timeframes),
         "start": window.start,
         "end": window.end,
-        "settle_seconds": int(settle_delay.total_seconds()),
+        "now": now,
+        "oldest": [
+            venue.oldest_within_reach(Timeframe.parse(name), now) or EARLIEST for name in timeframes
+        ],
+        "settle_seconds": venue.settle_delay_seconds,
     }
     runs, refused = await asyncio.gather(
         clickhouse.query(EXPLAINED_RUNS, **asked), clickhouse.query(REFUSED_SLOTS, **asked)
     )
-    return await asyncio.to_thread(_explained, exchange, runs, refused)
+    return await asyncio.to_thread(_explained, venue.name, runs, refused)
 
 
 def _explained(

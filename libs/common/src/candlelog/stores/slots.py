@@ -52,7 +52,8 @@ WITH
     answered AS (
         SELECT DISTINCT symbol, chunk_id, observed_at,
             greatest(slot_of(start), 0) AS first,
-            least(slot_of({SETTLED_UNTIL}), {{slots:Int64}}) AS after
+            least(slot_of({SETTLED_UNTIL}), {{slots:Int64}}) AS after,
+            outcome = 'unlisted' AS unlisted
         FROM coverage
         WHERE {_OF_SERIES} AND {_BY_THEN}
             AND start < {{end:DateTime64(3, 'UTC')}} AND end > {{start:DateTime64(3, 'UTC')}}
@@ -69,18 +70,22 @@ WITH
         SELECT arrayJoin({{symbols:Array(String)}}) AS symbol, 'window' AS kind,
             toInt64(0) AS first, {{slots:Int64}} AS after
         UNION ALL
+        SELECT arrayJoin({{symbols:Array(String)}}), 'beyond', toInt64(0), {{beyond:Int64}}
+        UNION ALL
         SELECT symbol, kind, toInt64(stretch.1), toInt64(stretch.2 + 1)
         FROM stretches ARRAY JOIN arrayZip(firsts, lasts) AS stretch
         UNION ALL
-        SELECT symbol, 'answers', first, after FROM answered
+        SELECT symbol, if(unlisted, 'unlisted', 'answers'), first, after FROM answered
         UNION ALL
         SELECT symbol, 'refusals', slot, slot + 1 FROM refused
     )
-SELECT symbol, at, answers > 0 AS answered, stored + answers > 0 AS known,
+SELECT symbol, at, answers + unlisted > 0 AS answered, stored + answers + unlisted > 0 AS known,
     multiIf(
         stored > 0 AND (early = 0 OR answers > refusals), 'present',
         stored > 0, 'provisional',
+        unlisted > 0, 'unlisted',
         answers > refusals, {{absent:String}},
+        beyond > 0, 'unfetchable',
         'unknown'
     ) AS state
 FROM (
@@ -88,7 +93,9 @@ FROM (
         sum(sumIf(change, kind = 'stored')) OVER so_far AS stored,
         sum(sumIf(change, kind = 'early')) OVER so_far AS early,
         sum(sumIf(change, kind = 'answers')) OVER so_far AS answers,
-        sum(sumIf(change, kind = 'refusals')) OVER so_far AS refusals
+        sum(sumIf(change, kind = 'refusals')) OVER so_far AS refusals,
+        sum(sumIf(change, kind = 'unlisted')) OVER so_far AS unlisted,
+        sum(sumIf(change, kind = 'beyond')) OVER so_far AS beyond
     FROM spans ARRAY JOIN [first, after] AS at, [1, -1] AS change
     GROUP BY symbol, at
     WINDOW so_far AS (PARTITION BY symbol ORDER BY at)
@@ -98,7 +105,7 @@ WHERE at < {{slots:Int64}}
 """The state of slots from each *edge* on, as places in the window. Where anything begins or ends is
 an edge, and between two edges all slots are alike; so candles are first put together to stretches,
 and what is counted afterwards is few. A row that an answer refused takes that answer away from its
-slot."""
+slot. `beyond` is the place of the oldest slot that the venue still answers for."""
 
 EDGES_NOW: Final = _EDGES.replace("<versions>", _VERSIONS.replace("{table}", "candles"))
 EDGES_THEN: Final = _EDGES.replace(
@@ -132,13 +139,14 @@ async def slot_runs(
     symbols: Sequence[str],
     timeframe: str,
     window: TimeRange,
+    now: datetime,
     as_of: datetime | None = None,
 ) -> dict[Series, list[SlotRun]]:
     """The state of every slot of the window, as runs in order that leave nothing out.
 
     One query for all symbols. The window is held to the grid; a window without a slot has no
     runs. The caller cuts it at now: to this function a slot to come is one never asked for.
-    `as_of`: what was known then of slots, instead of now. Raises `Unavailable`.
+    `as_of`: what was known then of slots, instead of `now`. Raises `Unavailable`.
     """
     frame = Timeframe.parse(timeframe)
     start, slots = frame.ceil(window.start), frame.count(window.start, window.end)
@@ -147,7 +155,7 @@ async def slot_runs(
     edges = EDGES_NOW if as_of is None else EDGES_THEN
     rows = await clickhouse.query(
         SLOT_RUNS.replace("<edges>", edges),
-        **edge_parameters(venue, symbols, frame, window, as_of=as_of),
+        **edge_parameters(venue, symbols, frame, window, now=now, as_of=as_of),
     )
 
     def runs() -> dict[Series, list[SlotRun]]:
@@ -165,10 +173,12 @@ def edge_parameters(
     frame: Timeframe,
     window: TimeRange,
     *,
+    now: datetime,
     as_of: datetime | None = None,
 ) -> dict[str, Any]:
     """Values of the statements above, for a window that holds a slot."""
     start, slots = frame.ceil(window.start), frame.count(window.start, window.end)
+    oldest = venue.oldest_within_reach(frame, now if as_of is None else as_of) or start
     return {
         "exchange": venue.name,
         "symbols": list(symbols),
@@ -177,6 +187,7 @@ def edge_parameters(
         "end": frame.advance(start, slots),
         "first": frame.number(start),
         "slots": slots,
+        "beyond": min(max(frame.number(oldest) - frame.number(start), 0), slots),
         "step": 0 if frame.duration is None else frame.duration // _ONE_MS,
         "anchor": milliseconds(frame.anchor),
         "settle_seconds": venue.settle_delay_seconds,

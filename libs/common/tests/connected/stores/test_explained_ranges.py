@@ -4,6 +4,7 @@ import pyarrow as pa
 import pytest
 from tests.databases import clickhouse_database, clickhouse_database_url, empty
 
+from candlelog.market.profile import ExchangeProfile, profile
 from candlelog.market.ranges import TimeRange
 from candlelog.market.series import Series
 from candlelog.stores.clickhouse import ClickHouse
@@ -14,6 +15,8 @@ pytestmark = pytest.mark.connected
 BTC = Series("binance", "BTC/USDT", "1m")
 CHUNK = "11111111-1111-4111-8111-111111111111"
 LATE = datetime(2025, 1, 1, tzinfo=UTC)
+VENUE = profile("binance").model_copy(update={"settle_delay_seconds": 60})
+DAY = timedelta(days=1)
 ALWAYS = TimeRange(datetime(2020, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC))
 
 
@@ -27,14 +30,16 @@ class Coverage:
     def __init__(self, store: ClickHouse) -> None:
         self.store = store
 
-    async def add(self, *rows: tuple, series: Series = BTC) -> None:
+    async def add(
+        self, *rows: tuple, series: Series = BTC, source: str = "rest", outcome: str = "candles"
+    ) -> None:
         """Rows of start, end, and the moment they were read (long after, where left out)."""
         common = {
             "exchange": series.exchange,
             "symbol": series.symbol,
             "timeframe": series.timeframe,
-            "source": "rest",
-            "outcome": "candles",
+            "source": source,
+            "outcome": outcome,
             "job_id": CHUNK,
             "chunk_id": CHUNK,
         }
@@ -57,16 +62,22 @@ class Coverage:
         items = [texts | {"open_time": each, "observed_at": read} for each in times]
         await self.store.insert_arrow("quarantine", pa.Table.from_pylist(items, pa.schema(columns)))
 
-    async def explained(self, *series: Series, window: TimeRange = ALWAYS):
+    async def explained(
+        self,
+        *series: Series,
+        window: TimeRange = ALWAYS,
+        now: datetime = LATE,
+        venue: ExchangeProfile = VENUE,
+    ):
         """What is explained, with a settle delay of one minute."""
         wanted = series or (BTC,)
         return await explained_ranges(
             self.store,
-            exchange="binance",
+            venue=venue,
             symbols=sorted({item.symbol for item in wanted}),
             timeframes=sorted({item.timeframe for item in wanted}),
             window=window,
-            settle_delay=timedelta(minutes=1),
+            now=now,
         )
 
 
@@ -174,3 +185,45 @@ async def test_a_series_with_nothing_but_refused_rows_is_left_out(coverage):
     await coverage.add((at(0), at(1)))
     await coverage.refuse(at(0))
     assert await coverage.explained() == {}
+
+
+@pytest.mark.parametrize("outcome", ["empty", "partial"])
+@pytest.mark.parametrize(
+    ("age", "relied_on"),
+    [(timedelta(minutes=1), DAY), (10 * DAY, 10 * DAY), (400 * DAY, 30 * DAY)],
+    ids=["new", "older", "old"],
+)
+async def test_what_a_venue_had_no_candle_of_is_explained_until_it_is_due(
+    coverage, outcome: str, age: timedelta, relied_on: timedelta
+):
+    read = at(10) + age
+    await coverage.add((at(0), at(10), read), outcome=outcome)
+    shortly = timedelta(milliseconds=1)
+    assert await coverage.explained(now=read + relied_on - shortly) == {
+        BTC: [TimeRange(at(0), at(10))]
+    }
+    assert await coverage.explained(now=read + relied_on) == {}
+
+
+@pytest.mark.parametrize(
+    ("source", "outcome"), [("rest", "candles"), ("rest", "unlisted"), ("archive", "partial")]
+)
+async def test_what_is_said_for_good_is_never_due(coverage, source: str, outcome: str):
+    await coverage.add((at(0), at(10), at(20)), source=source, outcome=outcome)
+    assert await coverage.explained(now=LATE + 1000 * DAY) == {BTC: [TimeRange(at(0), at(10))]}
+
+
+async def test_a_newer_answer_puts_off_when_an_older_one_is_due(coverage):
+    await coverage.add((at(0), at(10), at(20)), (at(0), at(4), at(20) + 2 * DAY), outcome="empty")
+    assert await coverage.explained(now=at(20) + 3 * DAY) == {BTC: [TimeRange(at(0), at(4))]}
+
+
+async def test_what_a_venue_no_longer_answers_for_is_not_due(coverage):
+    near = VENUE.model_copy(update={"reach": 60})
+    await coverage.add((at(0), at(10), at(20)), (at(30), at(40), at(50)), outcome="empty")
+    now = at(20) + 2 * DAY
+    far = VENUE.model_copy(update={"reach": 2 * 1440 + 5})
+    assert await coverage.explained(now=now, venue=far) == {BTC: [TimeRange(at(0), at(10))]}
+    assert await coverage.explained(now=now, venue=near) == {
+        BTC: [TimeRange(at(0), at(10)), TimeRange(at(30), at(40))]
+    }

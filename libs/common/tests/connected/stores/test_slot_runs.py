@@ -42,11 +42,13 @@ REFUSED: Final = {"refused": timedelta(), "off grid": timedelta(seconds=7)}
 
 @dataclass(frozen=True)
 class Answer:
-    """What a venue answered for the slots from `first` on, read `after` slots behind the last."""
+    """What a venue answered for the slots from `first` on, read `after` slots behind the last; one
+    that says that they were `unlisted` has no rows."""
 
     first: int
     got: tuple[Got, ...]
     after: float = 1000
+    unlisted: bool = False
 
     @property
     def last(self) -> int:
@@ -84,15 +86,19 @@ class History:
         """What was known of it by then."""
         return replace(self, answers=[a for a in self.answers if self.read_at(a) <= moment])
 
-    def state(self, slot: int, *, absent: str) -> tuple[str, bool]:
-        """The state of one slot, from the words that define it."""
+    def state(self, slot: int, *, absent: str, oldest: int = -1000) -> tuple[str, bool]:
+        """The state of one slot, from the words that define it; `oldest` is within reach."""
         reaching = [a for a in self.answers if a.first <= slot <= a.last]
         settled = [a for a in reaching if self.read_at(a) - SETTLE >= self.at(slot + 1)]
         explaining = [a for a in settled if a.got[slot - a.first] not in REFUSED]
         stored = any(a.got[slot - a.first] == "row" for a in reaching)
         if stored:
-            return ("present" if explaining else "provisional"), bool(settled)
-        return (absent if explaining else "unknown"), bool(settled)
+            explained = [a for a in explaining if not a.unlisted]
+            return ("present" if explained else "provisional"), bool(settled)
+        if any(a.unlisted for a in settled):
+            return "unlisted", True
+        missing = "unknown" if slot >= oldest else "unfetchable"
+        return (absent if explaining else missing), bool(settled)
 
 
 class Engine:
@@ -125,7 +131,8 @@ def _add(rows: dict[str, list[Any]], history: History, answer: Answer, chunk: st
     read = {"observed_at": history.read_at(answer)}
     covered = {"start": history.at(answer.first), "end": history.at(answer.last + 1)}
     common = names | ORIGIN | read | {"chunk_id": chunk}
-    rows["coverage"].append(common | covered | {"outcome": "candles"})
+    outcome = "unlisted" if answer.unlisted else "candles"
+    rows["coverage"].append(common | covered | {"outcome": outcome})
     prices = dict.fromkeys(("open", "high", "low", "close", "volume"), 1.0)
     for slot, got in enumerate(answer.got, start=answer.first):
         at = {"open_time": history.at(slot)}
@@ -161,7 +168,12 @@ def symbol() -> str:
 
 async def runs(engine: Engine, history: History, window: TimeRange, venue=DENSE) -> list[SlotRun]:
     found = await slot_runs(
-        engine.store, venue, symbols=[history.symbol], timeframe=history.timeframe, window=window
+        engine.store,
+        venue,
+        symbols=[history.symbol],
+        timeframe=history.timeframe,
+        window=window,
+        now=NOW,
     )
     return found[history.series]
 
@@ -172,10 +184,14 @@ def told(found: Sequence[SlotRun]) -> list[tuple[str, int]]:
 
 got = st.sampled_from(["row", "row", "nothing", "refused", "off grid"])
 after = st.sampled_from([-3.0, -1.5, -1.0, -0.5, 0.0, 0.5, 50.0])
+places = st.integers(-2, SLOTS)
+unlisted = st.integers(1, 6).map(lambda slots: ("nothing",) * slots)
 answers = st.lists(
-    st.builds(Answer, st.integers(-2, SLOTS), st.lists(got, min_size=1, max_size=6), after),
+    st.builds(Answer, places, st.lists(got, min_size=1, max_size=6), after)
+    | st.builds(Answer, places, unlisted, after, st.just(True)),
     max_size=6,
 )
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @settings(max_examples=10)  # of up to twelve series: asking for one takes as long
@@ -186,30 +202,37 @@ answers = st.lists(
     bounds=st.tuples(st.integers(0, SLOTS), st.integers(0, SLOTS)).map(sorted),
     merged=st.booleans(),
     then=st.none() | st.integers(-2, SLOTS + 3),
+    reach=st.none() | st.integers(1, SLOTS),
 )
 async def test_runs_say_of_every_slot_what_its_answers_say(
-    engine: Engine, courses, timeframe, venue, bounds, merged, then
+    engine: Engine, courses, timeframe, venue, bounds, merged, then, reach
 ):
+    venue = venue.model_copy(update={"reach": reach})
     histories = [History(next(_symbols), timeframe, course) for course in courses]
     await engine.write(histories, merged=merged)
     as_of = None if then is None else histories[0].at(then) + SETTLE
     first, end = bounds[0], bounds[1] + 1
     window = histories[0].window(first, end)
     names = [history.symbol for history in histories]
+    now = histories[0].at(SLOTS)
+    oldest = venue.oldest_within_reach(histories[0].frame, as_of or now)
+    rules = {
+        "absent": "no_trade" if venue.sparse else "outage",
+        "oldest": -1000 if oldest is None else _place(histories[0], oldest),
+    }
     found = await slot_runs(
-        engine.store, venue, symbols=names, timeframe=timeframe, window=window, as_of=as_of
+        engine.store, venue, symbols=names, timeframe=timeframe, window=window, now=now, as_of=as_of
     )
     if as_of is not None:
         histories = [history.by(as_of) for history in histories]
-    absent = "no_trade" if venue.sparse else "outage"
     assert list(found) == [history.series for history in sorted(histories, key=lambda h: h.symbol)]
     for history in histories:
         assert _slots(history, found[history.series], first) == {
-            slot: history.state(slot, absent=absent)[0] for slot in range(first, end)
+            slot: history.state(slot, **rules)[0] for slot in range(first, end)
         }
         for run in found[history.series]:
             inside = range(*(_place(history, time) for time in (run.start, run.end)))
-            assert run.answered == all(history.state(slot, absent=absent)[1] for slot in inside)
+            assert run.answered == all(history.state(slot, **rules)[1] for slot in inside)
 
 
 def _slots(history: History, found: Sequence[SlotRun], first: int) -> dict[int, str]:
@@ -299,7 +322,7 @@ async def test_thousands_of_symbols_are_told_in_one_answer(engine: Engine, symbo
     await engine.write([history])
     names = [f"LONGNAME{number}/USDT" for number in range(3000)] + [symbol]
     found = await slot_runs(
-        engine.store, DENSE, symbols=names, timeframe="1m", window=history.window()
+        engine.store, DENSE, symbols=names, timeframe="1m", window=history.window(), now=NOW
     )
     assert len(found) == 3001
     assert told(found[history.series]) == [("present", SLOTS)]
@@ -318,6 +341,7 @@ async def test_counts_are_those_of_single_slots(engine: Engine, courses, timefra
         "symbols": [history.symbol for history in histories],
         "timeframe": timeframe,
         "window": histories[0].window(),
+        "now": NOW,
         "from_first": from_first,
     }
     found = await counted_by_series(engine.store, DENSE, **wanted)
@@ -349,7 +373,13 @@ async def test_a_day_holds_the_slots_that_open_in_it(engine: Engine, symbol: str
     history = History(symbol, "1m", [])
     evening = TimeRange(history.at(-3), history.at(1441))
     found = await counted_by_day(
-        engine.store, DENSE, symbols=[symbol], timeframe="1m", window=evening, from_first=False
+        engine.store,
+        DENSE,
+        symbols=[symbol],
+        timeframe="1m",
+        window=evening,
+        now=NOW,
+        from_first=False,
     )
     assert {day.day: sum(states.values()) for day, states in found.items()} == {
         31: 3,

@@ -1,11 +1,11 @@
 """A batch as the sink sees it: a checked event, its series, and its times in milliseconds."""
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Literal, Self
 
 import pyarrow as pa
 
-from candlelog.events.candles import CandleBatchHeaderV1, CandleBatchV1
+from candlelog.events.candles import Answer, CandleBatchHeaderV1, CandleBatchV1
 from candlelog.market.series import Series
 from candlelog.market.timeframe import milliseconds
 
@@ -23,6 +23,10 @@ class Window:
         return self.start < end and start < self.end
 
 
+Outcome = Literal[Answer, "partial"]
+"""What coverage keeps of an answer; `partial` is one with candles, but not of every slot."""
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Rows (`CANDLE_SCHEMA`) of one answer of the venue, read at `observed_at` milliseconds."""
@@ -31,6 +35,7 @@ class Batch:
     rows: pa.RecordBatch
     window: Window
     observed_at: int
+    outcome: Outcome
 
     @classmethod
     def of(cls, event: CandleBatchV1) -> Self:
@@ -38,4 +43,6 @@ class Batch:
         header = event.header
         series = Series(header.exchange, header.symbol, header.timeframe)
         window = Window(series, milliseconds(header.start), milliseconds(header.end))
-        return cls(header, event.rows, window, milliseconds(header.observed_at))
+        complete = event.rows.num_rows in {0, header.slots}
+        outcome: Outcome = header.answer if complete else "partial"
+        return cls(header, event.rows, window, milliseconds(header.observed_at), outcome)

@@ -6,7 +6,7 @@ leaves the shadow as the batch did.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
@@ -17,7 +17,7 @@ import pyarrow as pa
 from candlelog.events.candles import CANDLE_SCHEMA, Answer, CandleBatchHeaderV1, CandleBatchV1
 from candlelog.market.series import Series
 from candlelog.market.timeframe import Timeframe, milliseconds
-from clickhouse_sink.domain.batches import Batch, Window
+from clickhouse_sink.domain.batches import Batch, Outcome, Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Answered:
     start: datetime
     end: datetime
     source: Literal["rest", "archive"]
-    outcome: Answer
+    outcome: Outcome
     job_id: UUID
     chunk_id: UUID
     observed_at: datetime
@@ -65,8 +65,10 @@ def retold(
     """The batches of these answers, given what the tables hold of their windows."""
     for answer in answers:
         held = [part[answer.series] for part in (rows, revisions) if answer.series in part]
-        believed = _believed(held if answer.outcome == "candles" else [], answer)
-        yield Batch.of(CandleBatchV1(_header(answer), believed))
+        said = "candles" if answer.outcome == "partial" else answer.outcome
+        believed = _believed(held if said == "candles" else [], answer)
+        batch = Batch.of(CandleBatchV1(_header(answer, said), believed))
+        yield replace(batch, outcome=answer.outcome)
 
 
 def _believed(held: Sequence[pa.RecordBatch], answer: Answered) -> pa.RecordBatch:
@@ -85,7 +87,7 @@ def _believed(held: Sequence[pa.RecordBatch], answer: Answered) -> pa.RecordBatc
     return known.take(pa.array(places[newest])).select(CANDLE_SCHEMA.names).cast(CANDLE_SCHEMA)
 
 
-def _header(answer: Answered) -> CandleBatchHeaderV1:
+def _header(answer: Answered, said: Answer) -> CandleBatchHeaderV1:
     """What coverage does not keep of a header is of no use to the tables."""
     return CandleBatchHeaderV1(
         job_id=answer.job_id,
@@ -100,6 +102,6 @@ def _header(answer: Answered) -> CandleBatchHeaderV1:
         end=answer.end,
         slots=answer.slots,
         source=answer.source,
-        answer=answer.outcome,
+        answer=said,
         observed_at=answer.observed_at,
     )

@@ -89,7 +89,7 @@ def coverage_rows(batches: Sequence[Batch]) -> pa.Table:
         [batch.window.start for batch in batches],
         [batch.window.end for batch in batches],
         [header.source for header in headers],
-        [header.answer for header in headers],
+        [batch.outcome for batch in batches],
         [str(header.job_id) for header in headers],
         [str(header.chunk_id) for header in headers],
         [batch.observed_at for batch in batches],

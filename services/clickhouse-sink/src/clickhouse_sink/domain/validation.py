@@ -27,8 +27,8 @@ def _header_fault(header: CandleBatchHeaderV1, timeframe: Timeframe, rows: int) 
     slots = timeframe.count(header.start, header.end)
     if header.slots != slots:
         return f"{header.slots} slots are claimed of a range of {slots}"
-    if rows and header.answer == "empty":
-        return f"{rows} rows in an answer that is said to be empty"
+    if rows and header.answer != "candles":
+        return f"{rows} rows in an answer that is said to be {header.answer}"
     return None
 
 

@@ -1,10 +1,11 @@
 """Coverage as ClickHouse has it."""
 
 from collections.abc import Awaitable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime
 from typing import Final, TypeVar
 
 from candlelog.errors import Unavailable
+from candlelog.market.profile import profile
 from candlelog.market.ranges import TimeRange
 from candlelog.market.series import Series
 from candlelog.stores.clickhouse import ClickHouse
@@ -38,17 +39,17 @@ class ClickHouseCoverage:
         timeframes: Sequence[str],
         *,
         window: TimeRange,
-        settle_delay: timedelta,
+        now: datetime,
     ) -> Covered:
         """Two queries, whatever the number of series; see `coordinator.ports.Coverage`."""
         return await _or_nothing(
             explained_ranges(
                 self._clickhouse,
-                exchange=exchange,
+                venue=profile(exchange),
                 symbols=symbols,
                 timeframes=timeframes,
                 window=window,
-                settle_delay=settle_delay,
+                now=now,
             ),
             {},
         )

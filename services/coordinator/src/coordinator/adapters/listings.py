@@ -10,6 +10,7 @@ from candlelog.archives.ports import Archive
 from candlelog.clock import Clock
 from candlelog.errors import Invalid
 from candlelog.events.fetch import ArchiveFileRef
+from candlelog.market.archive_names import months
 from candlelog.market.archives import ArchiveFile
 from candlelog.market.profile import ArchiveProfile, ExchangeProfile
 from candlelog.market.ranges import TimeRange
@@ -92,7 +93,7 @@ async def _by_names(
     archive: Archive, profile: ArchiveProfile, windows: Windows
 ) -> dict[Series, Sequence[HeldFile]]:
     """Files of months, and of days in those months of which there is none."""
-    of_months = await asyncio.to_thread(_each, windows, partial(archived.months, profile))
+    of_months = await asyncio.to_thread(_each, windows, partial(months, profile))
     found = await _versions(archive, of_months)
     days = partial(archived.days, profile, found=found, is_remote=archive.is_remote)
     of_days = await asyncio.to_thread(_each, windows, days)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from candlelog.events.feature_sets import FeatureBuildRef
+from candlelog.market.profile import profile
 from candlelog.market.ranges import TimeRange, merge
 from candlelog.market.series import Series
 from candlelog.market.timeframe import Timeframe
@@ -35,9 +36,11 @@ class MemoryCoverage:
         timeframes: Sequence[str],
         *,
         window: TimeRange,
-        settle_delay: timedelta,
+        now: datetime,
     ) -> Covered:
-        """See `coordinator.ports.Coverage`."""
+        """See `coordinator.ports.Coverage`; every answer had a candle of each slot."""
+        del now
+        settle_delay = timedelta(seconds=profile(exchange).settle_delay_seconds)
         wanted = {Series(exchange, symbol, frame) for symbol in symbols for frame in timeframes}
         found: dict[Series, list[TimeRange]] = {}
         for seen in self.observations:

@@ -8,13 +8,8 @@ from typing import Final
 
 from candlelog.archives.entries import is_zip, split_entry
 from candlelog.events.fetch import ArchiveFileRef
-from candlelog.market.archives import (
-    ArchiveFile,
-    daily_files,
-    kraken_file,
-    kraken_name,
-    monthly_files,
-)
+from candlelog.market.archive_names import days_of, market_name, months
+from candlelog.market.archives import ArchiveFile, kraken_file
 from candlelog.market.profile import ArchiveProfile
 from candlelog.market.ranges import TimeRange
 from candlelog.market.series import Series
@@ -22,7 +17,6 @@ from candlelog.market.timeframe import Timeframe
 from coordinator.domain.ledger import FileStatus, Noted
 from coordinator.domain.routing import HeldFile
 
-_OF_KRAKEN: Final = {"BTC": "XBT", "DOGE": "XDG"}
 _FIRST_CANDLES: Final = datetime(2009, 1, 1, tzinfo=UTC)
 _TIME: Final = re.compile(rb"^(?:\xef\xbb\xbf)?(\d{10}),", re.MULTILINE)
 _REMOTE_MONTHS: Final = 2
@@ -35,23 +29,6 @@ class Archived:
 
     files: Mapping[Series, Sequence[HeldFile]]
     damaged: tuple[str, ...] = ()
-
-
-def market_name(archive: ArchiveProfile, symbol: str) -> str:
-    """What files of a symbol are called: `BTC/USDT` is `BTCUSDT`, and at Kraken `BTC/USD`
-    is `XBTUSD`; a future that ends, `BTC/USDT:USDT-240628`, is `BTCUSDT_240628`."""
-    pair, _, settled = symbol.partition(":")
-    names = pair.split("/")
-    if archive.form == "ohlcvt":
-        names = [_OF_KRAKEN.get(name, name) for name in names]
-    _, _, expiry = settled.partition("-")
-    return "".join(names) + (f"_{expiry}" if expiry else "")
-
-
-def months(archive: ArchiveProfile, series: Series, window: TimeRange) -> list[ArchiveFile]:
-    """The files of months that would hold candles of the window."""
-    market = market_name(archive, series.symbol)
-    return list(monthly_files(archive.tree, market, series.timeframe, window))
 
 
 def days(
@@ -75,7 +52,7 @@ def days(
         day
         for month in of_months
         if month.path not in found
-        for day in _days_of(archive, series, month, window)
+        for day in days_of(archive, series, month, window)
     ]
 
 
@@ -142,32 +119,6 @@ def judged(archived: Archived, known: Mapping[str, Noted]) -> Archived:
         for series, held in archived.files.items()
     }
     return replace(archived, files=files)
-
-
-def missing_names(
-    archive: ArchiveProfile, series: Series, left: Sequence[TimeRange], now: datetime
-) -> list[str]:
-    """The files that would hold these ranges: of months, of days where a month is not over."""
-    if archive.form == "ohlcvt":
-        name = kraken_name(market_name(archive, series.symbol), series.timeframe)
-        return [name] if name is not None and left else []
-    names = dict[str, None]()
-    for part in left:
-        for month in months(archive, series, part):
-            assert month.period is not None  # as of all files of months
-            is_over = month.period.end <= now
-            files = [] if is_over else _days_of(archive, series, month, part)
-            names |= dict.fromkeys(file.path for file in files or [month])
-    return list(names)
-
-
-def _days_of(
-    archive: ArchiveProfile, series: Series, month: ArchiveFile, window: TimeRange
-) -> list[ArchiveFile]:
-    assert month.period is not None  # as of all files of months
-    within = TimeRange(max(month.period.start, window.start), min(month.period.end, window.end))
-    market = market_name(archive, series.symbol)
-    return list(daily_files(archive.tree, market, series.timeframe, within))
 
 
 def _judged(file: HeldFile, known: Noted | None) -> HeldFile:

@@ -6,11 +6,12 @@ from datetime import datetime
 from typing import Final, Literal
 
 from candlelog.events.feature_sets import FeatureSetRef
+from candlelog.market.archive_names import missing_names
 from candlelog.market.profile import ExchangeProfile
 from candlelog.market.ranges import TimeRange
 from candlelog.market.series import Series
 from candlelog.market.timeframe import Timeframe
-from coordinator.domain.archived import Archived, missing_names
+from coordinator.domain.archived import Archived
 from coordinator.domain.queues import PlannedQueue, Work, chunks_of, line_up
 from coordinator.domain.routes import Route
 from coordinator.domain.routing import FilePart, Purpose, Rules, Ways, cut_at, route

@@ -102,7 +102,7 @@ class Plans:
         if self._given_up(job):
             return None
         try:
-            return await seen(self._coverage, self._listings, job)
+            return await seen(self._coverage, self._listings, job, now=self._clock.now())
         except Invalid as error:
             return error
 

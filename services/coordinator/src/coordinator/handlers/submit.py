@@ -3,7 +3,7 @@
 import asyncio
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -132,7 +132,7 @@ class Submissions:
         venue, now = profile(command.exchange), self._clock.now()
         try:
             check(command, self._listings.names)  # which may be others since it was submitted
-            known = await seen(self._coverage, self._listings, command)
+            known = await seen(self._coverage, self._listings, command, now=now)
         except Invalid as error:
             await fail(self._transactions, command, reason=str(error), now=now)
             return
@@ -146,7 +146,9 @@ class Submissions:
             await queue(transaction, job, plans, now)
 
 
-async def seen(coverage: Coverage, listings: Listings, command: Submission) -> Known:
+async def seen(
+    coverage: Coverage, listings: Listings, command: Submission, *, now: datetime
+) -> Known:
     """What coverage knows of the series of a command that was checked, and which files there are. A
     repair asks for its gaps whatever coverage is.
 
@@ -159,9 +161,8 @@ async def seen(coverage: Coverage, listings: Listings, command: Submission) -> K
         return known
     series = (command.exchange, command.symbols, command.timeframes)
     if command.incremental:
-        settle_delay = timedelta(seconds=profile(command.exchange).settle_delay_seconds)
         covered = await coverage.explained(
-            *series, window=TimeRange(command.start, command.end), settle_delay=settle_delay
+            *series, window=TimeRange(command.start, command.end), now=now
         )
         known = replace(known, covered=covered)
     if command.feature_sets:

@@ -35,9 +35,12 @@ def batch(
     *,
     part: int = 0,
     last_part: bool = True,
+    is_listed: bool = True,
 ) -> CandleBatchV1:
     """The candles of a chunk, or a part of them, and that the venue, or a file of its archive,
-    answered for `window`: of a chunk in one part for the whole of it, or for its end."""
+    answered for `window`: of a chunk in one part for the whole of it, or for its end. There are
+    none where the series was not listed."""
+    answer = "candles" if page.rows.num_rows else "empty" if is_listed else "unlisted"
     return CandleBatchV1(
         header=CandleBatchHeaderV1(
             job_id=chunk.job_id,
@@ -54,7 +57,7 @@ def batch(
             part=part,
             last_part=last_part,
             source=chunk.route,
-            answer="candles" if page.rows.num_rows else "empty",
+            answer=answer,
             observed_at=observed_at,
             quarantined=page.quarantined,
             feature_sets=chunk.feature_sets,

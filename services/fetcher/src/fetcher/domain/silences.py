@@ -33,20 +33,20 @@ class Silence:
         """What of the window the venue is to be asked about once more, if anything."""
         if self._known is not None and _speaks_in(page, self._known):
             self._known = None  # the venue has something there after all
-        last = max(_open_times(page, window), default=None)
+        last = max(open_times(page, window), default=None)
         begin = window.start if last is None else timeframe.advance(timeframe.floor(last), 1)
         if begin >= window.end:
             return None
         known = self._known
         if known is not None and known.start <= begin and window.end <= known.end:
             return None
-        return Silent(TimeRange(begin, window.end), _has_unread(page))
+        return Silent(TimeRange(begin, window.end), has_unread(page))
 
     def confirm(self, silent: Silent, page: Page, window: TimeRange) -> None:
         """Take in the answer: the first row of `window`, from the silence on until now. Raises
         `Transient` where that row belongs to what was silent."""
-        first = min(_open_times(page, window), default=None)
-        if first is None and _has_unread(page):
+        first = min(open_times(page, window), default=None)
+        if first is None and has_unread(page):
             # Perhaps one of those that could not be read before: it tells nothing of later slots.
             first = silent.slots.end if silent.unread else silent.slots.start
         until = window.end if first is None else first
@@ -62,11 +62,12 @@ def _speaks_in(page: Page, known: TimeRange) -> bool:
     return bool(np.any((times >= start) & (times < end)) or page.refused_times(known))
 
 
-def _has_unread(page: Page) -> bool:
+def has_unread(page: Page) -> bool:
+    """Whether a row of the page states no time that could be read."""
     return any(row.open_time is None for row in page.quarantined)
 
 
-def _open_times(page: Page, window: TimeRange) -> Iterator[datetime]:
+def open_times(page: Page, window: TimeRange) -> Iterator[datetime]:
     """The first and the last of the valid rows, and those of refused ones in the window."""
     valid = page.rows.column("open_time")
     if len(valid):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from candlelog.clock import Clock
 from candlelog.market.profile import profile
 from candlelog.market.ranges import TimeRange
 from candlelog.market.series import Series
@@ -13,8 +14,9 @@ from candlelog.stores.slots import slot_runs
 class ClickHouseSlots:
     """Reads the tables that the sink writes."""
 
-    def __init__(self, clickhouse: ClickHouse) -> None:
+    def __init__(self, clickhouse: ClickHouse, clock: Clock) -> None:
         self._clickhouse = clickhouse
+        self._clock = clock
 
     async def runs(
         self, exchange: str, symbols: Sequence[str], timeframe: str, window: TimeRange
@@ -26,4 +28,5 @@ class ClickHouseSlots:
             symbols=symbols,
             timeframe=timeframe,
             window=window,
+            now=self._clock.now(),
         )

@@ -7,7 +7,7 @@ from typing import Any, Final
 from candlelog.events.event import Event
 from candlelog.events.gaps import GapChangedV1, GapClosedV1, GapOpenedV1
 from candlelog.events.progress import MissingPeriod, TaskAuditedV1
-from candlelog.market.slots import SlotRun, SlotState
+from candlelog.market.slots import UNEXPLAINED, SlotRun
 from gap_auditor.domain.gaps import Gap
 from gap_auditor.domain.tasks import Task
 
@@ -27,7 +27,7 @@ def changed(gap: Gap, version: int, at: datetime) -> Event:
 
 def task_audited(task: Task, runs: Sequence[SlotRun], at: datetime) -> Event:
     """How complete the range of a task is."""
-    missing = [run for run in runs if run.state is SlotState.UNKNOWN]
+    missing = [run for run in runs if run.state in UNEXPLAINED]
     expected, unknown = (sum(run.slots for run in some) for some in (runs, missing))
     return TaskAuditedV1(
         job_id=task.job_id,

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from candlelog.market.ranges import TimeRange
 from candlelog.market.series import Series
-from candlelog.market.slots import SlotRun, SlotState
+from candlelog.market.slots import UNEXPLAINED, SlotRun
 from gap_auditor.domain.gaps import Gap, GapState, given_up
 
 _START: Final = attrgetter("start")
@@ -58,11 +58,9 @@ class _Stretch:
 
 
 def _missing(known: Sequence[Gap], audit: Audit) -> list[_Stretch]:
-    """What is unknown in the window, put together with what of the gaps lies outside of it."""
+    """What nothing explains in the window, and with it what of the gaps lies outside of it."""
     inside = (
-        _Stretch(run.start, run.end, run.answered)
-        for run in audit.runs
-        if run.state is SlotState.UNKNOWN
+        _Stretch(run.start, run.end, run.answered) for run in audit.runs if run.state in UNEXPLAINED
     )
     found = sorted([*inside, *_outside(known, audit.window)], key=_START)
     joined: list[_Stretch] = []

@@ -1,6 +1,7 @@
 """Candles of one series with the state of their slots: as of now or of a past moment."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,7 +11,7 @@ from candlelog.events.fields import EARLIEST
 from candlelog.market.profile import profile
 from candlelog.market.ranges import TimeRange
 from candlelog.market.series import Series
-from candlelog.market.slots import SlotState
+from candlelog.market.slots import SlotRun, SlotState
 from candlelog.market.timeframe import Timeframe, from_milliseconds
 from status_api.adapters.history import History, Window
 from status_api.adapters.series_tables import CANDLES, SeriesTable, candles_as_of
@@ -42,7 +43,7 @@ class CandleRange:
         opened = rows["open_time"].filter(pa.array(early))
         first, last = opened[0].as_py(), opened[-1].as_py()
         span = TimeRange(first, self._frame.advance(last, 1))
-        return with_states(rows, await self.history.slots(self.series, span, self.as_of))
+        return with_states(rows, await self._slots(span))
 
     async def revision(self, window: Window) -> str:
         """Another text whenever the rows of the window may be other ones."""
@@ -51,7 +52,16 @@ class CandleRange:
         # Where nothing was traded the price is of a candle before: before the window, perhaps.
         until = Window(EARLIEST, window.end)
         told = await self.history.candle_revision(self.series, until, self.as_of)
-        return f"{told} {await self._span(window)}"
+        span = await self._span(window)
+        return f"{told} {span} {None if span is None else self._reached(span)}"
+
+    def _reached(self, span: TimeRange) -> datetime:
+        """Where the slots begin that the venue still answers for: before it, what is unknown now
+        becomes unfetchable as time passes."""
+        oldest = profile(self.series.exchange).oldest_within_reach(
+            self._frame, self.as_of or self.now
+        )
+        return span.start if oldest is None else min(max(oldest, span.start), span.end)
 
     async def _every_slot(self, window: Window, limit: int) -> pa.Table:
         span = await self._span(window)
@@ -61,10 +71,13 @@ class CandleRange:
         count = min(limit, self._frame.count(span.start, span.end))
         piece = TimeRange(span.start, self._frame.advance(span.start, count))
         rows = await self._rows(piece, count)
-        runs = await self.history.slots(self.series, piece, self.as_of)
+        runs = await self._slots(piece)
         quiet = runs[0].state is SlotState.NO_TRADE
         before = await self._price_before(piece.start) if quiet else None
         return await asyncio.to_thread(filled, rows, runs, self.series, before)
+
+    async def _slots(self, span: TimeRange) -> Sequence[SlotRun]:
+        return await self.history.slots(self.series, span, now=self.now, as_of=self.as_of)
 
     async def _rows(self, span: TimeRange, limit: int) -> pa.Table:
         window = Window(span.start, span.end)
@@ -76,7 +89,7 @@ class CandleRange:
         if extent is None or from_milliseconds(extent[0]) >= start:
             return None
         past = TimeRange(from_milliseconds(extent[0]), start)
-        runs = await self.history.slots(self.series, past, self.as_of)
+        runs = await self._slots(past)
         while runs and runs[-1].state is SlotState.NO_TRADE:
             runs = runs[:-1]
         if not runs:

@@ -53,10 +53,10 @@ class Completeness:
         return [AskedSeries(Series(*row[:3]), *row[3:]) for row in rows]
 
     async def by_series(
-        self, asked: Sequence[AskedSeries], start: datetime | None, end: datetime
+        self, asked: Sequence[AskedSeries], start: datetime | None, end: datetime, *, now: datetime
     ) -> list[Line]:
-        """A line for each series that has a slot before `end`, in their order; without `start` from
-        the first that was ever answered."""
+        """A line for each series that has a slot before `end` and `now`, in their order; without
+        `start` from the first that was ever answered."""
         found: dict[Series, Counted] = {}
         for exchange, timeframe, group in _groups(asked):
             found |= await counted_by_series(
@@ -64,15 +64,16 @@ class Completeness:
                 profile(exchange),
                 symbols=[each.series.symbol for each in group],
                 timeframe=timeframe,
-                window=_window(group, timeframe, start, end),
+                window=_window(group, timeframe, start, min(end, now)),
+                now=now,
                 from_first=start is None,
             )
         return [series_line(each, found[each.series]) for each in asked if each.series in found]
 
     async def by_day(
-        self, asked: Sequence[AskedSeries], start: datetime | None, end: datetime
+        self, asked: Sequence[AskedSeries], start: datetime | None, end: datetime, *, now: datetime
     ) -> list[Line]:
-        """A line for each day, of all these series together."""
+        """A line for each day up to `end` and `now`, of all these series together."""
         return day_lines(
             [
                 await counted_by_day(
@@ -80,7 +81,8 @@ class Completeness:
                     profile(exchange),
                     symbols=[each.series.symbol for each in group],
                     timeframe=timeframe,
-                    window=_window(group, timeframe, start, end),
+                    window=_window(group, timeframe, start, min(end, now)),
+                    now=now,
                     from_first=start is None,
                 )
                 for exchange, timeframe, group in _groups(asked)

@@ -70,7 +70,7 @@ before said is no change: it only could have been seen earlier (decision 0005)."
 
 _KNOWN_SERIES: Final = """
 SELECT exchange, symbol, timeframe FROM coverage
-WHERE outcome = 'candles'
+WHERE outcome IN ('candles', 'partial')
     AND ({exchange:String} = '' OR exchange = {exchange:String})
     AND ({symbol:String} = '' OR symbol = {symbol:String})
     AND ({timeframe:String} = '' OR timeframe = {timeframe:String})
@@ -89,7 +89,9 @@ GROUP BY exchange, symbol, timeframe ORDER BY exchange, symbol, timeframe
 """
 
 _COVERAGE: Final = f"""
-SELECT start, end, source, outcome, observed_at FROM coverage
+SELECT start, end, source, if(coverage.outcome = 'partial', 'candles', coverage.outcome) AS outcome,
+    observed_at
+FROM coverage
 WHERE {_OF_SERIES}
     AND start < fromUnixTimestamp64Milli({{end:Int64}}, 'UTC')
     AND end > fromUnixTimestamp64Milli({{start:Int64}}, 'UTC')
@@ -306,7 +308,7 @@ class History:
         return await asyncio.to_thread(lambda: [Asked(*row) for row in rows])
 
     async def slots(
-        self, series: Series, window: TimeRange, as_of: datetime | None = None
+        self, series: Series, window: TimeRange, *, now: datetime, as_of: datetime | None = None
     ) -> Sequence[SlotRun]:
         """The state of every slot of the window, as runs; `as_of`: as it was known then."""
         found = await slot_runs(
@@ -315,6 +317,7 @@ class History:
             symbols=[series.symbol],
             timeframe=series.timeframe,
             window=window,
+            now=now,
             as_of=as_of,
         )
         return found[series]

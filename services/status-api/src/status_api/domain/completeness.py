@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Final, Literal
 
 from candlelog.market.series import Series
-from candlelog.market.slots import Counted, SlotState, States
+from candlelog.market.slots import UNEXPLAINED, Counted, SlotState, States
 from candlelog.market.timeframe import Timeframe
 
 Freshness = Literal["fresh", "aging", "stale"]
@@ -51,7 +51,8 @@ class Line:
     @property
     def completeness(self) -> float:
         """The part of the slots that something explains, 0 to 1."""
-        return round(1 - self.states.get(SlotState.UNKNOWN, 0) / self.slots, 6)
+        missing = sum(self.states.get(state, 0) for state in UNEXPLAINED)
+        return round(1 - missing / self.slots, 6)
 
 
 def freshness(overdue: float) -> Freshness:

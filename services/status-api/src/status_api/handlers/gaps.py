@@ -10,8 +10,12 @@ from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from candlelog.events.gaps import ClosedGapState, OpenGapState
+from candlelog.events.progress import MISSING_NAMED
 from candlelog.gathering import gather
+from candlelog.market.archive_names import missing_names
 from candlelog.market.profile import profile
+from candlelog.market.ranges import TimeRange
+from candlelog.market.series import Series
 from candlelog.market.timeframe import Timeframe
 from status_api.adapters.gaps import NEVER_TRIED, GapFilter, Tries, key_of
 from status_api.domain.cursors import GapKey
@@ -50,6 +54,10 @@ class GapView(BaseModel):
     beyond_reach: int = Field(
         description="how many of the slots are older than what the venue still answers for"
     )
+    files: list[str] = Field(
+        description=f"files of an archive that would hold them: the first {MISSING_NAMED}"
+    )
+    files_total: int = Field(description="how many such files there would be")
     job_id: UUID | None = Field(description="the repair that was last to ask for it")
     attempts: int = Field(description="how many repairs were told to fill a gap with this start")
     tried_at: datetime | None = Field(description="when the last of these was submitted")
@@ -144,6 +152,7 @@ async def _submitted(ctx: Context, name: str, gaps: Sequence[GapRow]) -> list[UU
 def _gap_view(gap: GapRow, tries: Tries, now: datetime) -> GapView:
     frame = Timeframe.parse(gap.timeframe)
     oldest = profile(gap.exchange).oldest_within_reach(frame, now) or gap.range_start
+    files = _files(gap, now)
     return GapView.model_validate(
         {
             **asdict(gap),
@@ -151,10 +160,20 @@ def _gap_view(gap: GapRow, tries: Tries, now: datetime) -> GapView:
             "start": gap.range_start,
             "end": gap.range_end,
             "beyond_reach": frame.count(gap.range_start, min(gap.range_end, oldest)),
+            "files": files[:MISSING_NAMED],
+            "files_total": len(files),
             "attempts": tries.attempts,
             "tried_at": tries.last,
         }
     )
+
+
+def _files(gap: GapRow, now: datetime) -> list[str]:
+    archive = profile(gap.exchange).archive
+    if archive is None:
+        return []
+    series = Series(gap.exchange, gap.symbol, gap.timeframe)
+    return missing_names(archive, series, [TimeRange(gap.range_start, gap.range_end)], now)
 
 
 async def _gap(ctx: Context, text: str) -> GapRow:

@@ -39,7 +39,9 @@ class CompletenessView(BaseModel):
     end: datetime
     slots: int
     states: dict[SlotState, int] = Field(description="how many slots are in which state")
-    completeness: float = Field(description="slots that are not `unknown` over all, 0 to 1")
+    completeness: float = Field(
+        description="slots that are neither `unknown` nor `unfetchable` over all, 0 to 1"
+    )
     freshness: Freshness | None = Field(
         description="how long the next candle has been missing: less than 2 h, than 24 h, or more; "
         "of several series the worst; null for a day, and with an `end` before now"
@@ -80,7 +82,7 @@ async def completeness(
     now = ctx.clock.now()
     start = None if times.start == EARLIEST else times.start
     lines = await _lines(
-        ctx, by, asked[:limit] if paged else asked, start=start, end=min(times.end, now)
+        ctx, by, asked[:limit] if paged else asked, start=start, end=times.end, now=now
     )
     last = asked[limit - 1].series if paged and len(asked) > limit else None
     page = CompletenessPage(
@@ -91,11 +93,17 @@ async def completeness(
 
 
 async def _lines(
-    ctx: Context, by: str, asked: Sequence[AskedSeries], *, start: datetime | None, end: datetime
+    ctx: Context,
+    by: str,
+    asked: Sequence[AskedSeries],
+    *,
+    start: datetime | None,
+    end: datetime,
+    now: datetime,
 ) -> list[Line]:
     if by == "day":
-        return await ctx.history.completeness.by_day(asked, start, end)
-    lines = await ctx.history.completeness.by_series(asked, start, end)
+        return await ctx.history.completeness.by_day(asked, start, end, now=now)
+    lines = await ctx.history.completeness.by_series(asked, start, end, now=now)
     return rolled_up(lines, _KEYS[by]) if by in _KEYS else lines
 
 

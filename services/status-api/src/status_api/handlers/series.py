@@ -60,7 +60,9 @@ class CoverageView(_View):
     slots: int
     state: SlotState
     source: str | None = Field(description="where they were asked for; null where in several ways")
-    outcome: str | None = Field(description="what was answered: `candles` or `empty`; the same")
+    outcome: str | None = Field(
+        description="what was answered: `candles`, `empty` or `unlisted`; the same"
+    )
     observed_at: datetime | None = Field(
         description="when the part of them was read that was read longest ago; null for none"
     )
@@ -132,11 +134,11 @@ async def list_coverage(
     """The state of every slot, as runs. Without `start` from the first one that was asked for, and
     never further than the newest candle that has closed.
     """
-    series = wanted[0]
+    series, now = wanted[0], ctx.clock.now()
     window = await ctx.history.span(
         series,
         resumed(wanted[1], cursor),
-        ctx.clock.now(),
+        now,
         from_first=start is None and cursor is None,
     )
     if window is None:
@@ -146,7 +148,7 @@ async def list_coverage(
     if not asked:
         await refuse_unknown_symbol(ctx, series)
     told_until = _told_until(asked, window)
-    slots = await ctx.history.slots(series, TimeRange(window.start, told_until))
+    slots = await ctx.history.slots(series, TimeRange(window.start, told_until), now=now)
     goes_on = slots[limit].start if len(slots) > limit else told_until
     covers = await asyncio.to_thread(lambda: covered(slots[:limit], runs(asked)))
     page = CoveragePage(
