@@ -1,8 +1,6 @@
 """What a user sees of candles that lie in files of an archive."""
 
 import hashlib
-import io
-import zipfile
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from tests.conftest import Launch
+from tests.end_to_end.trees import path_of, put
 from tests.sandbox import Sandbox, sandbox_of
 
 from candlelog_client.client import Candlelog
@@ -39,28 +38,6 @@ async def system(
     up = launch(system_dir, "--sandbox", "--archive", f"binance={archive}")
     async with up as client, sandbox_of(system_dir) as sandbox:
         yield client, sandbox
-
-
-def path_of(market: str, month: str) -> str:
-    return f"spot/monthly/klines/{market}/1h/{market}-1h-{month}.zip"
-
-
-async def put(
-    archive: Path, sandbox: Sandbox, market: str, month: str, *, checksum: str | None = None
-) -> None:
-    """Put the file of a month there, with the rows that the exchange has, and its checksum."""
-    start = datetime.fromisoformat(f"{month}-01T00:00:00+00:00")
-    end = start.replace(month=start.month + 1)
-    rows = await sandbox.klines(market, "1h", start, end)
-    text = "".join(",".join(map(str, row)) + "\n" for row in rows)
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as file:
-        file.writestr(f"{market}-1h-{month}.csv", text)
-    path = archive / path_of(market, month)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    digest = checksum or hashlib.sha256(packed.getvalue()).hexdigest()
-    path.with_name(f"{path.name}.CHECKSUM").write_text(f"{digest}  {path.name}\n")
-    path.write_bytes(packed.getvalue())
 
 
 async def ended(client: Candlelog, symbol: str, **wanted: Any) -> Job:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pytest
 import pytest_asyncio
+from tests.end_to_end.audits import audited
 from tests.end_to_end.holes import SLOTS, Hole, asked, drawn, slots_of, told
 from tests.end_to_end.holes import START as HOLES_START
 from tests.sandbox import Sandbox
@@ -148,17 +149,6 @@ async def left_by(client: Candlelog, job: Job, symbol: str, timeframe: str) -> S
         outage=slots["outage"],
         missing=slots["unknown"],
     )
-
-
-async def audited(client: Candlelog, job_id: str) -> Job:
-    """The job once it has ended and all its tasks were audited."""
-    async with asyncio.timeout(SECONDS):
-        assert [state async for state in client.jobs.watch(job_id)][-1].finished
-        while True:
-            tasks = [task async for task in client.jobs.tasks(job_id)]
-            if all(task.data_quality_score is not None for task in tasks):
-                return await client.jobs.get(job_id)
-            await asyncio.sleep(0.5)
 
 
 async def gaps_of(client: Candlelog, count: int) -> list[Gap]:

@@ -13,7 +13,7 @@ from pyarrow import csv, parquet
 _MILLISECONDS: Final = pa.timestamp("ms", "UTC")
 _FINENESS: Final = {"open_time": pa.timestamp("s", "UTC")}
 """Of times that are not shown in milliseconds: the grid has whole seconds."""
-_ROW_GROUP: Final = 200_000
+_ROW_GROUP: Final = 50_000
 _QUOTING: Final = ('"', ",", "\n", "\r")
 
 
