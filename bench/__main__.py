@@ -2,7 +2,7 @@
 
 Of the rate limit, of control and of faults: `python -m bench.budget`, `bench.counter`,
 `bench.disturbed`, `bench.control`, `bench.soak`, and `bench.fetch_path` for one page after another.
-Of what is stored: `bench.sink`, `bench.audit`, `bench.reading`.
+Of what is stored: `bench.sink`, `bench.archive`, `bench.audit`, `bench.reading`.
 """
 
 import argparse
