@@ -21,6 +21,7 @@ from candlelog_client.stored import (
     File,
     QuarantinedRow,
     Revision,
+    Seam,
     StoredSeries,
 )
 from candlelog_client.streams import Feed, WebSocketFeed
@@ -175,6 +176,18 @@ class Candlelog:
             "end": as_text(end),
         }
         return items(self._http, "/reports/completeness", Completeness, wanted, limit=limit)
+
+    def seams(
+        self,
+        *,
+        exchange: str | None = None,
+        symbol: str | None = None,
+        timeframe: str | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[Seam]:
+        """Where candles of files and of the venue were compared, and what differs."""
+        wanted = {"exchange": exchange, "symbol": symbol, "timeframe": timeframe}
+        return items(self._http, "/reports/seams", Seam, wanted, limit=limit)
 
     async def limits(self) -> tuple[Limit, ...]:
         """Every budget: how much there is, how much is used."""

@@ -79,6 +79,38 @@ class Completeness(Result):
     read_at: datetime | None = None
 
 
+class Prices(Result):
+    """Prices in quote currency, the volume in base currency."""
+
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+
+
+class SeamDifference(Result):
+    """A slot of which a file holds something else than the venue told last."""
+
+    open_time: datetime
+    archive: Prices
+    venue: Prices
+
+
+class Seam(Result):
+    """Slots `[start, end)` of a series that were read from files and asked of the venue; so many
+    are `differing`, and `differences` are the first hundred of these."""
+
+    exchange: str
+    symbol: str
+    timeframe: str
+    start: datetime
+    end: datetime
+    slots: int
+    differing: int
+    differences: tuple[SeamDifference, ...] = ()
+
+
 class File(Result):
     """A file of an archive as it was read, or refused, last; `size` in bytes, `rows` those that
     were asked for."""

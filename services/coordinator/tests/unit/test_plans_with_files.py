@@ -25,6 +25,7 @@ from coordinator.domain.routing import HeldFile
 
 NOW = datetime(2024, 3, 1, 12, 0, 30, tzinfo=UTC)
 JANUARY, FEBRUARY, MARCH = (datetime(2024, month, 1, tzinfo=UTC) for month in (1, 2, 3))
+DAY = timedelta(days=1)
 
 
 def submission(**fields: object) -> SubmitJobV1:
@@ -90,12 +91,18 @@ def test_a_file_with_a_hole_in_what_is_wanted_is_read_twice():
 def test_what_no_file_holds_is_asked_of_the_venue():
     task = plan(submission(), file("2", FEBRUARY, MARCH))
     assert chunks(task) == [
-        (Route.ARCHIVE, "2", FEBRUARY, MARCH), (Route.REST, None, JANUARY, FEBRUARY),
+        (Route.ARCHIVE, "2", FEBRUARY, MARCH), (Route.REST, None, JANUARY, FEBRUARY + DAY),
     ]  # fmt: skip
     assert (task.route, task.missing_files) == ("both", ())
     assert task.route_reason == (
-        "696 candles in 1 files of the archive; 744 candles asked of the venue"
+        "696 candles in 1 files of the archive; 768 candles asked of the venue; "
+        "24 candles both ways, to compare them"
     )
+
+
+def test_a_slot_that_is_fetched_both_ways_is_expected_twice():
+    task = plan(submission(), file("2", FEBRUARY, MARCH))
+    assert (task.slots_expected, task.slots_covered) == (1440 + 24, 0)
 
 
 def test_from_files_alone_what_none_holds_is_not_asked_for_and_the_files_are_named():
@@ -134,7 +141,7 @@ def test_kraken_is_asked_for_its_newest_candles_and_files_are_read_for_older_one
     first = JANUARY + timedelta(days=20)
     task = plan(command, file("XBTUSD_60.csv", first, closed))
     assert chunks(task) == [
-        (Route.ARCHIVE, "XBTUSD_60.csv", first, oldest), (Route.REST, None, oldest, closed),
+        (Route.ARCHIVE, "XBTUSD_60.csv", first, oldest + DAY), (Route.REST, None, oldest, closed),
     ]  # fmt: skip
     assert (task.route, task.missing_files) == ("both", ("XBTUSD_60.csv",))
 

@@ -15,7 +15,7 @@ from candlelog_client.cli.options import DEFAULT_DATA_DIR, DataDir, End, Json, L
 from candlelog_client.cli.session import collect, run
 
 if TYPE_CHECKING:
-    from candlelog_client.stored import Completeness
+    from candlelog_client.stored import Completeness, Seam
 
 app = typer.Typer(no_args_is_help=True, help="Reports about what is stored.")
 
@@ -32,11 +32,6 @@ class By(StrEnum):
     symbol = "symbol"
     exchange = "exchange"
     day = "day"
-
-
-@app.callback()
-def report() -> None:
-    """Keeps `completeness` a name of its own while it is the only one."""
 
 
 @app.command()
@@ -96,4 +91,44 @@ def _table(rows: "list[Completeness]", by: By) -> RenderableType:
             fresh = row.freshness or "–"
             cells += [minute(row.end), Text(fresh, style=_COLOURS.get(fresh, ""))]
         table.add_row(*cells)
+    return table
+
+
+@app.command()
+def seams(
+    *,
+    exchange: Annotated[str | None, typer.Option(help="Only this exchange.")] = None,
+    symbol: Annotated[str | None, typer.Option(help="Only this symbol.")] = None,
+    timeframe: Annotated[str | None, typer.Option(help="Only this timeframe.")] = None,
+    limit: Limit = 1000,
+    json: Json = False,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+) -> None:
+    """Where candles of files and of the venue were compared, and what differs."""
+    wanted = {"exchange": exchange, "symbol": symbol, "timeframe": timeframe}
+    found = run(data_dir, lambda c: collect(c.seams(**wanted, limit=limit)))
+    if json:
+        output.show_json(output.plain(found))
+    else:
+        output.show(_seams(found))
+
+
+def _seams(rows: "list[Seam]") -> RenderableType:
+    if not rows:
+        return "No series was read both from files and from its venue."
+    columns = ("exchange", "symbol", "timeframe", "start", "end", "slots", "differing")
+    table = grid(*columns, "first difference: file", "venue", whole=("symbol", "start", "end"))
+    for row in rows:
+        first = row.differences[0] if row.differences else None
+        table.add_row(
+            escape(row.exchange),
+            escape(row.symbol),
+            row.timeframe,
+            minute(row.start),
+            minute(row.end),
+            count(row.slots),
+            Text(count(row.differing), style="red" if row.differing else "green"),
+            "–" if first is None else f"{minute(first.open_time)} close {first.archive.close:g}",
+            "–" if first is None else f"close {first.venue.close:g}",
+        )
     return table

@@ -15,19 +15,21 @@ from coordinator.domain.archived import Archived
 from coordinator.domain.queues import PlannedQueue, Work, chunks_of, line_up
 from coordinator.domain.routes import Route
 from coordinator.domain.routing import FilePart, Purpose, Rules, Ways, cut_at, route
+from coordinator.domain.seams import joined, twice
 
 WHOLE: Final = "the venue answers the whole range itself"
 
 
 @dataclass(frozen=True, slots=True)
 class Fetching:
-    """Queues of what goes to the venue and of what is read from files. `missing` are the files that
-    would hold what goes neither way."""
+    """Queues of what goes to the venue and of what is read from files; `twice` slots go both ways.
+    `missing` are the files that would hold what goes neither way."""
 
     queues: tuple[PlannedQueue, ...]
     route: Literal["rest", "archive", "both"] = "rest"
     reason: str = WHOLE
     missing: tuple[str, ...] = ()
+    twice: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,10 @@ def fetch(
         queues = _queues(_venue_queue(frame, ask, ranges, page_size=profile.page_size))
         return Fetching(queues, reason=_reason_of_venue(frame, profile, ranges, oldest))
     rules = Rules(purpose, frame, profile.page_size, oldest)
-    ways = route(ask.ranges, archived.files.get(ask.series, ()), rules)
+    files = archived.files.get(ask.series, ())
+    ways = route(ask.ranges, files, rules)
+    if purpose == "auto":
+        ways = joined(ways, files, rules)
     rest = within_reach_first(ways.rest, oldest)
     return Fetching(
         _queues(
@@ -65,6 +70,7 @@ def fetch(
         _route(ways, purpose),
         _reason(frame, ways, archived.damaged) or _reason_of_venue(frame, profile, rest, oldest),
         tuple(missing_names(profile.archive, ask.series, ways.left, now)),
+        twice(ways, frame),
     )
 
 
@@ -128,6 +134,7 @@ def _reason(frame: Timeframe, ways: Ways, damaged: Sequence[str]) -> str:
         (_slots(frame, (each.part for each in ways.files)), f"in {files} files of the archive"),
         (_slots(frame, ways.rest), "asked of the venue"),
         (_slots(frame, ways.left), "in no file that is there"),
+        (twice(ways, frame), "both ways, to compare them"),
     ]
     reasons = [f"{slots} candles {where}" for slots, where in told if slots]
     if ways.left:

@@ -61,7 +61,8 @@ class Rebuild:
 class TaskPlan:
     """One series of a job: the window on the grid, and the queues of chunks that it takes.
 
-    `rebuild` is what a replay does.
+    A slot that is fetched both ways, to compare them, is expected twice. `rebuild` is what a replay
+    does.
     """
 
     task_id: UUID
@@ -175,14 +176,15 @@ def _plan(
     )
     fetching = _fetching(command, Ask(series, asked, tuple(marks)), known, profile=profile, now=now)
     expected = frame.count(*window)
+    covered = expected - sum(frame.count(part.start, part.end) for part in asked)
     return TaskPlan(
         task_id=task_id(command.job_id, series),
         series=series,
         start=window[0],
         end=window[1],
         queues=(*((compute,) if compute.ranges else ()), *fetching.queues),
-        slots_expected=expected,
-        slots_covered=expected - sum(frame.count(part.start, part.end) for part in asked),
+        slots_expected=expected + fetching.twice,
+        slots_covered=covered,
         feature_sets=tuple(marks),
         route=fetching.route,
         route_reason=fetching.reason,

@@ -22,6 +22,7 @@ from candlelog.stores.slots import slot_runs
 from status_api.adapters.builds import Builds
 from status_api.adapters.completeness import Completeness
 from status_api.adapters.differences import Differences
+from status_api.adapters.seams import Seams
 from status_api.adapters.series_tables import SeriesTable
 from status_api.domain.runs import Asked
 from status_api.domain.windows import Bounds, overlap, pieces
@@ -195,6 +196,7 @@ class History:
         self.builds: Final = Builds(clickhouse)
         self.differences: Final = Differences(clickhouse)
         self.completeness: Final = Completeness(clickhouse)
+        self.seams: Final = Seams(clickhouse)
 
     async def rows(
         self, table: SeriesTable, series: Series, window: Window, limit: int

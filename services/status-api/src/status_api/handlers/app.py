@@ -19,6 +19,7 @@ from status_api.handlers import (
     plans,
     replays,
     reports,
+    seams,
     series,
     steering,
     streams,
@@ -75,7 +76,7 @@ def application(context: Context, tokens: Sequence[Token], version: str) -> Fast
     for router in (
         plans.router, steering.many, jobs.tasks, jobs.router, steering.router, replays.router,
         candles.router, features.router, series.router, gaps.router, files.router,
-        reports.router, limits.router, health.router,
+        reports.router, seams.router, limits.router, health.router,
     ):  # fmt: skip
         api.include_router(router, dependencies=[BEARER, ONLY_KNOWN])
     app.include_router(api)
