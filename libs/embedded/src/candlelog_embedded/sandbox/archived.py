@@ -94,14 +94,14 @@ def _read(path: Path) -> Columns:
 def exact_columns(table: pa.Table) -> Columns:
     """The text of a file as exact decimals, in order of time."""
     times = open_times(table)
-    rows = [_units(table[name]) for name in _IN_ORDER_OF_FIELDS]
+    rows = [units_of(table[name]) for name in _IN_ORDER_OF_FIELDS]
     columns = Columns(
         times, np.array([units for units, _ in rows]), tuple(decimals for _, decimals in rows)
     )
     return columns if bool(np.all(np.diff(times) > 0)) else columns.pick(np.argsort(times))
 
 
-def _units(text: pa.ChunkedArray) -> tuple[NDArray[np.int64], int]:
+def units_of(text: pa.ChunkedArray) -> tuple[NDArray[np.int64], int]:
     """Numbers as whole units of their last decimal, and how many decimals that is."""
     points = pc.call_function("find_substring", [text], pc.MatchSubstringOptions("."))
     lengths = np.frombuffer(values(pc.call_function("utf8_length", [text]), pa.int32()), np.int32)

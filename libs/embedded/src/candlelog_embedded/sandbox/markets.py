@@ -9,10 +9,14 @@ from candlelog.errors import Invalid
 from candlelog_embedded.sandbox.archived import ArchivedMarket, Files, archived_symbols
 from candlelog_embedded.sandbox.corrections import Corrections
 from candlelog_embedded.sandbox.generator import GeneratedMarket
+from candlelog_embedded.sandbox.ohlcvt import OhlcvtMarket, ohlcvt_files
 from candlelog_embedded.sandbox.sources import Source, WithHoles
 from candlelog_embedded.sandbox.tenure import ALWAYS, Tenure
 
-_QUOTES: Final = ("USDT", "USDC", "FDUSD", "TUSD", "BUSD", "TRY", "EUR", "BTC", "ETH", "BNB")
+_QUOTES: Final = (
+    "USDT", "USDC", "FDUSD", "TUSD", "BUSD", "USD", "TRY", "EUR", "BTC", "ETH", "BNB",
+)  # fmt: skip
+_OF_KRAKEN: Final = {"XBT": "BTC", "XDG": "DOGE"}
 _NAMED: Final = ("SYNA", "SYNB")
 _ARCHIVE_DECIMALS: Final = 8
 
@@ -111,17 +115,27 @@ def _merged(holes: Iterable[tuple[int, int]]) -> Holes:
 
 
 def archived(folder: Path) -> list[Listing]:
-    """A listing for each symbol of an archive folder; futures appear under the spot symbol."""
+    """A listing for each symbol of an archive folder, futures under the spot symbol; and for each
+    pair of Kraken's files in it."""
     files = Files()
-    listings: list[Listing] = []
-    for symbol, paths in archived_symbols(folder).items():
-        quote = next((name for name in _QUOTES if symbol.endswith(name) and symbol != name), None)
-        if quote is None:
-            raise Invalid(f"{symbol}: not a pair of a known quote asset ({', '.join(_QUOTES)})")
-        source = ArchivedMarket(paths, files)
-        base, decimals = symbol.removesuffix(quote), _ARCHIVE_DECIMALS
-        listings.append(Listing(symbol, base, quote, source, decimals, decimals))
-    return listings
+    found: dict[str, Source] = {
+        symbol: ArchivedMarket(paths, files) for symbol, paths in archived_symbols(folder).items()
+    }
+    for pair, path in ohlcvt_files(folder).items():
+        base, quote = _pair(pair)
+        found.setdefault(_OF_KRAKEN.get(base, base) + quote, OhlcvtMarket(path))
+    return [
+        Listing(symbol, *_pair(symbol), source, _ARCHIVE_DECIMALS, _ARCHIVE_DECIMALS)
+        for symbol, source in found.items()
+    ]
+
+
+def _pair(symbol: str) -> tuple[str, str]:
+    """Base and quote."""
+    quote = next((name for name in _QUOTES if symbol.endswith(name) and symbol != name), None)
+    if quote is None:
+        raise Invalid(f"{symbol}: not a pair of a known quote asset ({', '.join(_QUOTES)})")
+    return symbol.removesuffix(quote), quote
 
 
 def generated(count: int) -> list[Listing]:
