@@ -116,10 +116,15 @@ def quiet(now: datetime) -> tuple[datetime, datetime]:
     return start, hours.advance(start, 1)
 
 
+def settled(frame: Timeframe, now: datetime) -> datetime:
+    """The end of what had closed long enough ago to be final."""
+    return frame.advance(frame.floor(now), -1)
+
+
 def sparse_ranges(timeframe: str, now: datetime) -> list[tuple[datetime, datetime]]:
     """What is asked of Kraken: some of what is too old, and all that is not but a hundred slots."""
     frame = Timeframe.parse(timeframe)
-    newest = frame.floor(now)
+    newest = settled(frame, now)
     return [
         (frame.advance(newest, -REACH - BEYOND), frame.advance(newest, -300)),
         (frame.advance(newest, -200), newest),
@@ -174,11 +179,13 @@ def sparse_truth(life: Life, timeframe: str, now: datetime) -> list[str]:
     """Of a market that trades its newest candles are answered, of one that has ceased that nothing
     was traded since. What slots without a candle leave, older ones have."""
     frame = Timeframe.parse(timeframe)
-    newest = frame.floor(now)
+    newest = settled(frame, now)
     opens = [frame.advance(newest, -at) for at in range(REACH + BEYOND, 0, -1)]
     first, end = quiet(now)
-    silent = [life.until is not None or first <= time < end for time in opens]
-    reached = BEYOND + 1 - sum(silent)
+    silent = [
+        life.until is not None or first <= time < frame.advance(time, 1) <= end for time in opens
+    ]
+    reached = BEYOND + 2 - sum(silent)
     told = ["no_trade" if each else "present" for each in silent]
     if life.until is None:
         told[:reached] = ["unfetchable"] * reached

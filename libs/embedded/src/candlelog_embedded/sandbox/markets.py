@@ -13,9 +13,8 @@ from candlelog_embedded.sandbox.ohlcvt import OhlcvtMarket, ohlcvt_files
 from candlelog_embedded.sandbox.sources import Source, WithHoles
 from candlelog_embedded.sandbox.tenure import ALWAYS, Tenure
 
-_QUOTES: Final = (
-    "USDT", "USDC", "FDUSD", "TUSD", "BUSD", "USD", "TRY", "EUR", "BTC", "ETH", "BNB",
-)  # fmt: skip
+_QUOTES: Final = ("USDT", "USDC", "FDUSD", "TUSD", "BUSD", "TRY", "EUR", "BTC", "ETH", "BNB")
+_QUOTES_OF_KRAKEN: Final = ("USDT", "USDC", "USD", "EUR", "GBP", "XBT", "ETH")
 _OF_KRAKEN: Final = {"XBT": "BTC", "XDG": "DOGE"}
 _NAMED: Final = ("SYNA", "SYNB")
 _ARCHIVE_DECIMALS: Final = 8
@@ -117,24 +116,23 @@ def _merged(holes: Iterable[tuple[int, int]]) -> Holes:
 def archived(folder: Path) -> list[Listing]:
     """A listing for each symbol of an archive folder, futures under the spot symbol; and for each
     pair of Kraken's files in it."""
-    files = Files()
-    found: dict[str, Source] = {
-        symbol: ArchivedMarket(paths, files) for symbol, paths in archived_symbols(folder).items()
-    }
-    for pair, path in ohlcvt_files(folder).items():
-        base, quote = _pair(pair)
-        found.setdefault(_OF_KRAKEN.get(base, base) + quote, OhlcvtMarket(path))
-    return [
-        Listing(symbol, *_pair(symbol), source, _ARCHIVE_DECIMALS, _ARCHIVE_DECIMALS)
-        for symbol, source in found.items()
-    ]
+    files, decimals = Files(), _ARCHIVE_DECIMALS
+    found: dict[str, Listing] = {}
+    for symbol, paths in archived_symbols(folder).items():
+        source = ArchivedMarket(paths, files)
+        found[symbol] = Listing(symbol, *_pair(symbol, _QUOTES), source, decimals, decimals)
+    for name, path in ohlcvt_files(folder).items():
+        base, quote = (_OF_KRAKEN.get(each, each) for each in _pair(name, _QUOTES_OF_KRAKEN))
+        listing = Listing(f"{base}{quote}", base, quote, OhlcvtMarket(path), decimals, decimals)
+        found.setdefault(listing.symbol, listing)
+    return list(found.values())
 
 
-def _pair(symbol: str) -> tuple[str, str]:
+def _pair(symbol: str, quotes: Sequence[str]) -> tuple[str, str]:
     """Base and quote."""
-    quote = next((name for name in _QUOTES if symbol.endswith(name) and symbol != name), None)
+    quote = next((name for name in quotes if symbol.endswith(name) and symbol != name), None)
     if quote is None:
-        raise Invalid(f"{symbol}: not a pair of a known quote asset ({', '.join(_QUOTES)})")
+        raise Invalid(f"{symbol}: not a pair of a known quote asset ({', '.join(quotes)})")
     return symbol.removesuffix(quote), quote
 
 
