@@ -22,6 +22,7 @@ pytestmark = [
 JANUARY, FEBRUARY, MARCH, APRIL = (datetime(2024, month, 1, tzinfo=UTC) for month in (1, 2, 3, 4))
 SLOTS = 29 * 24
 """Hours of February."""
+SEAM = 24
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +90,19 @@ async def test_what_no_file_holds_is_asked_of_the_exchange(
     job = await ended(client, "GEN002/USDT", end=APRIL)
     assert job.status == "completed"
     sources = [source for _, _, source in await stored(client, "GEN002/USDT")]
-    assert sources == ["archive"] * SLOTS + ["rest"] * 31 * 24
+    assert sources[: SLOTS - SEAM] == ["archive"] * (SLOTS - SEAM)
+    assert sources[SLOTS:] == ["rest"] * 31 * 24
+
+
+async def test_where_a_file_and_the_exchange_meet_both_are_read_and_counted(
+    system: tuple[Candlelog, Sandbox], archive: Path
+):
+    client, sandbox = system
+    await put(archive, sandbox, "GEN005USDT", "2024-02")
+    job = await ended(client, "GEN005/USDT", end=APRIL)
+    assert (job.candles_stored, job.candles_expected) == (SLOTS + 31 * 24 + SEAM,) * 2
+    (seam,) = [each async for each in client.seams(symbol="GEN005/USDT")]
+    assert (seam.end, seam.slots, seam.differing) == (MARCH, SEAM, 0)
 
 
 async def test_of_files_alone_those_that_lack_are_named_and_then_read(

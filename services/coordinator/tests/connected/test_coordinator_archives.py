@@ -21,6 +21,7 @@ from candlelog.log.outcome import Reject
 from candlelog.market.ranges import TimeRange
 from candlelog.market.series import Series
 from coordinator.adapters.memory import Observation
+from coordinator.domain.seams import SEAM_SLOTS
 
 pytestmark = pytest.mark.connected
 
@@ -97,7 +98,8 @@ async def test_files_and_the_venue_are_asked_side_by_side(desk, archive, hours):
     del archive.files[f"{MONTHS}01.zip"]
     await desk.say(hours())
     await desk.finish()
-    assert {r.route: r.slots for r in desk.said(FetchRequestedV1)} == {"archive": 696, "rest": 744}
+    slots = {each.route: each.slots for each in desk.said(FetchRequestedV1)}
+    assert slots == {"archive": 696, "rest": 744 + SEAM_SLOTS}
     assert [each.route for each in desk.said(TaskPlannedV1)] == ["both"]
 
 

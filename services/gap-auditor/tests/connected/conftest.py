@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from tests.databases import clickhouse_database, clickhouse_database_url, empty, template_of
 
-from candlelog.clock import ManualClock
+from candlelog.clock import ManualClock, SystemClock
 from candlelog.events.codec import Message
 from candlelog.events.event import Event
 from candlelog.events.gaps import GapChangedV1, GapClosedV1, GapOpenedV1
@@ -192,7 +192,7 @@ class Engine:
 
     def __init__(self, clickhouse: ClickHouse) -> None:
         self.clickhouse = clickhouse
-        self.slots = ClickHouseSlots(clickhouse)
+        self.slots = ClickHouseSlots(clickhouse, SystemClock())
         self._held: dict[str, list[dict[str, Any]]] | None = None
 
     @asynccontextmanager
