@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import datetime
-from typing import Any, Final, Generic, TypeVar, get_args
+from typing import Any, Final, Generic, TypeVar, get_args, get_origin
 
 import pyarrow as pa
 
@@ -60,5 +60,7 @@ def _schema(kind: type[Result]) -> pa.Schema:
 
 
 def _type(annotation: object) -> pa.DataType:
-    """The type of a column for that of a field, which may be optional."""
+    """The type of a column for that of a field, which may be optional, or a tuple of one kind."""
+    if get_origin(annotation) is tuple:
+        return pa.list_(_type(get_args(annotation)[0]))
     return next(_KINDS[each] for each in (annotation, *get_args(annotation)) if each in _KINDS)

@@ -44,6 +44,12 @@ def symbol() -> str:
     return f"T{uuid4().hex[:8]}/USDT"
 
 
+def month_of(symbol: str) -> str:
+    """What the file of that month is called."""
+    market = symbol.replace("/", "")
+    return f"spot/monthly/klines/{market}/1m/{market}-1m-2024-02.zip"
+
+
 async def listed(api: Any, **query: Any) -> list[dict[str, Any]]:
     answer = await api.http.get("/gaps", params=query)
     assert answer.status_code == 200, answer.text
@@ -81,7 +87,8 @@ async def test_gaps_are_listed_by_series_and_start_in_pages(api: Any, symbol: st
     assert first == {
         "id": str(gaps[1].gap_id), "exchange": "binance", "symbol": symbol, "timeframe": "1m",
         "start": "2024-02-01T00:00:00Z", "end": "2024-02-01T00:03:00Z", "slots": 3,
-        "state": "detected", "beyond_reach": 0, "job_id": None, "attempts": 0, "tried_at": None,
+        "state": "detected", "beyond_reach": 0, "files": [month_of(symbol)], "files_total": 1,
+        "job_id": None, "attempts": 0, "tried_at": None,
         "detected_at": "2024-02-01T00:00:00Z", "changed_at": "2024-02-01T00:00:00Z",
     }  # fmt: skip
 
@@ -90,6 +97,7 @@ async def test_a_gap_tells_how_much_of_it_the_venue_does_not_reach_back_to(api: 
     await say(api, opened(symbol, 0, exchange="kraken"))
     (gap,) = await listed(api, symbol=symbol)
     assert (gap["slots"], gap["beyond_reach"]) == (3, 3)
+    assert gap["files"] == [f"{symbol.replace('/', '')}_1.csv"]
 
 
 async def test_a_gap_tells_how_often_it_was_asked_for_again_and_when(api: Any, symbol: str):

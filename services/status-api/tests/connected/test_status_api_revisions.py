@@ -133,8 +133,8 @@ async def test_a_candle_that_was_read_too_early_is_provisional(believed: Any):
 async def test_filled_a_range_has_a_row_for_every_slot_that_says_why(believed: Any):
     found = await read(believed, fill="flagged", **SLOTS)
     assert [item["state"] for item in found] == [
-        "present", "present", "present", "present", "no_trade", "no_trade", "unknown", "unknown",
-        "provisional", "unknown",
+        "present", "present", "present", "present", "no_trade", "no_trade", "unfetchable",
+        "unfetchable", "provisional", "unfetchable",
     ]  # fmt: skip
 
 
@@ -226,7 +226,7 @@ async def report(served: Any, **query: Any) -> list[dict[str, Any]]:
 
 async def test_completeness_of_a_series_counts_its_slots_by_state(believed: Any):
     (line,) = await report(believed, exchange="kraken", end=SLOTS["end"])
-    assert line["states"] == {"present": 4, "no_trade": 2, "unknown": 3, "provisional": 1}
+    assert line["states"] == {"present": 4, "no_trade": 2, "unfetchable": 3, "provisional": 1}
     assert (line["slots"], line["completeness"]) == (10, 0.7)
 
 

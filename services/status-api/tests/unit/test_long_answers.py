@@ -50,9 +50,9 @@ class Told(History):
         return "1"
 
     async def slots(
-        self, series: Series, window: TimeRange, as_of: datetime | None = None
+        self, series: Series, window: TimeRange, *, now: datetime, as_of: datetime | None = None
     ) -> list[SlotRun]:
-        del series, as_of
+        del series, now, as_of
         return [SlotRun(window.start, window.end, 3, SlotState.PRESENT, answered=True)]
 
 
