@@ -1,5 +1,6 @@
 """What the tests of the sink are told in: small batches of one-minute candles."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid5
@@ -100,7 +101,12 @@ class Bench:
                 producer, source="clickhouse-sink", clock=clock, topic_prefix="candlelog."
             )
             handler = StoreBatches(
-                self.sets, publisher, Watermarks(CANDLES), clock=clock, max_rows=self.max_rows
+                self.sets,
+                publisher,
+                Watermarks(CANDLES),
+                clock=clock,
+                max_rows=self.max_rows,
+                turn=asyncio.Lock(),
             )
             return await handler(received(publisher, events, first_offset))
 

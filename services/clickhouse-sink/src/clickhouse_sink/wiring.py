@@ -27,6 +27,10 @@ _BLOCKS: Final = Fetch(least_bytes=4 * 1024 * 1024, wait_ms=200, idle_ms=200)
 """Of features: many columns make an insert dear, and each one a part that must be merged."""
 
 
+_AT_ONCE: Final = 2
+"""Flushes of candles in hand: what is not inserted meanwhile is read, checked or told."""
+
+
 class Sink:
     """Three loops: candles, features, and the requests that say which series have features.
 
@@ -38,7 +42,7 @@ class Sink:
     ) -> None:
         self._runtime = runtime
         self._settings = settings
-        clock, publisher = runtime.clock, runtime.publisher
+        clock, publisher, turn = runtime.clock, runtime.publisher, asyncio.Lock()
         self._watermarks: Final = {
             topic: Watermarks(topic) for topic in (CANDLES, REPLAY_REQUESTED)
         }
@@ -50,9 +54,10 @@ class Sink:
                     self._watermarks[CANDLES],
                     clock=clock,
                     max_rows=settings.flush_rows,
+                    turn=turn,
                 ),
                 RebuildRequestedV1,
-                Rebuild(sets, runtime.log, publisher, _STEP),
+                Rebuild(sets, runtime.log, publisher, _STEP, turn=turn),
             ),
             FEATURES: StoreFeatures(features, publisher, clock),
             REPLAY_REQUESTED: Apart(
@@ -90,7 +95,12 @@ class Sink:
         )
         letters = DeadLetters(runtime.publisher, service=runtime.service, version=VERSION)
         loop = ConsumeLoop(
-            consumer, handle, letters, clock=runtime.clock, batch=self._settings.batch
+            consumer,
+            handle,
+            letters,
+            clock=runtime.clock,
+            batch=self._settings.batch,
+            concurrency=_AT_ONCE if topic is CANDLES else 1,
         )
         if topic in self._watermarks:
             loop.when_revoked(self._watermarks[topic].forget)

@@ -69,7 +69,12 @@ async def store(values: Sequence[bytes], url: str, fatal: int) -> None:
         publisher = Publisher(producer, source="sink", clock=clock, topic_prefix="candlelog.")
         mortal = Mortal(ClickHouseTables(clickhouse), fatal)
         handler = StoreBatches(
-            OneSet(mortal), publisher, Watermarks(CANDLES), clock=clock, max_rows=1000
+            OneSet(mortal),
+            publisher,
+            Watermarks(CANDLES),
+            clock=clock,
+            max_rows=1000,
+            turn=asyncio.Lock(),
         )
         events = [decode(CandleBatchV1.ce_type, value) for value in values]
         outgoing = [publisher.outgoing(event) for event in events]

@@ -1,5 +1,6 @@
 """A shadow holds, as of every moment, what the live tables hold, whatever the log has kept."""
 
+import asyncio
 from collections import defaultdict
 
 import pytest
@@ -34,8 +35,11 @@ class Sink:
         self.log, self.publisher, self.sets = log, publisher, MemorySets()
         self.read = 0
         clock = ManualClock(now)
-        store = StoreBatches(self.sets, publisher, Watermarks(CANDLES), clock=clock, max_rows=1000)
-        rebuild = Rebuild(self.sets, log, publisher, step)
+        turn = asyncio.Lock()
+        store = StoreBatches(
+            self.sets, publisher, Watermarks(CANDLES), clock=clock, max_rows=1000, turn=turn
+        )
+        rebuild = Rebuild(self.sets, log, publisher, step, turn=turn)
         self.handle = Apart(store, RebuildRequestedV1, rebuild)
 
     async def ask(self, job, origin: str, **changes) -> None:

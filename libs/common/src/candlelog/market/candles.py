@@ -83,7 +83,38 @@ def _given(column: pa.Array, instead: float) -> Any:
     """The values of a nullable column, or None where it holds no value at all."""
     if column.null_count == len(column):
         return None
+    if not column.null_count:
+        return column.to_numpy()
     return column.fill_null(instead).to_numpy(zero_copy_only=False)
+
+
+def are_sound(columns: Columns, window: TimeRange, timeframe: Timeframe) -> bool:
+    """Whether no row breaks a rule: what `faults` says in the end, in a fraction of its time."""
+    if timeframe.duration is None or not len(columns.open_time):
+        return not np.any(faults(columns, window, timeframe) != None)  # noqa: E711 -- elementwise
+    return _times_sound(columns.open_time, window, timeframe) and _values_sound(columns)
+
+
+def _times_sound(open_time: NDArray[np.int64], window: TimeRange, timeframe: Timeframe) -> bool:
+    first_and_last = open_time[[0, -1]]
+    return bool(
+        _inside(first_and_last, window).all()
+        and (open_time[1:] > open_time[:-1]).all()
+        and _on_grid(open_time, window, timeframe).all()
+    )
+
+
+def _values_sound(columns: Columns) -> bool:
+    """A comparison with what is no number is false; what lies between two numbers is one."""
+    low, high = columns.low, columns.high
+    fine = (low > 0) & (low <= columns.open) & (low <= columns.close)
+    fine &= (columns.open <= high) & (columns.close <= high) & (high < np.inf)
+    fine &= (columns.volume >= 0) & (columns.volume < np.inf)
+    if columns.quote_volume is not None:
+        fine &= ~((columns.quote_volume < 0) | (columns.quote_volume == np.inf))
+    if columns.trades is not None:
+        fine &= (columns.trades >= 0) & (columns.trades <= _MAX_TRADES)
+    return bool(fine.all())
 
 
 def faults(columns: Columns, window: TimeRange, timeframe: Timeframe) -> NDArray[np.object_]:

@@ -5,7 +5,7 @@ import pyarrow as pa
 
 from candlelog.errors import Invalid
 from candlelog.events.candles import CANDLE_SCHEMA, CandleBatchHeaderV1, CandleBatchV1
-from candlelog.market.candles import Columns, faults
+from candlelog.market.candles import Columns, are_sound, faults
 from candlelog.market.ranges import TimeRange
 from candlelog.market.timeframe import Timeframe
 
@@ -36,10 +36,11 @@ def _rows_fault(rows: pa.RecordBatch, window: TimeRange, timeframe: Timeframe) -
     for field in CANDLE_SCHEMA:
         if not field.nullable and rows.column(field.name).null_count:
             return f"a row has no {field.name}"
-    reasons = faults(Columns.from_batch(rows), window, timeframe)
-    broken = np.flatnonzero(reasons != None)  # noqa: E711 -- elementwise comparison
-    if len(broken):
-        return f"row {broken[0]}: {reasons[broken[0]]}"
+    columns = Columns.from_batch(rows)
+    if not are_sound(columns, window, timeframe):
+        reasons = faults(columns, window, timeframe)
+        first = np.flatnonzero(reasons != None)[0]  # noqa: E711 -- elementwise comparison
+        return f"row {first}: {reasons[first]}"
     if np.isnan(rows.column("quote_volume").drop_null().to_numpy()).any():
         return "a row has a quote_volume that is no number"
     return None

@@ -1,5 +1,6 @@
 """Candle batches: into the tables, and then the news of it."""
 
+import asyncio
 from collections.abc import Sequence
 
 from candlelog.clock import Clock
@@ -20,6 +21,9 @@ from clickhouse_sink.ports import Sets, Tables
 class StoreBatches:
     """Handles many batches at once; whatever a crash leaves is made whole when they come again.
 
+    Calls may overlap: one is checked while another is written, and writes while what the one before
+    has written is told. Whose `turn` it is writes; turns are in the order of the calls.
+
     While a shadow is open, each wave is written to it, and then to the live tables: before anybody
     hears of a batch, it is in both. So they may be exchanged at any moment.
     """
@@ -32,12 +36,14 @@ class StoreBatches:
         *,
         clock: Clock,
         max_rows: int,
+        turn: asyncio.Lock,
     ) -> None:
         self._sets = sets
         self._publisher = publisher
         self._watermarks = watermarks
         self._clock = clock
         self._max_rows = max_rows
+        self._turn = turn
 
     async def __call__(self, received: Sequence[Received]) -> Sequence[Outcome]:
         """Store the batches, say so, and move the watermarks. One outcome for each event.
@@ -46,9 +52,10 @@ class StoreBatches:
         """
         # On the loop: a thread would hold memory of its own, and here it is milliseconds.
         outcomes, batches = _checked(received)
-        sets = await self._sets.current()
-        for wave in waves(batches, self._max_rows):
-            await self._write(wave, sets)
+        async with self._turn:
+            sets = await self._sets.current()
+            for wave in waves(batches, self._max_rows):
+                await self._write(wave, sets)
         now = self._clock.now()
         self._watermarks.advance(item.record for item in received)
         await self._publisher.publish(

@@ -1,5 +1,6 @@
 """A shadow is filled from the log, and with what the log no longer holds: a step at a time."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -33,14 +34,18 @@ class Rebuild:
     """Handles one request: does a step, says how far it came, and asks for the next.
 
     Done twice, a step leaves the same tables. The request stands in the partition that it is about:
-    its owner alone writes the partition's series to the shadow, one thing after the other.
+    its owner alone writes the partition's series to the shadow, one thing after the other, each in
+    its `turn`.
     """
 
-    def __init__(self, sets: Sets, log: Log, publisher: Publisher, size: StepSize) -> None:
+    def __init__(
+        self, sets: Sets, log: Log, publisher: Publisher, size: StepSize, *, turn: asyncio.Lock
+    ) -> None:
         self._sets = sets
         self._log = log
         self._publisher = publisher
         self._size: Final = size
+        self._turn = turn
 
     async def __call__(self, item: Received) -> Outcome:
         """Do one step. Raises `Unavailable`."""
@@ -48,13 +53,14 @@ class Rebuild:
         assert isinstance(event, RebuildRequestedV1)
         if record.partition.number != event.partition:
             return Reject("the topic has other partitions than its table says")
-        shadow = await self._sets.shadow(event.number)
-        if shadow is None:
-            return Skip("the shadow is closed")
-        if event.origin == "log":
-            await self._from_log(event, record, shadow)
-        else:
-            await self._from_store(event, shadow)
+        async with self._turn:
+            shadow = await self._sets.shadow(event.number)
+            if shadow is None:
+                return Skip("the shadow is closed")
+            if event.origin == "log":
+                await self._from_log(event, record, shadow)
+            else:
+                await self._from_store(event, shadow)
         return Done()
 
     async def _from_log(self, event: RebuildRequestedV1, record: Record, shadow: Tables) -> None:
