@@ -41,7 +41,7 @@ START = datetime(2019, 1, 1, tzinfo=UTC)
 SERIES, PAGES, PAGE = 40, 75, 1000
 FLUSH = 64
 """Batches of one flush at most, and so of one plain insert."""
-TURNS = 2
+TURNS = 4
 LEAST_RATIO = 0.6
 MOST_MEMORY_MB = 400
 
@@ -139,7 +139,7 @@ async def _inserted(url: str, batches: Sequence[CandleBatchV1]) -> float:
     found = [Batch.of(batch) for batch in batches]
     blocks = [
         (
-            pa.Table.from_batches([candle_rows(each, each.rows) for each in part]),
+            pa.Table.from_batches([candle_rows(part)]),
             coverage_rows(part),
         )
         for part in (found[first : first + FLUSH] for first in range(0, len(found), FLUSH))

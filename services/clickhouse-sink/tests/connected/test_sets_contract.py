@@ -116,7 +116,7 @@ async def test_a_table_that_was_exchanged_refuses_the_rows_of_the_other(
     shadow, live = await clickhouse_sets.current()
     await clickhouse_sets.serve(5, rebuilt=True)
     batch = Batch.of(batch_of([1.0]))
-    rows = pa.Table.from_batches([candle_rows(batch, batch.rows)])
+    rows = pa.Table.from_batches([candle_rows([batch])])
     columns = {"candles": rows, "candle_revisions": rows, "coverage": rows.select(range(3))}
     for tables in (shadow, live):
         with pytest.raises(Unavailable):

@@ -23,7 +23,7 @@ def tables(request):
 
 def rows_of(*events) -> pa.Table:
     batches = [Batch.of(event) for event in events]
-    return pa.Table.from_batches([candle_rows(batch, batch.rows) for batch in batches])
+    return pa.Table.from_batches([candle_rows(batches)])
 
 
 def window(event) -> Window:

@@ -25,7 +25,7 @@ A wave writes revisions, then candles, then quarantine and coverage, then the lo
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Self
 
 import numpy as np
@@ -135,7 +135,7 @@ def compare(batch: Batch, stored: pa.RecordBatch, asked: Asked) -> Comparison:
 def resolve(comparison: Comparison, revisions: pa.RecordBatch) -> Changes:
     """What is to be written, given revisions of the series, by ascending open time."""
     batch, stored = comparison.batch, comparison.stored
-    candles = [candle_rows(batch, batch.rows.filter(pa.array(comparison.written)))]
+    candles = [candle_rows([replace(batch, rows=batch.rows.filter(pa.array(comparison.written)))])]
     replaced = comparison.row_of[comparison.replaced]
     moved = [stored.take(pa.array(replaced)).select(CANDLE_ROWS.names)]
     if comparison.unclear.any():
@@ -152,7 +152,7 @@ def _fold_slots(comparison: Comparison, revisions: pa.RecordBatch) -> tuple[Plac
     """The rows and the revisions that the unclear slots lack, one slot after the other."""
     batch, unclear = comparison.batch, np.flatnonzero(comparison.unclear)
     times = _milliseconds(batch.rows, "open_time")[unclear].tolist()
-    observed = candle_rows(batch, batch.rows.take(pa.array(unclear)))
+    observed = candle_rows([replace(batch, rows=batch.rows.take(pa.array(unclear)))])
     held = comparison.stored.take(pa.array(comparison.row_of[unclear]))
     earlier = _by_slot(_within(revisions, batch.window))
     rows: Placed = []

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final, Literal
 
+import numpy as np
 import pyarrow as pa
 
 from candlelog.events.candles import CANDLE_SCHEMA
@@ -46,18 +47,19 @@ QUARANTINE_ROWS: Final = pa.schema(
 )
 
 
-def candle_rows(batch: Batch, rows: pa.RecordBatch) -> pa.RecordBatch:
-    """Rows of a batch (`CANDLE_SCHEMA`) with what is true of all of them beside."""
-    header, size = batch.header, rows.num_rows
-    constants = (header.exchange, header.symbol, header.timeframe)
+def candle_rows(batches: Sequence[Batch]) -> pa.RecordBatch:
+    """Rows of batches (`CANDLE_SCHEMA`) with what is true of all of a batch beside."""
+    (rows,) = pa.Table.from_batches(
+        [each.rows for each in batches]
+    ).combine_chunks().to_batches() or (batches[0].rows,)
+    owners = np.repeat(np.arange(len(batches)), [each.rows.num_rows for each in batches])
+    observed = np.array([each.observed_at for each in batches])[owners]
+    *series, sources = [
+        pa.array(column).take(pa.array(owners))
+        for column in (*_series_columns(batches), [each.header.source for each in batches])
+    ]
     return pa.RecordBatch.from_arrays(
-        [
-            *(pa.repeat(pa.scalar(text), size) for text in constants),
-            *rows.columns,
-            pa.repeat(pa.scalar(header.source, pa.string()), size),
-            pa.repeat(pa.scalar(batch.observed_at, pa.int64()), size).cast(_TIME),
-        ],
-        schema=CANDLE_ROWS,
+        [*series, *rows.columns, sources, pa.array(observed).cast(_TIME)], schema=CANDLE_ROWS
     )
 
 

@@ -1,7 +1,7 @@
 """Cuts what was read from the log into waves that are written one after the other."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from candlelog.market.series import Series
 from clickhouse_sink.domain.batches import Batch, Window
@@ -16,6 +16,18 @@ def waves(batches: Sequence[Batch], max_rows: int) -> Iterator[list[Batch]]:
     """
     for part in _by_rows(batches, max_rows):
         yield from _apart(part)
+
+
+def meet(some: Iterable[Batch], others: Iterable[Batch]) -> bool:
+    """Whether a slot of some is one of the others."""
+    windows: dict[Series, list[Window]] = defaultdict(list)
+    for batch in others:
+        windows[batch.window.series].append(batch.window)
+    return any(
+        batch.window.overlaps(other.start, other.end)
+        for batch in some
+        for other in windows.get(batch.window.series, ())
+    )
 
 
 def _by_rows(batches: Sequence[Batch], max_rows: int) -> Iterator[list[Batch]]:

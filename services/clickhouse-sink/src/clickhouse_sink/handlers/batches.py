@@ -12,17 +12,18 @@ from clickhouse_sink.domain.answers import stored
 from clickhouse_sink.domain.batches import Batch
 from clickhouse_sink.domain.tables import quarantine_rows
 from clickhouse_sink.domain.validation import fault
-from clickhouse_sink.domain.waves import waves
+from clickhouse_sink.domain.waves import meet, waves
 from clickhouse_sink.handlers.watermarks import Watermarks
-from clickhouse_sink.handlers.writing import write
+from clickhouse_sink.handlers.writing import AskedBefore, write
 from clickhouse_sink.ports import Sets, Tables
 
 
 class StoreBatches:
     """Handles many batches at once; whatever a crash leaves is made whole when they come again.
 
-    Calls may overlap: one is checked while another is written, and writes while what the one before
-    has written is told. Whose `turn` it is writes; turns are in the order of the calls.
+    Two calls may overlap: one is checked, and looks for what was asked before, while another is
+    written, and writes while what the one before has written is told. Whose `turn` it is writes;
+    turns are in the order of the calls.
 
     While a shadow is open, each wave is written to it, and then to the live tables: before anybody
     hears of a batch, it is in both. So they may be exchanged at any moment.
@@ -44,6 +45,8 @@ class StoreBatches:
         self._clock = clock
         self._max_rows = max_rows
         self._turn = turn
+        self._newest: Sequence[Batch] = ()
+        """What was written last, or is written now."""
 
     async def __call__(self, received: Sequence[Received]) -> Sequence[Outcome]:
         """Store the batches, say so, and move the watermarks. One outcome for each event.
@@ -52,10 +55,12 @@ class StoreBatches:
         """
         # On the loop: a thread would hold memory of its own, and here it is milliseconds.
         outcomes, batches = _checked(received)
-        async with self._turn:
-            sets = await self._sets.current()
-            for wave in waves(batches, self._max_rows):
-                await self._write(wave, sets)
+        looking = asyncio.ensure_future(self._look(batches))
+        try:
+            async with self._turn:
+                await self._store(batches, await looking)
+        finally:
+            looking.cancel()
         now = self._clock.now()
         self._watermarks.advance(item.record for item in received)
         await self._publisher.publish(
@@ -63,11 +68,23 @@ class StoreBatches:
         )
         return outcomes
 
-    async def _write(self, wave: Sequence[Batch], sets: Sequence[Tables]) -> None:
-        if (refused := quarantine_rows(wave)).num_rows:
-            await sets[-1].append("quarantine", refused)
-        for tables in sets:
-            await write(tables, wave)
+    async def _look(self, batches: Sequence[Batch]) -> Sequence[tuple[Tables, AskedBefore]]:
+        """The sets there are, and what was asked before in each. Only who owns the partitions of
+        these series adds to that: it holds but for what is being written now."""
+        windows = [batch.window for batch in batches]
+        return [(tables, await tables.asked(windows)) for tables in await self._sets.current()]
+
+    async def _store(
+        self, batches: Sequence[Batch], sets: Sequence[tuple[Tables, AskedBefore]]
+    ) -> None:
+        holds = not meet(batches, self._newest)
+        self._newest = batches
+        for wave in waves(batches, self._max_rows):
+            if (refused := quarantine_rows(wave)).num_rows:
+                await sets[-1][0].append("quarantine", refused)
+            for tables, asked in sets:
+                await write(tables, wave, asked if holds else None)
+            holds = False  # the next wave may be of slots of this one
 
 
 def _checked(received: Sequence[Received]) -> tuple[list[Outcome], list[Batch]]:

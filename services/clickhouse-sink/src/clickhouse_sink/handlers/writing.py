@@ -18,13 +18,18 @@ from clickhouse_sink.domain.restatement import (
 from clickhouse_sink.domain.tables import CANDLE_ROWS, TableName, candle_rows, coverage_rows
 from clickhouse_sink.ports import Tables
 
+AskedBefore = Mapping[Series, Asked]
+"""What was asked before of some windows, and perhaps of others of their series."""
 
-async def write(tables: Tables, wave: Sequence[Batch]) -> None:
+
+async def write(tables: Tables, wave: Sequence[Batch], asked: AskedBefore | None = None) -> None:
     """Write a wave to one set; whatever a crash leaves is made whole when the wave comes again.
 
-    `domain.restatement` says why. Raises `Unavailable`.
+    `asked` is what was asked before, where that is known. `domain.restatement` says why. Raises
+    `Unavailable`.
     """
-    asked = await tables.asked([batch.window for batch in wave])
+    if asked is None:
+        asked = await tables.asked([batch.window for batch in wave])
     changes = await _changes(tables, wave, asked)
     # Joined on the loop: a thread would hold memory of its own, and copying rows is milliseconds.
     await _append(tables, "candle_revisions", _joined(changes.revisions))
@@ -38,15 +43,16 @@ async def _append(tables: Tables, name: TableName, rows: pa.Table) -> None:
 
 
 async def _changes(tables: Tables, wave: Sequence[Batch], asked: Mapping[Series, Asked]) -> Changes:
-    candles: list[pa.RecordBatch] = []
+    fresh: list[Batch] = []
     again: list[tuple[Batch, Asked]] = []
     for batch in wave:
         before = asked.get(batch.window.series, NEVER_ASKED).within(batch.window)
         if len(before.start):
             again.append((batch, before))
         else:
-            candles.append(candle_rows(batch, batch.rows))
+            fresh.append(batch)
     restated = await _restated(tables, again) if again else []
+    candles = [candle_rows(fresh)] if fresh else []
     candles.extend(rows for changes in restated for rows in changes.candles)
     return Changes(candles, [rows for changes in restated for rows in changes.revisions])
 
