@@ -39,7 +39,7 @@ from clickhouse_sink.domain.tables import candle_rows, coverage_rows
 
 START = datetime(2019, 1, 1, tzinfo=UTC)
 SERIES, PAGES, PAGE = 40, 75, 1000
-FLUSH = 64
+FLUSH = 128
 """Batches of one flush at most, and so of one plain insert."""
 TURNS = 4
 LEAST_RATIO = 0.6

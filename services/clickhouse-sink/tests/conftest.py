@@ -1,6 +1,5 @@
 """What the tests of the sink are told in: small batches of one-minute candles."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid5
@@ -27,6 +26,7 @@ from clickhouse_sink.adapters.clickhouse import ClickHouseTables
 from clickhouse_sink.adapters.sets import ClickHouseSets
 from clickhouse_sink.domain.sets import MARKED
 from clickhouse_sink.handlers.batches import StoreBatches
+from clickhouse_sink.handlers.turns import Turns
 from clickhouse_sink.handlers.watermarks import Watermarks
 from clickhouse_sink.ports import Tables
 
@@ -106,7 +106,7 @@ class Bench:
                 Watermarks(CANDLES),
                 clock=clock,
                 max_rows=self.max_rows,
-                turn=asyncio.Lock(),
+                turns=Turns(),
             )
             return await handler(received(publisher, events, first_offset))
 

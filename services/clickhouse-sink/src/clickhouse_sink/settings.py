@@ -10,7 +10,7 @@ class Settings(ServiceSettings):
 
     model_config = service_config("CLICKHOUSE_SINK_")
 
-    batch: int = Field(default=64, ge=1, le=200)
+    batch: int = Field(default=128, ge=1, le=200)
     """Messages of one flush at most."""
     flush_rows: int = Field(default=200_000, ge=1)
     """Rows of one insert at most."""

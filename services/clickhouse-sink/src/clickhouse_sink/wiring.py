@@ -17,6 +17,7 @@ from clickhouse_sink.handlers.batches import StoreBatches
 from clickhouse_sink.handlers.features import NoteBuilds, StoreFeatures
 from clickhouse_sink.handlers.rebuild import Rebuild, StepSize
 from clickhouse_sink.handlers.shadows import ChangeShadows
+from clickhouse_sink.handlers.turns import Turns
 from clickhouse_sink.handlers.watermarks import Watermarks, repeat
 from clickhouse_sink.ports import FeatureTables
 from clickhouse_sink.settings import Settings
@@ -42,7 +43,7 @@ class Sink:
     ) -> None:
         self._runtime = runtime
         self._settings = settings
-        clock, publisher, turn = runtime.clock, runtime.publisher, asyncio.Lock()
+        clock, publisher, turns = runtime.clock, runtime.publisher, Turns()
         self._watermarks: Final = {
             topic: Watermarks(topic) for topic in (CANDLES, REPLAY_REQUESTED)
         }
@@ -54,10 +55,10 @@ class Sink:
                     self._watermarks[CANDLES],
                     clock=clock,
                     max_rows=settings.flush_rows,
-                    turn=turn,
+                    turns=turns,
                 ),
                 RebuildRequestedV1,
-                Rebuild(sets, runtime.log, publisher, _STEP, turn=turn),
+                Rebuild(sets, runtime.log, publisher, _STEP, turns=turns),
             ),
             FEATURES: StoreFeatures(features, publisher, clock),
             REPLAY_REQUESTED: Apart(

@@ -25,6 +25,7 @@ from candlelog.log.types import Partition, Record
 from candlelog.stores.clickhouse import ClickHouse
 from clickhouse_sink.adapters.clickhouse import ClickHouseTables
 from clickhouse_sink.handlers.batches import StoreBatches
+from clickhouse_sink.handlers.turns import Turns
 from clickhouse_sink.handlers.watermarks import Watermarks
 
 NOW = datetime(2024, 3, 1, tzinfo=UTC)
@@ -74,7 +75,7 @@ async def store(values: Sequence[bytes], url: str, fatal: int) -> None:
             Watermarks(CANDLES),
             clock=clock,
             max_rows=1000,
-            turn=asyncio.Lock(),
+            turns=Turns(),
         )
         events = [decode(CandleBatchV1.ce_type, value) for value in values]
         outgoing = [publisher.outgoing(event) for event in events]

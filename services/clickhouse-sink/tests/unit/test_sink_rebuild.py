@@ -1,6 +1,5 @@
 """A shadow holds, as of every moment, what the live tables hold, whatever the log has kept."""
 
-import asyncio
 from collections import defaultdict
 
 import pytest
@@ -20,6 +19,7 @@ from clickhouse_sink.adapters.memory import MemorySets, MemoryTables
 from clickhouse_sink.handlers.apart import Apart
 from clickhouse_sink.handlers.batches import StoreBatches
 from clickhouse_sink.handlers.rebuild import Rebuild, StepSize
+from clickhouse_sink.handlers.turns import Turns
 from clickhouse_sink.handlers.watermarks import Watermarks
 
 TOPIC = "candlelog.candles"
@@ -35,11 +35,11 @@ class Sink:
         self.log, self.publisher, self.sets = log, publisher, MemorySets()
         self.read = 0
         clock = ManualClock(now)
-        turn = asyncio.Lock()
+        turns = Turns()
         store = StoreBatches(
-            self.sets, publisher, Watermarks(CANDLES), clock=clock, max_rows=1000, turn=turn
+            self.sets, publisher, Watermarks(CANDLES), clock=clock, max_rows=1000, turns=turns
         )
-        rebuild = Rebuild(self.sets, log, publisher, step, turn=turn)
+        rebuild = Rebuild(self.sets, log, publisher, step, turns=turns)
         self.handle = Apart(store, RebuildRequestedV1, rebuild)
 
     async def ask(self, job, origin: str, **changes) -> None:

@@ -12,7 +12,8 @@ from clickhouse_sink.domain.answers import stored
 from clickhouse_sink.domain.batches import Batch
 from clickhouse_sink.domain.tables import quarantine_rows
 from clickhouse_sink.domain.validation import fault
-from clickhouse_sink.domain.waves import meet, waves
+from clickhouse_sink.domain.waves import waves
+from clickhouse_sink.handlers.turns import Turns
 from clickhouse_sink.handlers.watermarks import Watermarks
 from clickhouse_sink.handlers.writing import AskedBefore, write
 from clickhouse_sink.ports import Sets, Tables
@@ -22,8 +23,7 @@ class StoreBatches:
     """Handles many batches at once; whatever a crash leaves is made whole when they come again.
 
     Two calls may overlap: one is checked, and looks for what was asked before, while another is
-    written, and writes while what the one before has written is told. Whose `turn` it is writes;
-    turns are in the order of the calls.
+    written, and writes while what the one before has written is told.
 
     While a shadow is open, each wave is written to it, and then to the live tables: before anybody
     hears of a batch, it is in both. So they may be exchanged at any moment.
@@ -37,16 +37,14 @@ class StoreBatches:
         *,
         clock: Clock,
         max_rows: int,
-        turn: asyncio.Lock,
+        turns: Turns,
     ) -> None:
         self._sets = sets
         self._publisher = publisher
         self._watermarks = watermarks
         self._clock = clock
         self._max_rows = max_rows
-        self._turn = turn
-        self._newest: Sequence[Batch] = ()
-        """What was written last, or is written now."""
+        self._turns = turns
 
     async def __call__(self, received: Sequence[Received]) -> Sequence[Outcome]:
         """Store the batches, say so, and move the watermarks. One outcome for each event.
@@ -55,10 +53,13 @@ class StoreBatches:
         """
         # On the loop: a thread would hold memory of its own, and here it is milliseconds.
         outcomes, batches = _checked(received)
-        looking = asyncio.ensure_future(self._look(batches))
+        since, looking = self._turns.now, asyncio.ensure_future(self._look(batches))
         try:
-            async with self._turn:
-                await self._store(batches, await looking)
+            async with self._turns.mine() as turn:
+                sets = await looking
+                holds = not self._turns.touched(batches, since)
+                turn.writes(batches)
+                await self._store(batches, sets, holds=holds)
         finally:
             looking.cancel()
         now = self._clock.now()
@@ -69,16 +70,18 @@ class StoreBatches:
         return outcomes
 
     async def _look(self, batches: Sequence[Batch]) -> Sequence[tuple[Tables, AskedBefore]]:
-        """The sets there are, and what was asked before in each. Only who owns the partitions of
-        these series adds to that: it holds but for what is being written now."""
+        """The sets there are, and what was asked before in each. Who owns the partitions of these
+        series alone adds to that: it holds but for what is written until it is this call's turn."""
         windows = [batch.window for batch in batches]
         return [(tables, await tables.asked(windows)) for tables in await self._sets.current()]
 
     async def _store(
-        self, batches: Sequence[Batch], sets: Sequence[tuple[Tables, AskedBefore]]
+        self,
+        batches: Sequence[Batch],
+        sets: Sequence[tuple[Tables, AskedBefore]],
+        *,
+        holds: bool,
     ) -> None:
-        holds = not meet(batches, self._newest)
-        self._newest = batches
         for wave in waves(batches, self._max_rows):
             if (refused := quarantine_rows(wave)).num_rows:
                 await sets[-1][0].append("quarantine", refused)

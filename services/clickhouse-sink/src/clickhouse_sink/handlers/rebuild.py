@@ -1,6 +1,5 @@
 """A shadow is filled from the log, and with what the log no longer holds: a step at a time."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -16,6 +15,7 @@ from clickhouse_sink.domain.batches import Batch
 from clickhouse_sink.domain.retelling import retold
 from clickhouse_sink.domain.validation import fault
 from clickhouse_sink.domain.waves import waves
+from clickhouse_sink.handlers.turns import Turn, Turns
 from clickhouse_sink.handlers.writing import write
 from clickhouse_sink.ports import Sets, Tables
 
@@ -35,17 +35,17 @@ class Rebuild:
 
     Done twice, a step leaves the same tables. The request stands in the partition that it is about:
     its owner alone writes the partition's series to the shadow, one thing after the other, each in
-    its `turn`.
+    its turn.
     """
 
     def __init__(
-        self, sets: Sets, log: Log, publisher: Publisher, size: StepSize, *, turn: asyncio.Lock
+        self, sets: Sets, log: Log, publisher: Publisher, size: StepSize, *, turns: Turns
     ) -> None:
         self._sets = sets
         self._log = log
         self._publisher = publisher
         self._size: Final = size
-        self._turn = turn
+        self._turns = turns
 
     async def __call__(self, item: Received) -> Outcome:
         """Do one step. Raises `Unavailable`."""
@@ -53,19 +53,22 @@ class Rebuild:
         assert isinstance(event, RebuildRequestedV1)
         if record.partition.number != event.partition:
             return Reject("the topic has other partitions than its table says")
-        async with self._turn:
+        async with self._turns.mine() as turn:
             shadow = await self._sets.shadow(event.number)
             if shadow is None:
                 return Skip("the shadow is closed")
             if event.origin == "log":
-                await self._from_log(event, record, shadow)
+                await self._from_log(event, record, shadow, turn)
             else:
-                await self._from_store(event, shadow)
+                await self._from_store(event, shadow, turn)
         return Done()
 
-    async def _from_log(self, event: RebuildRequestedV1, record: Record, shadow: Tables) -> None:
+    async def _from_log(
+        self, event: RebuildRequestedV1, record: Record, shadow: Tables, turn: Turn
+    ) -> None:
         end = record.offset if event.end is None else event.end
         part = await self._read(record.partition, event.position, end)
+        turn.writes(part.batches)
         await self._store(shadow, part.batches)
         first = part.begin if event.first is None else event.first
         await self._answer(
@@ -75,7 +78,7 @@ class Rebuild:
             batches=part.batches,
         )
 
-    async def _from_store(self, event: RebuildRequestedV1, shadow: Tables) -> None:
+    async def _from_store(self, event: RebuildRequestedV1, shadow: Tables, turn: Turn) -> None:
         """Live tables are read while they are written: an answer that is stored meanwhile was
         written to the shadow before, and is none of those that it lacks."""
         untold = await self._sets.untold(event.partition, self._size.records)
@@ -85,6 +88,7 @@ class Rebuild:
         rows = await live.held("candles", windows)
         revisions = await live.held("candle_revisions", windows)
         batches = list(retold(answers, rows, revisions))
+        turn.writes(batches)
         await self._store(shadow, batches)
         before = event.position or 0
         done = before + len(answers)
