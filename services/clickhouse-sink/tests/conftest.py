@@ -1,6 +1,8 @@
 """What the tests of the sink are told in: small batches of one-minute candles."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid5
 
@@ -95,20 +97,41 @@ class Bench:
 
     async def store(self, *events: CandleBatchV1, first_offset: int = 0):
         """Hand the events to a new handler, as a sink that has just started would."""
+        async with self.handler() as (handler, publisher):
+            return await handler(received(publisher, events, first_offset))
+
+    async def store_two_at_a_time(self, *flushes: Sequence[CandleBatchV1]) -> None:
+        """Hand flush after flush to one handler, of which two are in hand, as a sink does."""
+        room = asyncio.Semaphore(2)
+        async with self.handler() as (handler, publisher), asyncio.TaskGroup() as group:
+
+            async def store(flush: Sequence[CandleBatchV1]) -> None:
+                await handler(received(publisher, flush, 0))
+                room.release()
+
+            for flush in flushes:
+                await room.acquire()
+                group.create_task(store(flush))
+
+    @asynccontextmanager
+    async def handler(self) -> AsyncGenerator[tuple[StoreBatches, Publisher]]:
+        """A new handler."""
         async with self.log.producer() as producer:
             clock = ManualClock(NOW)
             publisher = Publisher(
                 producer, source="clickhouse-sink", clock=clock, topic_prefix="candlelog."
             )
-            handler = StoreBatches(
-                self.sets,
+            yield (
+                StoreBatches(
+                    self.sets,
+                    publisher,
+                    Watermarks(CANDLES),
+                    clock=clock,
+                    max_rows=self.max_rows,
+                    turns=Turns(),
+                ),
                 publisher,
-                Watermarks(CANDLES),
-                clock=clock,
-                max_rows=self.max_rows,
-                turns=Turns(),
             )
-            return await handler(received(publisher, events, first_offset))
 
     def said(self, name: str) -> list[object]:
         """Events on a topic so far."""

@@ -1,15 +1,20 @@
 """The tables after any course of events, against an oracle that knows nothing of tables."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
+import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from candlelog.market.series import Series
 from clickhouse_sink.adapters.memory import MemoryTables
+from clickhouse_sink.domain.batches import Window
+from clickhouse_sink.domain.restatement import Asked
+from clickhouse_sink.domain.tables import TableName
 
 SLOTS = 5
 CLOSES = st.sampled_from([1.0, 2.0, 3.0])
@@ -68,6 +73,35 @@ def believed(tables: MemoryTables, open_time: datetime, at: datetime) -> float |
     rows = [*tables.rows("candle_revisions"), *tables.rows("candles")]
     known = [row for row in rows if row["open_time"] == open_time and row["observed_at"] <= at]
     return max(known, key=lambda row: row["observed_at"])["close"] if known else None
+
+
+class SlowTables(MemoryTables):
+    """Tables of which every question and every insert takes a while: so calls overlap."""
+
+    async def asked(self, windows: Sequence[Window]) -> Mapping[Series, Asked]:
+        found = await super().asked(windows)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        return found
+
+    async def append(self, table: TableName, rows: pa.Table) -> None:
+        for _ in range(7):
+            await asyncio.sleep(0)
+        await super().append(table, rows)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data(), answers(CLOSES))
+def test_flushes_that_overlap_leave_what_one_after_the_other_leaves(
+    bench_over, batch_of, data, log
+):
+    flushes, tables = split(log, data.draw(cuts(len(log)))), SlowTables()
+    batches = [
+        [batch_of(each.closes, start=each.start, observed=each.observed) for each in flush]
+        for flush in flushes
+    ]
+    asyncio.run(bench_over(tables).store_two_at_a_time(*batches))
+    assert everything(tables) == everything(store(bench_over, batch_of, flushes))
 
 
 @settings(max_examples=60, deadline=None)
