@@ -113,7 +113,8 @@ class Seam(Result):
 
 class File(Result):
     """A file of an archive as it was read, or refused, last; `size` in bytes, `rows` those that
-    were asked for."""
+    were asked for, of which it lacks `missing`. `status` is read, refused, or superseded by another
+    file that was read later and holds all of it."""
 
     archive: str
     path: str
@@ -121,11 +122,13 @@ class File(Result):
     symbol: str
     timeframe: str
     status: str
+    superseded_by: str | None = None
     refused: str | None = None
     sha256: str | None = None
     size: int = 0
     rows: int = 0
     quarantined: int = 0
+    missing: int = 0
     first_open_time: datetime | None = None
     last_open_time: datetime | None = None
     read_at: datetime

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Files of archives.")
 
+_COLOURS = {"read": "green", "refused": "red", "superseded": "dim"}
+
 
 @app.command("list")
 def list_files(
@@ -25,7 +27,7 @@ def list_files(
     exchange: Annotated[str | None, typer.Option(help="Only this exchange.")] = None,
     symbol: Annotated[str | None, typer.Option(help="Only this symbol.")] = None,
     timeframe: Annotated[str | None, typer.Option(help="Only this timeframe.")] = None,
-    status: Annotated[str | None, typer.Option(help="read or refused.")] = None,
+    status: Annotated[str | None, typer.Option(help="read, refused or superseded.")] = None,
     limit: Limit = 1000,
     json: Json = False,
     data_dir: DataDir = DEFAULT_DATA_DIR,
@@ -43,15 +45,23 @@ def _table(rows: "list[File]") -> RenderableType:
     if not rows:
         return "No file of an archive was read yet."
     table = grid(
-        "path", "status", "rows", "first", "last", "quarantined", "read at", whole=("path",)
+        "path",
+        "status",
+        "rows",
+        "missing",
+        "first",
+        "last",
+        "quarantined",
+        "read at",
+        whole=("path",),
     )
     for row in rows:
-        refused = row.refused is not None
-        result = Text(row.refused or "read", style="red" if refused else "green")
+        result = Text(row.refused or row.status, style=_COLOURS.get(row.status, ""))
         table.add_row(
             escape(row.path),
             result,
             count(row.rows),
+            Text(count(row.missing), style="yellow" if row.missing else ""),
             minute(row.first_open_time),
             minute(row.last_open_time),
             count(row.quarantined),

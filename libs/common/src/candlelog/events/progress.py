@@ -201,6 +201,8 @@ class FileReadV1(_ChunkEvent):
     first: Time | None = None
     last: Time | None = None
     """Open times of the first and the last row."""
+    missing: Count = 0
+    """Slots that were asked for of which it has no row."""
     refused: Text | None = None
     """Why nothing of it is stored: `code: message`."""
     read_at: Time

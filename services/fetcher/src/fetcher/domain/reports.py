@@ -98,6 +98,7 @@ def file_read(
         quarantined=summary.quarantined,
         first=summary.first,
         last=summary.last,
+        missing=summary.missing,
         read_at=now,
     )
 

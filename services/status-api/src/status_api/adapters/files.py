@@ -18,10 +18,12 @@ class FileReader:
 
     async def page(
         self, wanted: Wanted, status: str | None, *, after: FileKey | None, limit: int
-    ) -> Sequence[FileRow]:
-        """Files by archive and path, behind `after`; `status` is `read` or `refused`."""
+    ) -> Sequence[tuple[FileRow, str | None]]:
+        """Files by archive and path, behind `after`, each with the file that superseded it: one of
+        its series that was read later, and holds all of it. `status` is `read`, `refused` or
+        `superseded`."""
         place = (None, None) if after is None else (after.archive, after.path)
         names = (wanted.exchange, wanted.symbol, wanted.timeframe)
         with outages():
             records = await self._pool.fetch(statements.FILES_PAGE, *names, status, *place, limit)
-        return [FILES.of_record(record) for record in records]
+        return [(FILES.of_record(record), record["superseded_by"]) for record in records]

@@ -144,12 +144,28 @@ FROM gap_fills JOIN submissions USING (job_id) WHERE gap_id = ANY($1::uuid[]) GR
 
 # exchange, symbol, timeframe, status, (archive, path) of the last one seen: each may be null; limit
 FILES_PAGE: Final = f"""
-SELECT {", ".join(FILES.columns)} FROM files
-WHERE ($1::text IS NULL OR exchange = $1)
-  AND ($2::text IS NULL OR symbol = $2)
-  AND ($3::text IS NULL OR timeframe = $3)
-  AND ($4::text IS NULL OR ($4 = 'refused') = (refused IS NOT NULL))
-  AND ($5::text IS NULL OR (archive, path) > ($5, $6::text))
+SELECT * FROM (
+    SELECT {", ".join(FILES.columns)}, (
+        SELECT path FROM files AS newer
+        WHERE newer.archive = files.archive AND newer.exchange = files.exchange
+          AND newer.symbol = files.symbol AND newer.timeframe = files.timeframe
+          AND newer.path <> files.path AND newer.read_at > files.read_at
+          AND newer.refused IS NULL AND files.refused IS NULL
+          AND newer.first_open_time <= files.first_open_time
+          AND newer.last_open_time >= files.last_open_time
+        ORDER BY read_at DESC LIMIT 1
+    ) AS superseded_by
+    FROM files
+    WHERE ($1::text IS NULL OR exchange = $1)
+      AND ($2::text IS NULL OR symbol = $2)
+      AND ($3::text IS NULL OR timeframe = $3)
+      AND ($5::text IS NULL OR (archive, path) > ($5, $6::text))
+) AS told
+WHERE $4::text IS NULL OR $4 = CASE
+    WHEN refused IS NOT NULL THEN 'refused'
+    WHEN superseded_by IS NOT NULL THEN 'superseded'
+    ELSE 'read'
+END
 ORDER BY archive, path LIMIT $7
 """
 

@@ -314,6 +314,7 @@ def _file_read(batch: _Batch, event: FileReadV1) -> None:
         rows_quarantined=event.quarantined,
         first_open_time=event.first,
         last_open_time=event.last,
+        slots_missing=event.missing,
         refused=event.refused,
         read_at=event.read_at,
         job_id=event.job_id,

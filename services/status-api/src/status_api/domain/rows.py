@@ -194,6 +194,7 @@ class FileRow:
     rows_quarantined: int
     first_open_time: datetime | None
     last_open_time: datetime | None
+    slots_missing: int
     refused: str | None
     read_at: datetime
     job_id: UUID

@@ -15,6 +15,8 @@ from status_api.handlers.parameters import AnySeries, Cursor, Limit
 
 router = APIRouter(tags=["candles"])
 
+_Status = Literal["read", "refused", "superseded"]
+
 
 class FileView(BaseModel):
     """A file, or an entry of a zip of many (`ZIP:ENTRY`), as it was read last."""
@@ -24,7 +26,10 @@ class FileView(BaseModel):
     exchange: str
     symbol: str
     timeframe: str
-    status: Literal["read", "refused"]
+    status: _Status
+    superseded_by: str | None = Field(
+        description="the path of a file that was read later, and holds all of this one"
+    )
     refused: str | None = Field(description="why: `code: message`; null for a file that was read")
     sha256: str | None = Field(
         description="of the file, or of the text of an entry; null where it was refused"
@@ -32,6 +37,7 @@ class FileView(BaseModel):
     size: int = Field(description="bytes of the same; 0 where it was refused")
     rows: int = Field(description="of those that were asked for")
     quarantined: int
+    missing: int = Field(description="slots that were asked for of which it has no row")
     first_open_time: datetime | None
     last_open_time: datetime | None
     read_at: datetime
@@ -50,34 +56,37 @@ async def list_files(
     ctx: Ctx,
     *,
     wanted: AnySeries,
-    status: Annotated[Literal["read", "refused"] | None, Query()] = None,
+    status: Annotated[_Status | None, Query()] = None,
     cursor: Cursor = None,
     limit: Limit = 100,
 ) -> Response:
     """Files of archives that jobs have read, or refused, by archive and path."""
     after = None if cursor is None else FileKey.decode(cursor)
     found = await ctx.files.page(wanted, status, after=after, limit=limit + 1)
-    last = found[limit - 1] if len(found) > limit else None
+    last = found[limit - 1][0] if len(found) > limit else None
     page = FilePage(
-        items=[_view(row) for row in found[:limit]],
+        items=[_view(row, superseded_by) for row, superseded_by in found[:limit]],
         next=last and FileKey(last.archive, last.path).encode(),
     )
     return json_response(page)
 
 
-def _view(row: FileRow) -> FileView:
+def _view(row: FileRow, superseded_by: str | None) -> FileView:
+    read: _Status = "read" if superseded_by is None else "superseded"
     return FileView(
         archive=row.archive,
         path=row.path,
         exchange=row.exchange,
         symbol=row.symbol,
         timeframe=row.timeframe,
-        status="read" if row.refused is None else "refused",
+        status=read if row.refused is None else "refused",
+        superseded_by=superseded_by,
         refused=row.refused,
         sha256=row.sha256 or None,
         size=row.size,
         rows=row.rows_read,
         quarantined=row.rows_quarantined,
+        missing=row.slots_missing,
         first_open_time=row.first_open_time,
         last_open_time=row.last_open_time,
         read_at=row.read_at,
