@@ -55,6 +55,10 @@ class Markets:
         source = self.corrections.of(listing.source, symbol)
         return WithHoles(source, holes) if holes else source
 
+    def state(self, symbol: str) -> str:
+        """Another text whenever the minutes of a symbol that are over may be other ones."""
+        return f"{self._holes.get(symbol, ())} {self.tenure(symbol)} {self.corrections}"
+
     def known(self) -> dict[str, Listing]:
         """The listings of all symbols that are not gone."""
         return {

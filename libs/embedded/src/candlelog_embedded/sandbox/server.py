@@ -9,6 +9,7 @@ from aiohttp import web
 
 from candlelog_embedded.sandbox.answers import Answer, Delivery
 from candlelog_embedded.sandbox.control import PREFIX, Control
+from candlelog_embedded.sandbox.trees import BASE, Trees
 from candlelog_embedded.sandbox.venue import Venue
 
 READY: Final = "/readyz"
@@ -23,6 +24,7 @@ class Server:
     def __init__(self, venue: Venue, control: Control) -> None:
         self._venue = venue
         self._control = control
+        self._trees = Trees(venue.markets)
         self._runner = web.ServerRunner(
             web.Server(self._handle), access_log=None, shutdown_timeout=_PATIENCE_SECONDS
         )
@@ -45,6 +47,9 @@ class Server:
         if path.startswith(PREFIX):
             body = await request.read()
             answer = self._control.answer(request.method, path, request.query, body)
+        elif path.startswith(BASE):
+            now = self._venue.clock.milliseconds()
+            answer = await asyncio.to_thread(self._trees.answer, request.method, path, now)
         else:
             answer = await self._venue.ask(path, request.query)
         if answer.wait_seconds:
