@@ -11,16 +11,37 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from bench import big_job, codecs, end_to_end, features, latency, memory, profile, replay
+from bench import (
+    big_job,
+    candle_codecs,
+    codecs,
+    end_to_end,
+    features,
+    latency,
+    memory,
+    profile,
+    replay,
+)
 from bench.report import Report
 from bench.sections import add_sections, chosen
 from bench.system import System, running_system
 
-SECTIONS = ("end_to_end", "features", "codecs", "replay", "latency", "memory", "profile", "big_job")
+SECTIONS = (
+    "end_to_end",
+    "features",
+    "codecs",
+    "candle_codecs",
+    "replay",
+    "latency",
+    "memory",
+    "profile",
+    "big_job",
+)
 _MEASURES = {
     "end_to_end": end_to_end.measure,
     "features": features.measure,
     "codecs": codecs.measure,
+    "candle_codecs": candle_codecs.measure,
     "replay": replay.measure,
     "memory": memory.measure,
     "profile": profile.measure,

@@ -63,11 +63,7 @@ def _features() -> pa.Table:
 def _stored(
     url: str, engine: psutil.Process, rows: pa.Table, codec: str, wide: int
 ) -> dict[str, float]:
-    address = urlsplit(url)
-    client = clickhouse_connect.get_client(
-        host=address.hostname or "", port=address.port or 0, autogenerate_session_id=False,
-        database=address.path.strip("/"), settings={"optimize_on_insert": 0},
-    )  # fmt: skip
+    client = connected(url)
     columns = ", ".join(
         f"`{name}` Nullable(Float64) CODEC({codec})" for name in rows.column_names[1:]
     )
@@ -77,14 +73,14 @@ def _stored(
             f" CODEC(Delta, ZSTD(1)), {columns}) ENGINE = ReplacingMergeTree"
             f" ORDER BY (symbol, open_time) SETTINGS min_bytes_for_wide_part = {wide}"
         )
-        began = _busy(engine)
+        began = busy(engine)
         for number in range(SERIES):
             symbol = pa.array([f"S{number}"] * rows.num_rows)
             client.insert_arrow("codecs", rows.append_column("symbol", symbol))
         client.command("OPTIMIZE TABLE codecs FINAL")
-        written = _busy(engine)
+        written = busy(engine)
         client.query_arrow("SELECT * FROM codecs FINAL ORDER BY symbol, open_time")
-        read = _busy(engine)
+        read = busy(engine)
         return {
             "bytes of a row": _bytes(client) / (SERIES * rows.num_rows),
             "insert and merge, s": written - began,
@@ -95,7 +91,17 @@ def _stored(
         client.close()
 
 
-def _busy(process: psutil.Process) -> float:
+def connected(url: str) -> Client:
+    """A client that inserts as our services do."""
+    address = urlsplit(url)
+    return clickhouse_connect.get_client(
+        host=address.hostname or "", port=address.port or 0, autogenerate_session_id=False,
+        database=address.path.strip("/"), settings={"optimize_on_insert": 0},
+    )  # fmt: skip
+
+
+def busy(process: psutil.Process) -> float:
+    """Seconds of processor that it has used."""
     times = process.cpu_times()
     return times.user + times.system
 
