@@ -56,7 +56,9 @@ def _candles() -> pa.Table:
     table = table.rename_columns([_NAMES.get(name, name) for name in table.column_names])
     table = table.select([name for names in GROUPS.values() for name in names])
     times = table["open_time"].cast(pa.timestamp("ms", "UTC"))
-    return table.set_column(0, "open_time", times)
+    volumes = table["volume"].cast(pa.float64())
+    place = table.schema.get_field_index("volume")
+    return table.set_column(0, "open_time", times).set_column(place, "volume", volumes)
 
 
 def _stored(url: str, engine: psutil.Process, rows: pa.Table, choice: str) -> dict[str, float]:

@@ -1,9 +1,11 @@
 """Who looked before its turn learns whether its slots were written meanwhile."""
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 
+from candlelog.errors import Unavailable
 from clickhouse_sink.domain.batches import Batch
 from clickhouse_sink.handlers.turns import Turns
 
@@ -68,3 +70,44 @@ async def test_who_looked_longer_ago_than_is_remembered_looks_again(batch):
         async with turns.mine():
             pass
     assert turns.touched([batch(0)], since)
+
+
+async def test_nobody_writes_before_one_who_has_failed_has_tried_again():
+    turns, order = Turns(), list[str]()
+    failed, refused = asyncio.Event(), asyncio.Event()
+
+    async def first() -> None:
+        with suppress(OSError):
+            async with turns.mine():
+                raise OSError
+        failed.set()
+        await refused.wait()
+        async with turns.mine():
+            order.append("first")
+
+    async def second() -> None:
+        await failed.wait()
+        with pytest.raises(Unavailable):
+            async with turns.mine():
+                pass
+        refused.set()
+        await failing
+        async with turns.mine():
+            order.append("second")
+
+    failing = asyncio.create_task(first())
+    await second()
+    assert order == ["first", "second"]
+
+
+async def test_one_who_has_failed_and_is_gone_keeps_nobody_waiting():
+    turns = Turns()
+
+    async def failing() -> None:
+        async with turns.mine():
+            raise OSError
+
+    with pytest.raises(OSError):  # noqa: PT011 -- raised above
+        await asyncio.create_task(failing())
+    async with turns.mine() as turn:
+        assert turn.number == turns.now

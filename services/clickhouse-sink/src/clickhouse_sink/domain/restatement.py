@@ -21,7 +21,8 @@ A wave writes revisions, then candles, then quarantine and coverage, then the lo
   is not committed. A slot without coverage needs no reading: what it may hold was written by this
   very batch, and is written again, equal.
 - Other batches of the cut flush can only be later ones of the log: they come again as well, and
-  find their own traces by the same reasoning.
+  find their own traces by the same reasoning. The next flush waits for its turn (`handlers.turns`):
+  none is written before the one that was cut.
 """
 
 from collections.abc import Sequence

@@ -49,9 +49,7 @@ QUARANTINE_ROWS: Final = pa.schema(
 
 def candle_rows(batches: Sequence[Batch]) -> pa.RecordBatch:
     """Rows of batches (`CANDLE_SCHEMA`) with what is true of all of a batch beside."""
-    (rows,) = pa.Table.from_batches(
-        [each.rows for each in batches]
-    ).combine_chunks().to_batches() or (batches[0].rows,)
+    rows = pa.Table.from_batches([each.rows for each in batches], CANDLE_SCHEMA)
     owners = np.repeat(np.arange(len(batches)), [each.rows.num_rows for each in batches])
     observed = np.array([each.observed_at for each in batches])[owners]
     *series, sources = [
@@ -59,7 +57,13 @@ def candle_rows(batches: Sequence[Batch]) -> pa.RecordBatch:
         for column in (*_series_columns(batches), [each.header.source for each in batches])
     ]
     return pa.RecordBatch.from_arrays(
-        [*series, *rows.columns, sources, pa.array(observed).cast(_TIME)], schema=CANDLE_ROWS
+        [
+            *series,
+            *(column.combine_chunks() for column in rows.columns),
+            sources,
+            pa.array(observed).cast(_TIME),
+        ],
+        schema=CANDLE_ROWS,
     )
 
 

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
+from candlelog.errors import Unavailable
 from clickhouse_sink.domain.batches import Batch
 from clickhouse_sink.domain.waves import meet
 
@@ -28,10 +29,15 @@ class Turn:
 
 class Turns:
     """One writes after the other, in the order in which they came. Who looked at the tables before
-    his turn asks whether what he saw still holds."""
+    his turn asks whether what he saw still holds.
+
+    Where one fails in his turn, nobody has another before he has tried again: what he has written
+    of a slot is not to be overwritten by one who does not know of it.
+    """
 
     def __init__(self) -> None:
         self._lock: Final = asyncio.Lock()
+        self._failed: asyncio.Task[object] | None = None
         self._turns: deque[Turn] = deque([Turn(0)], _REMEMBERED)
 
     @property
@@ -41,11 +47,17 @@ class Turns:
 
     @asynccontextmanager
     async def mine(self) -> AsyncGenerator[Turn]:
-        """Wait for the turn, and have it for as long as the block lasts."""
+        """Wait for the turn, and have it for as long as the block lasts. Raises `Unavailable` while
+        a task that has failed goes on trying; one that is over leaves its work to another owner."""
+        me = asyncio.current_task()
         async with self._lock:
+            if self._failed not in {None, me} and not self._failed.done():
+                raise Unavailable("what comes before is not written yet")
             turn = Turn(self.now + 1)
             self._turns.append(turn)
+            self._failed = me
             yield turn
+            self._failed = None
 
     def touched(self, batches: Sequence[Batch], since: int) -> bool:
         """Whether a slot of the batches may have been written in that turn or a later one."""
