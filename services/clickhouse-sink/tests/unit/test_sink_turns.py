@@ -77,9 +77,9 @@ async def test_nobody_writes_before_one_who_has_failed_has_tried_again():
     failed, refused = asyncio.Event(), asyncio.Event()
 
     async def first() -> None:
-        with suppress(OSError):
+        with suppress(Unavailable):
             async with turns.mine():
-                raise OSError
+                raise Unavailable("the engine is away")
         failed.set()
         await refused.wait()
         async with turns.mine():
@@ -87,7 +87,7 @@ async def test_nobody_writes_before_one_who_has_failed_has_tried_again():
 
     async def second() -> None:
         await failed.wait()
-        with pytest.raises(Unavailable):
+        with pytest.raises(Unavailable, match="the engine is away"):
             async with turns.mine():
                 pass
         refused.set()

@@ -38,6 +38,7 @@ class Turns:
     def __init__(self) -> None:
         self._lock: Final = asyncio.Lock()
         self._failed: asyncio.Task[object] | None = None
+        self._reason = ""
         self._turns: deque[Turn] = deque([Turn(0)], _REMEMBERED)
 
     @property
@@ -47,16 +48,21 @@ class Turns:
 
     @asynccontextmanager
     async def mine(self) -> AsyncGenerator[Turn]:
-        """Wait for the turn, and have it for as long as the block lasts. Raises `Unavailable` while
-        a task that has failed goes on trying; one that is over leaves its work to another owner."""
+        """Wait for the turn, and have it for as long as the block lasts. Raises `Unavailable`, for
+        the same reason, while a task that has failed goes on trying; one that is over has left its
+        work to another owner."""
         me = asyncio.current_task()
         async with self._lock:
             if self._failed not in {None, me} and not self._failed.done():
-                raise Unavailable("what comes before is not written yet")
+                raise Unavailable(self._reason)
             turn = Turn(self.now + 1)
             self._turns.append(turn)
             self._failed = me
-            yield turn
+            try:
+                yield turn
+            except Unavailable as error:
+                self._reason = str(error)
+                raise
             self._failed = None
 
     def touched(self, batches: Sequence[Batch], since: int) -> bool:
