@@ -141,7 +141,7 @@ class Venue:
             return await self._page(chunk, window, self.profile.page_size, wanted)
         listed = self._listed[chunk.symbol, chunk.timeframe]
         listed.forget(self._clock.monotonic())
-        if listed.within(window) is None:
+        if listed.first is not None and window.end <= listed.first:
             now = self._exchange_time(self._clock.monotonic())
             return Fetched(NO_ROWS, window, now, None, requests=0)
         fetched = await self._page(chunk, window, self.profile.page_size, wanted)
@@ -184,9 +184,9 @@ class Venue:
             return 0
         always = TimeRange(timeframe.ceil(EARLIEST), max(timeframe.floor(now), fetched.window.end))
         found = await self._page(chunk, always, 1, wanted)
-        if not has_unread(found.page):
-            first = first_row(found.page, found.window, timeframe)
-            listed.begins(always.end if first is None else first, self._clock.monotonic())
+        first = first_row(found.page, found.window, timeframe)
+        if first is not None and not has_unread(found.page):  # none at all proves nothing
+            listed.begins(first, self._clock.monotonic())
         return 1
 
     async def _check_closed(self, window: TimeRange, timeframe: Timeframe) -> None:

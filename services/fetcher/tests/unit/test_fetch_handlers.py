@@ -479,6 +479,13 @@ async def test_a_first_candle_that_cannot_be_read_proves_nothing(desk: Desk):
     assert parts(desk)[-1] == (0, True, "candles", minutes(0, 10))
 
 
+async def test_an_answer_without_any_candle_proves_nothing(desk: Desk):
+    there = listed_in(minutes(4, 10_000))
+    desk.exchange.page = lambda window: [] if window.start < START else there(window)
+    await desk.fetch(chunk())
+    assert parts(desk) == [(0, True, "candles", minutes(0, 10))]
+
+
 async def test_an_older_candle_takes_the_proof_back(desk: Desk):
     desk.exchange.page = listed_in(minutes(4, 10_000))
     await desk.fetch(chunk())
