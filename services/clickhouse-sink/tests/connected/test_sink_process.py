@@ -80,28 +80,56 @@ async def test_batches_of_the_topic_become_readable_rows_and_news(
     await store.close()
 
 
-async def test_a_killed_sink_goes_on_where_it_was(
-    kafka_bootstrap, topics, clickhouse_url, batch_of
-):
-    log = KafkaLog(kafka_bootstrap)
-    events = [
+@pytest.fixture
+def events(batch_of):
+    """Seventy readings of the same fifty slots of seven series, each with another value."""
+    return [
         batch_of([float(number + 1)] * 50, symbol=f"S{number % 7}/USDT", observed=number)
         for number in range(70)
     ]
+
+
+async def collect_all(log: KafkaLog, prefix: str, events) -> None:
+    chunks = {event.header.chunk_id for event in events}
+    await collect(
+        log, f"{prefix}progress", lambda found: chunks <= {event.chunk_id for event in found}
+    )
+
+
+async def check_tables(url: str) -> None:
+    """The tables hold what one sink that read the events in order would have left."""
+    store = ClickHouse(url)
+    assert await store.query("SELECT count(), min(close) FROM candles_latest") == [(350, 64.0)]
+    revisions = await store.query("SELECT count(), max(close) FROM candle_revisions FINAL")
+    assert revisions == [(3150, 63.0)]
+    assert await store.query("SELECT count() FROM coverage FINAL") == [(70,)]
+    await store.close()
+
+
+async def test_a_killed_sink_goes_on_where_it_was(kafka_bootstrap, topics, clickhouse_url, events):
+    log = KafkaLog(kafka_bootstrap)
     async with sink(kafka_bootstrap, clickhouse_url, topics) as first:
         await publish(log, topics, *events[:35])
         await collect(log, f"{topics}progress", lambda found: found)
         first.kill()
     await publish(log, topics, *events[35:])
-    chunks = {event.header.chunk_id for event in events}
     async with sink(kafka_bootstrap, clickhouse_url, topics):
-        await collect(
-            log,
-            f"{topics}progress",
-            lambda found: chunks <= {event.chunk_id for event in found},
-        )
-    store = ClickHouse(clickhouse_url)
-    assert await store.query("SELECT count(), min(close) FROM candles_latest") == [(350, 64.0)]
-    revisions = await store.query("SELECT count(), max(close) FROM candle_revisions FINAL")
-    assert revisions == [(3150, 63.0)]
-    await store.close()
+        await collect_all(log, topics, events)
+    await check_tables(clickhouse_url)
+
+
+async def test_a_sink_that_is_killed_in_a_rebalance_leaves_no_trace(
+    kafka_bootstrap, topics, clickhouse_url, events
+):
+    log = KafkaLog(kafka_bootstrap)
+    async with (
+        sink(kafka_bootstrap, clickhouse_url, topics) as first,
+        sink(kafka_bootstrap, clickhouse_url, topics),
+    ):
+        await publish(log, topics, *events[:35])
+        await collect(log, f"{topics}progress", lambda found: found)
+        async with sink(kafka_bootstrap, clickhouse_url, topics):  # whoever comes has all ask anew
+            await publish(log, topics, *events[35:])
+            first.kill()
+            await collect_all(log, topics, events)
+    await check_tables(clickhouse_url)
