@@ -26,7 +26,14 @@ def symbol() -> str:
 
 
 async def cover(
-    first: Any, symbol: str, source: str, start: int, end: int, outcome: str = "candles"
+    first: Any,
+    symbol: str,
+    source: str,
+    start: int,
+    end: int,
+    *,
+    outcome: str = "candles",
+    read: datetime = READ,
 ) -> None:
     await first.clickhouse.insert_arrow(
         "coverage",
@@ -35,7 +42,7 @@ async def cover(
                 "exchange": ["kraken"], "symbol": [symbol], "timeframe": ["1h"],
                 "start": pa.array([at(start)], MS), "end": pa.array([at(end)], MS),
                 "source": [source], "outcome": [outcome], "job_id": [str(UUID(int=1))],
-                "chunk_id": [str(uuid4())], "observed_at": pa.array([READ], MS),
+                "chunk_id": [str(uuid4())], "observed_at": pa.array([read], MS),
             }
         ),
     )  # fmt: skip
@@ -87,13 +94,13 @@ async def test_a_seam_is_what_was_read_both_ways_however_often(first: Any, symbo
 
 async def test_what_was_not_listed_is_no_answer_to_compare(first: Any, symbol: str):
     await cover(first, symbol, "archive", 0, 4)
-    await cover(first, symbol, "rest", 0, 4, "unlisted")
+    await cover(first, symbol, "rest", 0, 4, outcome="unlisted")
     assert await seams(first, symbol) == []
 
 
 async def test_a_slot_of_which_both_ways_are_known_differs(first: Any, symbol: str):
     await cover(first, symbol, "archive", 0, 4)
-    await cover(first, symbol, "rest", 2, 8)
+    await cover(first, symbol, "rest", 2, 8, read=LATER)
     await store(first, "candles", symbol, "archive", (0, 10.0), (1, 11.0), (2, 12.0), read=READ)
     await store(first, "candles", symbol, "rest", (3, 13.5), (4, 14.0), read=LATER)
     await store(first, "candle_revisions", symbol, "archive", (3, 13.0), read=READ)
@@ -104,11 +111,20 @@ async def test_a_slot_of_which_both_ways_are_known_differs(first: Any, symbol: s
     assert (difference["archive"]["close"], difference["venue"]["close"]) == (13.0, 13.5)
 
 
-async def test_a_restatement_of_one_way_is_no_difference(first: Any, symbol: str):
+async def test_what_the_venue_has_corrected_since_it_agreed_with_the_file_differs(first: Any, symbol: str):
     await cover(first, symbol, "archive", 0, 4)
-    await cover(first, symbol, "rest", 2, 8)
+    await cover(first, symbol, "rest", 2, 8, read=LATER)
     await store(first, "candles", symbol, "rest", (3, 13.5), read=LATER)
     await store(first, "candle_revisions", symbol, "rest", (3, 13.0), read=READ)
+    assert [seam[3] for seam in await seams(first, symbol)] == [1]
+
+
+async def test_a_file_that_says_now_what_the_venue_says_differs_no_more(first: Any, symbol: str):
+    await cover(first, symbol, "archive", 0, 4)
+    await cover(first, symbol, "rest", 2, 8, read=LATER)
+    await cover(first, symbol, "archive", 0, 4, read=LATER + timedelta(hours=1))
+    await store(first, "candles", symbol, "rest", (3, 13.5), read=LATER)
+    await store(first, "candle_revisions", symbol, "archive", (3, 13.0), read=READ)
     assert [seam[3] for seam in await seams(first, symbol)] == [0]
 
 

@@ -42,25 +42,41 @@ SELECT {_NAMES}, at, after FROM (
 )
 WHERE by_archive > 0 AND by_venue > 0
 """  # noqa: S608 -- the same
+_VERSIONS: Final = f"""
+SELECT {_NAMES}, open_time, observed_at, (open, high, low, close, volume) AS told
+FROM candle_revisions WHERE {_OF_SERIES}
+UNION ALL
+SELECT {_NAMES}, open_time, observed_at, (open, high, low, close, volume) AS told
+FROM candles_latest WHERE {_OF_SERIES}
+    AND ({_NAMES}, open_time) IN (
+        SELECT {_NAMES}, open_time FROM candle_revisions WHERE {_OF_SERIES}
+    )
+"""  # noqa: S608 -- the same
+_READ_AT: Final = """
+arrayMax(arrayMap(
+    one -> if(one.1 <= open_time AND open_time < one.2, one.3, toDateTime64(0, 3, 'UTC')), {}
+))"""
 _DIFFERING: Final = f"""
 SELECT {_NAMES}, open_time,
-    argMaxIf(told, observed_at, source = 'archive') AS archive,
-    argMaxIf(told, observed_at, source = 'rest') AS venue
+    argMaxIf(told, observed_at, observed_at <= by_archive) AS archive,
+    argMaxIf(told, observed_at, observed_at <= by_venue) AS venue
 FROM (
-    SELECT {_NAMES}, open_time, source, observed_at, (open, high, low, close, volume) AS told
-    FROM candle_revisions WHERE {_OF_SERIES}
-    UNION ALL
-    SELECT {_NAMES}, open_time, source, observed_at, (open, high, low, close, volume) AS told
-    FROM candles_latest WHERE {_OF_SERIES}
-        AND ({_NAMES}, open_time) IN (
-            SELECT {_NAMES}, open_time FROM candle_revisions WHERE {_OF_SERIES}
-        )
+    SELECT *, {_READ_AT.format("archives")} AS by_archive, {_READ_AT.format("venues")} AS by_venue
+    FROM ({_VERSIONS}) AS versions INNER JOIN (
+        SELECT {_NAMES},
+            groupArrayIf((start, end, observed_at), source = 'archive') AS archives,
+            groupArrayIf((start, end, observed_at), source = 'rest') AS venues
+        FROM coverage WHERE {_OF_SERIES} AND outcome != 'unlisted' GROUP BY {_NAMES}
+    ) AS answers USING ({_NAMES})
 )
 GROUP BY {_NAMES}, open_time
-HAVING uniqExact(source) = 2 AND archive != venue
+HAVING countIf(observed_at <= by_archive) > 0 AND countIf(observed_at <= by_venue) > 0
+    AND archive != venue
 ORDER BY {_NAMES}, open_time
 """  # noqa: S608 -- the same
-"""What says what was believed anyway leaves no trace: where both ways are known, they differed."""
+"""What an answer says that was believed anyway leaves no trace: so what was told last, by files and
+by the venue, is what was believed when each was read last. A slot that always held the same value
+has no revision, and cannot differ."""
 
 Names = tuple[str, str, str]
 """Exchange, symbol and timeframe."""
