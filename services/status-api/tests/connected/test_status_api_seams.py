@@ -111,7 +111,7 @@ async def test_a_slot_of_which_both_ways_are_known_differs(first: Any, symbol: s
     assert (difference["archive"]["close"], difference["venue"]["close"]) == (13.0, 13.5)
 
 
-async def test_what_the_venue_has_corrected_since_it_agreed_with_the_file_differs(first: Any, symbol: str):
+async def test_what_the_venue_has_corrected_since_differs(first: Any, symbol: str):
     await cover(first, symbol, "archive", 0, 4)
     await cover(first, symbol, "rest", 2, 8, read=LATER)
     await store(first, "candles", symbol, "rest", (3, 13.5), read=LATER)
