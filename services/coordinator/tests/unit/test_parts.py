@@ -66,6 +66,12 @@ def test_candles_are_awaited_until_the_last_part_is_stored():
     ]  # fmt: skip
 
 
+def test_a_release_of_fewer_parts_than_the_one_before_is_through_with_its_last():
+    whole = part(0, release=2).model_copy(update={"last_part": True})
+    assert not folded(chunk(), [part(0), part(1)])[0].through
+    assert folded(chunk(), [part(0), part(1), whole])[0].through
+
+
 def test_each_part_counts_as_it_is_stored():
     _, counted = folded(chunk(), [part(0), part(1)])
     assert counted == Change(slots_explained=21, quarantined=2)

@@ -152,6 +152,11 @@ def test_a_chunk_of_several_parts_is_done_with_its_last():
     assert (rows.jobs[JOB].chunks_done, rows.jobs[JOB].candles_stored) == (1, 998)
 
 
+def test_a_release_of_fewer_parts_than_the_one_before_is_done_with_its_last():
+    rows = rows_of([stored(1, 0, last=False), stored(1, 1, last=False), stored(1, 0, release=2)])
+    assert rows.jobs[JOB].chunks_done == 1
+
+
 def test_a_late_failure_undoes_nothing_that_is_stored():
     rows = rows_of([stored(1, release=2), failed(1), failed(1, release=9)])
     assert (rows.jobs[JOB].chunks_failed, rows.jobs[JOB].error_code) == (0, None)

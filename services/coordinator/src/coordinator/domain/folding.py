@@ -135,8 +135,9 @@ def change(before: Chunk, after: Chunk, event: ChunkEvent) -> Change:
 
 def _with_part(chunk: Chunk, event: BatchStoredV1, features_by: datetime) -> Chunk:
     """Whoever stores a part of a chunk is at work, also where that part was stored before: the
-    lease lasts longer, by the time at which the part was stored."""
-    if event.part == chunk.parts:
+    lease lasts longer, by the time at which the part was stored. Parts of a release are stored in
+    their order: with its last all are, also where a release before had more of them."""
+    if event.part == chunk.parts or (event.last_part and event.part < chunk.parts):
         chunk = replace(chunk, parts=chunk.parts + 1)
         if event.last_part:
             return _with_candles(chunk, event, features_by)

@@ -113,7 +113,8 @@ def _failed(chunk: ChunkRow | None, event: ChunkFailedV1, figures: FiguresOf) ->
 
 def _stored(chunk: ChunkRow | None, event: BatchStoredV1, figures: FiguresOf) -> ChunkRow | None:
     chunk = chunk or _new(event)
-    if chunk.stored or event.part < chunk.parts_stored:
+    again = event.part < chunk.parts_stored and not event.last_part
+    if chunk.stored or again:  # with its last part all of a release are stored, be they fewer
         return None
     chunk.parts_stored = event.part + 1
     _add(
