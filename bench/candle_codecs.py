@@ -92,7 +92,7 @@ def _column(name: str, choice: str) -> str:
 
 def _bytes(client: Client, rows: int) -> dict[str, float]:
     """Of a value, in each group of columns."""
-    sizes = dict(client.query(_SIZES).result_rows)
+    sizes = {str(name): int(size) for name, size in client.query(_SIZES).result_rows}
     return {
         f"bytes of {group}": sum(sizes[name] for name in names) / len(names) / rows
         for group, names in GROUPS.items()

@@ -53,7 +53,8 @@ class Turns:
         work to another owner."""
         me = asyncio.current_task()
         async with self._lock:
-            if self._failed not in {None, me} and not self._failed.done():
+            failed = self._failed
+            if failed is not None and failed is not me and not failed.done():
                 raise Unavailable(self._reason)
             turn = Turn(self.now + 1)
             self._turns.append(turn)
