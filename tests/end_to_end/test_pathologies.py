@@ -41,6 +41,7 @@ class Seen(NamedTuple):
     error: str | None = None
     quarantined: tuple[str, ...] = ()
     outage: int = 0
+    unlisted: int = 0
     missing: int = 0
 
 
@@ -147,6 +148,7 @@ async def left_by(client: Candlelog, job: Job, symbol: str, timeframe: str) -> S
         error=job.error and job.error.code,
         quarantined=tuple(row.reason for row in rows),
         outage=slots["outage"],
+        unlisted=slots["unlisted"],
         missing=slots["unknown"],
     )
 
@@ -275,10 +277,10 @@ async def test_a_symbol_has_no_candles_while_it_is_not_listed(
     symbol = {"since": "GEN008", "until": "GEN009"}[missing]
     async with sandbox.listed(f"{symbol}USDT", **{missing: middle.isoformat()}):
         found = await seen(client, f"{symbol}/USDT:USDT", "1h", "binanceusdm")
-    assert found == Seen(stored=1500, outage=1500)
+    assert found == Seen(stored=1500, unlisted=1500)
     series = {"exchange": "binanceusdm", "symbol": f"{symbol}/USDT:USDT", "timeframe": "1h"}
     runs = [run async for run in client.coverage(**series, start=START, end=end_of("1h"))]
-    states = ("outage", "present") if missing == "since" else ("present", "outage")
+    states = ("unlisted", "present") if missing == "since" else ("present", "unlisted")
     assert [(run.state, run.start) for run in runs] == list(
         zip(states, (START, middle), strict=True)
     )
@@ -354,7 +356,7 @@ async def test_candles_that_kraken_no_longer_answers_are_missing_and_no_others(
         job = [state async for state in client.jobs.watch(job.id)][-1]
     assert (job.status, job.error and job.error.code) == ("completed_with_errors", "out_of_reach")
     runs = [run async for run in client.coverage("kraken", "SYNA/USDT", "1m", start=start, end=end)]
-    assert runs[0].state == "unknown"
+    assert runs[0].state == "unfetchable"
     assert 1000 - 720 <= runs[0].slots <= 1000 - 715
     assert {run.state for run in runs[1:]} <= {"provisional", "present", "no_trade"}
 
