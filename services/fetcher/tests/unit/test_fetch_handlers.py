@@ -445,7 +445,7 @@ async def test_what_lies_before_the_first_candle_is_said_to_be_unlisted(desk: De
     ]  # fmt: skip
     [fetched] = desk.written(PROGRESS.name)
     assert isinstance(fetched, ChunkFetchedV1)
-    assert (fetched.candles, fetched.parts, fetched.weight) == (6, 2, 4.0)
+    assert (fetched.candles, fetched.parts, fetched.weight) == (6, 2, 6.0)
 
 
 async def test_what_is_known_to_lie_before_the_first_candle_is_not_asked_for(desk: Desk):
@@ -482,6 +482,16 @@ async def test_a_first_candle_that_cannot_be_read_proves_nothing(desk: Desk):
 async def test_an_answer_without_any_candle_proves_nothing(desk: Desk):
     there = listed_in(minutes(4, 10_000))
     desk.exchange.page = lambda window: [] if window.start < START else there(window)
+    await desk.fetch(chunk())
+    assert parts(desk) == [(0, True, "candles", minutes(0, 10))]
+
+
+async def test_two_answers_that_differ_prove_nothing(desk: Desk):
+    firsts = iter([minutes(8, 10_000), minutes(4, 10_000)])
+    there = listed_in(minutes(4, 10_000))
+    desk.exchange.page = lambda window: (
+        listed_in(next(firsts))(window) if window.start < START else there(window)
+    )
     await desk.fetch(chunk())
     assert parts(desk) == [(0, True, "candles", minutes(0, 10))]
 
