@@ -184,9 +184,7 @@ class Venue:
             return 0
         always = TimeRange(timeframe.ceil(EARLIEST), max(timeframe.floor(now), fetched.window.end))
         told: list[datetime | None] = []
-        for _ in range(
-            2
-        ):  # what one answer alone says may be wrong, and would be believed for long
+        for _ in range(2):  # one answer alone may be wrong, and would be believed for long
             found = await self._page(chunk, always, 1, wanted)
             unread = has_unread(found.page)
             told.append(None if unread else first_row(found.page, found.window, timeframe))
