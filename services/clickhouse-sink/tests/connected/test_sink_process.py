@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from contextlib import asynccontextmanager
+from itertools import dropwhile
 
 import pytest
 
@@ -133,3 +134,35 @@ async def test_a_sink_that_is_killed_in_a_rebalance_leaves_no_trace(
             first.kill()
             await collect_all(log, topics, events)
     await check_tables(clickhouse_url)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "reason"),
+    [
+        ("parts_to_throw_insert", 1, "Too many parts"),
+        ("min_free_disk_bytes_to_perform_insert", 10**15, "enough free space"),
+    ],
+)
+async def test_what_the_engine_refuses_is_held_and_told_and_stored_when_it_takes_it_again(
+    kafka_bootstrap, topics, clickhouse_url, events, setting, value, reason
+):
+    def since_refused(beats):
+        return list(dropwhile(lambda beat: reason not in (beat.detail or ""), beats))
+
+    log, store = KafkaLog(kafka_bootstrap), ClickHouse(clickhouse_url)
+    async with sink(kafka_bootstrap, clickhouse_url, topics):
+        await publish(log, topics, *events[:35])
+        await collect_all(log, topics, events[:35])
+        await store.command(f"ALTER TABLE candles MODIFY SETTING {setting} = {value}")
+        await publish(log, topics, *events[35:])
+        await collect(log, f"{topics}services", since_refused)
+        await store.command(f"ALTER TABLE candles RESET SETTING {setting}")
+        await collect_all(log, topics, events)
+        beats = await collect(
+            log,
+            f"{topics}services",
+            lambda found: any(beat.state == "healthy" for beat in since_refused(found)),
+        )
+    await store.close()
+    await check_tables(clickhouse_url)
+    assert since_refused(beats)[0].state == "degraded"

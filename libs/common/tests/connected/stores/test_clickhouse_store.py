@@ -84,6 +84,15 @@ async def test_a_server_that_is_away_is_unavailable():
     await store.close()
 
 
+async def test_a_server_that_does_not_answer_in_time_is_unavailable(monkeypatch):
+    monkeypatch.setattr("candlelog.stores.clickhouse.ANSWER_SECONDS", 1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        store = ClickHouse(f"http://127.0.0.1:{silent.getsockname()[1]}/candlelog")
+        with pytest.raises(Unavailable, match="timed out"):
+            await store.ping()
+        await store.close()
+
+
 async def test_a_table_that_is_not_there_yet_is_unavailable(store):
     with pytest.raises(Unavailable):
         await store.query("SELECT * FROM candles_latest")
