@@ -10,7 +10,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -27,6 +27,7 @@ from candlelog_client import Candlelog, Job
 from candlelog_client.stored import Gap
 from candlelog_embedded.sandbox.faults import FAULTS
 
+CONSOLE = Console()
 SYMBOLS = [f"GEN{number:03d}" for number in range(1, 26)]
 FRAMES = ("1m", "5m")
 START = datetime(2024, 2, 1, tzinfo=UTC)
@@ -139,6 +140,10 @@ async def _compare(
         found.by_reason[reason] += len(explained)
         missing -= explained
     found.unexplained += len(missing)
+    if missing:
+        first, last = (datetime.fromtimestamp(edge(missing) / 1000, UTC) for edge in (min, max))
+        async for run in candlelog.coverage(*names, start=first, end=last + timedelta(minutes=1)):
+            CONSOLE.print(f"of {len(missing)} unexplained {symbol} {frame}: {run}")
 
 
 async def _reasons(
@@ -205,7 +210,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     report = asyncio.run(soak(options.minutes, options.seed))
-    report.show(Console())
+    report.show(CONSOLE)
     conclude([report])
 
 

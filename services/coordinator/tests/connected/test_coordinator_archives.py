@@ -221,6 +221,20 @@ async def test_a_file_that_was_replaced_is_read_again_though_its_slots_are_expla
     assert [r.file.path for r in requests] == [f"{MONTHS}01.zip"]
 
 
+async def test_the_same_content_under_another_version_is_not_read_again(desk, archive, hours):
+    normal = desk.answer
+    desk.answer = lambda request: [read(request), *normal(request)]
+    await desk.say(hours())
+    await desk.finish()
+    whole = Observation(SERIES, TimeRange(JANUARY, MARCH), desk.clock.now())
+    desk.coverage.observations.append(whole)
+    archive.stamps = dict.fromkeys(archive.files, "-2")
+    await desk.say(job := hours())
+    await desk.finish()
+    assert [r for r in desk.said(FetchRequestedV1) if r.job_id == job.job_id] == []
+    assert desk.states(job.job_id)[-1] == "completed"
+
+
 async def test_a_file_that_was_refused_is_not_asked_for_where_the_venue_answers(
     desk, archive, hours
 ):

@@ -13,6 +13,7 @@ from candlelog.market.timeframe import Timeframe
 from coordinator.domain.archived import (
     Archived,
     by_span,
+    changed,
     damaged,
     days,
     held_files,
@@ -142,21 +143,34 @@ def test_of_files_whose_names_say_no_time_the_longest_comes_first():
     assert by_span([next_one, old, dump]) == [dump, old, next_one]
 
 
+READ, REFUSED, SUPERSEDED = FileStatus.READ, FileStatus.REFUSED, FileStatus.SUPERSEDED
+
+
 @pytest.mark.parametrize(
-    ("known", "replaced", "refused"),
+    ("known", "sha256", "replaced", "refused"),
     [
-        (None, False, False),
-        (Noted("1", FileStatus.READ), False, False),
-        (Noted("0", FileStatus.READ), True, False),
-        (Noted("1", FileStatus.REFUSED), False, True),
-        (Noted("0", FileStatus.REFUSED), True, False),
-        (Noted("0", FileStatus.SUPERSEDED), False, False),
+        (None, None, False, False),
+        (Noted("1", READ, "ab"), None, False, False),
+        (Noted("0", READ, "ab"), None, True, False),
+        (Noted("0", READ, "ab"), "cd", True, False),
+        (Noted("0", READ, "ab"), "ab", False, False),
+        (Noted("1", REFUSED, ""), None, False, True),
+        (Noted("0", REFUSED, ""), None, True, False),
+        (Noted("0", SUPERSEDED, "ab"), None, False, False),
     ],
 )
 def test_a_file_is_judged_by_what_the_ledger_knows_of_it(
-    known: Noted | None, replaced: bool, refused: bool
+    known: Noted | None, sha256: str | None, replaced: bool, refused: bool
 ):
     archived = Archived({SERIES: [held("a", "2024-01-01", "2024-02-01")]}, ("cut.zip",))
-    found = judged(archived, {} if known is None else {"a": known})
+    found = judged(archived, {} if known is None else {"a": known}, {"a": sha256})
     (file,) = found.files[SERIES]
     assert (file.replaced, file.refused, found.damaged) == (replaced, refused, ("cut.zip",))
+
+
+def test_of_files_that_were_read_those_of_another_version_may_have_changed():
+    known = {
+        "a": Noted("0", READ, "ab"), "b": Noted("1", READ, "ab"), "c": Noted("0", REFUSED, ""),
+    }  # fmt: skip
+    files = [held(name, "2024-01-01", "2024-02-01") for name in "abcd"]
+    assert [file.path for file in changed(Archived({SERIES: files}), known)] == ["a"]

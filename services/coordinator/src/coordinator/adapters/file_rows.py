@@ -25,7 +25,9 @@ def file_in(row: Mapping[str, Any]) -> ArchiveFileRef | None:
 async def noted(connection: Connection, archive: str, paths: Sequence[str]) -> dict[str, Noted]:
     """Those of the files of an archive that were read or refused, by path."""
     rows = await connection.fetch(statements.KNOWN_FILES, archive, paths)
-    return {row["path"]: Noted(row["version"], FileStatus(row["status"])) for row in rows}
+    return {
+        row["path"]: Noted(row["version"], FileStatus(row["status"]), row["sha256"]) for row in rows
+    }
 
 
 async def note(connection: Connection, events: Iterable[FileReadV1]) -> None:

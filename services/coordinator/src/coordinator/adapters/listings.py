@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Final, Self
 
+from candlelog.archives.checksums import content_sum
 from candlelog.archives.opening import open_archive
 from candlelog.archives.ports import Archive
 from candlelog.clock import Clock
@@ -33,6 +34,7 @@ class Listings:
         self._archives = archives
         self._clock = clock
         self._spans: dict[tuple[str, str, str], TimeRange | None] = {}
+        self._sums: dict[tuple[str, str, str], str | None] = {}
 
     @classmethod
     def at(cls, roots: Mapping[str, str], clock: Clock) -> Self:
@@ -56,6 +58,15 @@ class Listings:
         if venue.archive.form == "klines":
             return Archived(await _by_names(archive, venue.archive, windows))
         return await self._by_contents(archive, venue.archive, list(windows))
+
+    async def sums(self, archive: str, files: Sequence[ArchiveFileRef]) -> Mapping[str, str | None]:
+        """The SHA-256 of files of that archive, by path; None where it cannot be told. Each version
+        is looked into once. Raises `Unavailable`."""
+        for file in files:
+            key = (archive, file.path, file.version)
+            if key not in self._sums:
+                self._sums[key] = await content_sum(self._archives[archive], file.path)
+        return {file.path: self._sums[archive, file.path, file.version] for file in files}
 
     async def _by_contents(
         self, archive: Archive, profile: ArchiveProfile, series: Sequence[Series]

@@ -336,7 +336,7 @@ WHERE exchange = $1 AND route <> 'features' AND awaits_features
 LOCK_FILES: Final = "SELECT pg_advisory_xact_lock(hashtextextended('coordinator.files', 0))"
 
 KNOWN_FILES: Final = """
-SELECT path, version, status FROM files WHERE archive = $1 AND path = ANY($2::text[])
+SELECT path, version, status, sha256 FROM files WHERE archive = $1 AND path = ANY($2::text[])
 """
 
 READ_FILE: Final = "SELECT * FROM files WHERE archive = $1 AND path = $2"

@@ -112,18 +112,33 @@ def by_span(files: Iterable[HeldFile]) -> list[HeldFile]:
     return sorted(latest_first, key=lambda file: file.part.start)
 
 
-def judged(archived: Archived, known: Mapping[str, Noted]) -> Archived:
-    """The files, given what is known of those that were read or refused before, by path."""
+def changed(archived: Archived, known: Mapping[str, Noted]) -> list[ArchiveFileRef]:
+    """The files that were read before, of another version: their content may be the same."""
+    return [
+        file.ref
+        for held in archived.files.values()
+        for file in held
+        if (noted := known.get(file.ref.path)) is not None
+        and noted.status is FileStatus.READ
+        and noted.version != file.ref.version
+    ]
+
+
+def judged(
+    archived: Archived, known: Mapping[str, Noted], sums: Mapping[str, str | None]
+) -> Archived:
+    """The files, given what is known of those that were read or refused before, by path, and the
+    SHA-256 of those that have `changed`."""
     files = {
-        series: [_judged(file, known.get(file.ref.path)) for file in held]
+        series: [_judged(file, known.get(file.ref.path), sums.get(file.ref.path)) for file in held]
         for series, held in archived.files.items()
     }
     return replace(archived, files=files)
 
 
-def _judged(file: HeldFile, known: Noted | None) -> HeldFile:
+def _judged(file: HeldFile, known: Noted | None, sha256: str | None) -> HeldFile:
     if known is None or known.status is FileStatus.SUPERSEDED:
         return file
     if known.version != file.ref.version:
-        return replace(file, replaced=True)
+        return replace(file, replaced=sha256 is None or sha256 != known.sha256)
     return replace(file, refused=known.status is FileStatus.REFUSED)

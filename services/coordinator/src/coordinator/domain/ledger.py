@@ -21,6 +21,7 @@ class Noted(NamedTuple):
 
     version: str
     status: FileStatus
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)

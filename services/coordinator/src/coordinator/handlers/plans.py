@@ -21,7 +21,7 @@ from coordinator.adapters.listings import Listings
 from coordinator.domain import announcing
 from coordinator.domain.planning import Known, plan_job
 from coordinator.domain.submission import check, series_of
-from coordinator.handlers.submit import seen, with_ledger
+from coordinator.handlers.submit import seen
 from coordinator.ports import Coverage
 
 WAITED_SECONDS: Final = 20.0
@@ -102,7 +102,9 @@ class Plans:
         if self._given_up(job):
             return None
         try:
-            return await seen(self._coverage, self._listings, job, now=self._clock.now())
+            return await seen(
+                self._transactions, self._coverage, self._listings, job, now=self._clock.now()
+            )
         except Invalid as error:
             return error
 
@@ -133,7 +135,6 @@ class Plans:
         async with self._transactions.begin() as transaction:
             marks = await feature_rows.marks(transaction.connection, series)
             pending = await feature_rows.pending(transaction.connection, series)
-            known = await with_ledger(transaction, profile(job.exchange), known)
         new = dict.fromkeys(job.feature_sets, False)
         return replace(
             known, marks={each: new | dict(marks.get(each, {})) for each in series}, pending=pending

@@ -26,7 +26,7 @@ from coordinator.adapters import (
 )
 from coordinator.adapters.listings import Listings
 from coordinator.domain import announcing
-from coordinator.domain.archived import judged
+from coordinator.domain.archived import Archived, changed, judged
 from coordinator.domain.jobs import TO_PLAN
 from coordinator.domain.planning import Known, TaskPlan, plan_job
 from coordinator.domain.repairs import plan_repair
@@ -132,7 +132,7 @@ class Submissions:
         venue, now = profile(command.exchange), self._clock.now()
         try:
             check(command, self._listings.names)  # which may be others since it was submitted
-            known = await seen(self._coverage, self._listings, command, now=now)
+            known = await seen(self._transactions, self._coverage, self._listings, command, now=now)
         except Invalid as error:
             await fail(self._transactions, command, reason=str(error), now=now)
             return
@@ -141,22 +141,24 @@ class Submissions:
             if job is None:
                 return
             known = await _with_features(transaction, command, known)
-            known = await with_ledger(transaction, venue, known)
             plans = await asyncio.to_thread(_plan, command, venue, known, now)
             await queue(transaction, job, plans, now)
 
 
 async def seen(
-    coverage: Coverage, listings: Listings, command: Submission, *, now: datetime
+    transactions: Transactions,
+    coverage: Coverage,
+    listings: Listings,
+    command: Submission,
+    *,
+    now: datetime,
 ) -> Known:
     """What coverage knows of the series of a command that was checked, and which files there are. A
     repair asks for its gaps whatever coverage is.
 
     Raises `Unavailable`, and `Invalid` where an archive cannot be looked through.
     """
-    windows = wanted_of_files(command)
-    archived = await listings.look(profile(command.exchange), windows) if windows else None
-    known = Known(archived=archived)
+    known = Known(archived=await _archived(transactions, listings, command))
     if isinstance(command, FillGapsV1):
         return known
     series = (command.exchange, command.symbols, command.timeframes)
@@ -170,13 +172,20 @@ async def seen(
     return known
 
 
-async def with_ledger(transaction: Transaction, venue: ExchangeProfile, known: Known) -> Known:
-    """What is known, and which of the files were read before, or refused."""
-    if known.archived is None or venue.archive is None:
-        return known
-    paths = [file.ref.path for files in known.archived.files.values() for file in files]
-    noted = await file_rows.noted(transaction.connection, venue.archive.name, paths)
-    return replace(known, archived=judged(known.archived, noted))
+async def _archived(
+    transactions: Transactions, listings: Listings, command: Submission
+) -> Archived | None:
+    """The files that there are, and what the ledger says of them; None without an archive."""
+    venue, windows = profile(command.exchange), wanted_of_files(command)
+    archived = await listings.look(venue, windows) if windows else None
+    if archived is None or venue.archive is None:
+        return None
+    name, files = venue.archive.name, archived.files.values()
+    async with transactions.begin() as transaction:
+        paths = [file.ref.path for held in files for file in held]
+        known = await file_rows.noted(transaction.connection, name, paths)
+    sums = await listings.sums(name, changed(archived, known))
+    return judged(archived, known, sums)
 
 
 async def _with_features(transaction: Transaction, command: Submission, known: Known) -> Known:

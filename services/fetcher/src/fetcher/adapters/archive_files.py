@@ -7,12 +7,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+from candlelog.archives.checksums import checksum_file
 from candlelog.archives.entries import split_entry
 from candlelog.archives.opening import open_archive
-from candlelog.archives.ports import Archive
 from candlelog.errors import Invalid, Unavailable
 from candlelog.events.fetch import ArchiveFileRef, FetchRequestedV1
-from candlelog.market.archives import binance_file, checksum_path
+from candlelog.market.archives import binance_file
 from candlelog.market.profile import ArchiveProfile, profile
 from candlelog.market.ranges import TimeRange
 from candlelog.market.timeframe import Timeframe
@@ -27,7 +27,6 @@ _AT_ONCE: Final = 2
 """Files of a process: each takes a thread, and some tens of megabytes."""
 _LOOK_AGAIN: Final = 30.0
 """Seconds after which an archive that is away is looked for again."""
-_LONGEST_CHECKSUM: Final = 4096
 
 
 class FileReading:
@@ -111,7 +110,7 @@ async def _fetched(
     From an HTTP address it is fetched whole first: its list of entries stands at its end.
     """
     archive = open_archive(root)
-    checksum = await _checksum(archive, path) if archived.form == "klines" else None
+    checksum = await checksum_file(archive, path) if archived.form == "klines" else None
     if not archive.is_remote:
         if path not in await archive.versions([path]):  # raises `Unavailable` without the folder
             raise Invalid(f"{path} is not in the archive")
@@ -123,14 +122,6 @@ async def _fetched(
             async for block in blocks:
                 await asyncio.to_thread(copy.write, block)
     return local, checksum
-
-
-async def _checksum(archive: Archive, path: str) -> bytes | None:
-    beside = checksum_path(path)
-    if beside not in await archive.versions([beside]):
-        return None
-    async with archive.open(beside) as blocks:
-        return b"".join([block async for block in blocks])[:_LONGEST_CHECKSUM]
 
 
 def _named(archived: ArchiveProfile, path: str) -> TimeRange | None:

@@ -5,7 +5,6 @@ open meanwhile: whoever puts another file in its place changes nothing of what i
 """
 
 import hashlib
-import re
 import struct
 import zipfile
 import zlib
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 from typing import IO, Final
 
+from candlelog.archives.checksums import stated_sum
 from fetcher.domain.failures import Permanent
 
 MOST_BYTES: Final = 2 * 1024**3
@@ -23,7 +23,6 @@ _HONEST_BYTES: Final = 64 * 1024**2
 _MOST_RATIO: Final = 200
 """Candles shrink to a third; no text of candles to a two-hundredth, but zeros to a thousandth."""
 _AT_ONCE: Final = 1024**2
-_CHECKSUM: Final = re.compile(rb"([0-9a-fA-F]{64}) [ *][^\r\n]+\s*")
 _LOCAL_HEADER: Final = b"PK\x03\x04"
 _ENCRYPTED: Final = 0x1
 _UNPACKED: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -93,14 +92,13 @@ def _measured(file: IO[bytes]) -> tuple[str, int]:
 
 
 def _check_sum(name: str, sha256: str, checksum: bytes) -> None:
-    match = _CHECKSUM.fullmatch(checksum)
-    if match is None:
+    stated = stated_sum(checksum)
+    if stated is None:
         raise FileRefused(
             "checksum_malformed",
             f"{name}: its checksum file holds {checksum[:80]!r}, which is no line of sha256sum; "
             "download the checksum file again",
         )
-    stated = match[1].decode().lower()
     if stated != sha256:
         raise FileRefused(
             "checksum_mismatch",
