@@ -113,7 +113,8 @@ class Seam(Result):
 
 class File(Result):
     """A file of an archive as it was read, or refused, last; `size` in bytes, `rows` those that
-    were asked for, of which it lacks `missing`. `status` is read, refused, or superseded by another
+    were asked for, of which it lacks `missing`, and files of days say something else of `differing`
+    (they are not stored). `status` is read, refused, or superseded by another
     file that was read later and holds all of it."""
 
     archive: str
@@ -129,6 +130,7 @@ class File(Result):
     rows: int = 0
     quarantined: int = 0
     missing: int = 0
+    differing: int = 0
     first_open_time: datetime | None = None
     last_open_time: datetime | None = None
     read_at: datetime

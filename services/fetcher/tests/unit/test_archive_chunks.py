@@ -38,11 +38,11 @@ def lines(count: int) -> str:
     return "".join(f"{first + at * 60_000},10,11,9,10,1,0,10,3,1,10,0\n" for at in range(count))
 
 
-def put(folder: Path, text: str, *, checksum: str | None = None) -> bytes:
-    path = folder / PATH
+def put(folder: Path, text: str, *, name: str = PATH, checksum: str | None = None) -> bytes:
+    path = folder / name
     path.parent.mkdir(parents=True)
     with zipfile.ZipFile(path, "w") as file:
-        file.writestr("BTCUSDT-1m-2024-02-01.csv", text)
+        file.writestr("BTCUSDT.csv", text)
     content = path.read_bytes()
     digest = checksum or hashlib.sha256(content).hexdigest()
     path.with_name(f"{path.name}.CHECKSUM").write_text(f"{digest}  {path.name}\n")
@@ -131,6 +131,43 @@ async def test_what_was_read_of_a_file_is_told_before_its_chunk_is_fetched(
     assert (file.rows, file.quarantined, file.refused) == (24, 1, None)
     assert isinstance(fetched, ChunkFetchedV1)
     assert (fetched.candles, fetched.quarantined, fetched.weight) == (24, 1, 0.0)
+
+
+MONTH = "spot/monthly/klines/BTCUSDT/1m/BTCUSDT-1m-2024-02.zip"
+OF_MONTH = {"file": {"path": MONTH, "version": "1-1"}}
+
+
+@pytest.mark.parametrize(
+    ("of_day", "differing"),
+    [
+        (lines(25), 0),
+        (lines(24), 1),
+        (lines(26), 0),
+        (lines(25).replace(",10,11,9,10,1,", ",10,11,9,10.5,1,", 3), 3),
+        (lines(25).replace(",10,3,1", ",10,4,1", 1), 1),
+        ("nonsense\n", 0),
+    ],
+)
+async def test_a_month_is_compared_with_the_days_beside_it(
+    desk: Desk, folder: Path, monkeypatch: pytest.MonkeyPatch, of_day: str, differing: int
+):
+    monkeypatch.setattr(reading, "PART_ROWS", 10)
+    put(folder, of_day)
+    put(folder, lines(25), name=MONTH)
+    await desk.fetch(chunk(**OF_MONTH))
+    file, _ = desk.written(PROGRESS.name)
+    assert isinstance(file, FileReadV1)
+    assert (file.path, file.rows, file.differing) == (MONTH, 25, differing)
+
+
+async def test_a_day_that_is_damaged_says_nothing_of_its_month(desk: Desk, folder: Path):
+    put(folder, lines(24))
+    (folder / PATH).write_bytes(b"no zip")
+    put(folder, lines(25), name=MONTH)
+    await desk.fetch(chunk(**OF_MONTH))
+    file, _ = desk.written(PROGRESS.name)
+    assert isinstance(file, FileReadV1)
+    assert (file.refused, file.differing) == (None, 0)
 
 
 async def test_a_file_that_is_refused_fails_its_chunk_for_good_and_is_told(

@@ -203,6 +203,9 @@ class FileReadV1(_ChunkEvent):
     """Open times of the first and the last row."""
     missing: Count = 0
     """Slots that were asked for of which it has no row."""
+    differing: Count = 0
+    """Slots that were asked for of which the files of their days, beside that of the month, say
+    something else; these are not stored."""
     refused: Text | None = None
     """Why nothing of it is stored: `code: message`."""
     read_at: Time

@@ -22,6 +22,12 @@ class TimeRange:
             raise Invalid(f"start {self.start.isoformat()} is not before {self.end.isoformat()}")
 
 
+def overlap(one: TimeRange, other: TimeRange) -> TimeRange | None:
+    """What is in both, None where that is nothing."""
+    start, end = max(one.start, other.start), min(one.end, other.end)
+    return TimeRange(start, end) if start < end else None
+
+
 def merge(ranges: Iterable[TimeRange]) -> list[TimeRange]:
     """The same instants as the fewest ranges, in order."""
     return _ranges(_interval(ranges))

@@ -13,7 +13,7 @@ from uuid import UUID, uuid5
 from candlelog.events.feature_sets import FeatureBuildRef, FeatureSetRef
 from candlelog.events.jobs import SubmitJobV1
 from candlelog.market.profile import ExchangeProfile
-from candlelog.market.ranges import TimeRange, merge, subtract
+from candlelog.market.ranges import TimeRange, merge, overlap, subtract
 from candlelog.market.series import Series
 from candlelog.market.states import Action
 from candlelog.market.timeframe import Timeframe
@@ -147,10 +147,11 @@ def _asked_again(
     start: datetime, end: datetime, asked: Sequence[TimeRange], files: Sequence[HeldFile]
 ) -> list[TimeRange]:
     """What was asked for, and what of the window is in files that were replaced."""
-    again = (
-        (max(start, file.part.start), min(end, file.part.end)) for file in files if file.replaced
-    )
-    return merge([*asked, *(TimeRange(*part) for part in again if part[0] < part[1])])
+    if start == end:
+        return []
+    window = TimeRange(start, end)
+    again = [overlap(window, file.part) for file in files if file.replaced]
+    return merge([*asked, *(part for part in again if part is not None)])
 
 
 def _plan(

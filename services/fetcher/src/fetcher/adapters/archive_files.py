@@ -12,16 +12,19 @@ from candlelog.archives.entries import split_entry
 from candlelog.archives.opening import open_archive
 from candlelog.errors import Invalid, Unavailable
 from candlelog.events.fetch import ArchiveFileRef, FetchRequestedV1
+from candlelog.market.archive_names import days_of
 from candlelog.market.archives import binance_file
 from candlelog.market.profile import ArchiveProfile, profile
 from candlelog.market.ranges import TimeRange
+from candlelog.market.series import Series
 from candlelog.market.timeframe import Timeframe
+from fetcher.archives.days import said_by_days
 from fetcher.archives.gate import FileRefused, opened
 from fetcher.archives.lines import BINANCE, KRAKEN
 from fetcher.archives.reading import Part, Reading
 from fetcher.archives.sieve import Wanted
 from fetcher.domain.failures import Away, Permanent
-from fetcher.domain.file_summary import Summary
+from fetcher.domain.file_summary import Said, Summary
 
 _AT_ONCE: Final = 2
 """Files of a process: each takes a thread, and some tens of megabytes."""
@@ -87,9 +90,23 @@ class ArchiveFiles:
                     TimeRange(chunk.start, chunk.end),
                     named=_named(archived, path),
                 )
-                reading, held = FileReading(Reading(content, wanted), path), stack.pop_all()
+                said = await asyncio.to_thread(self._said_by_days, archived, chunk, file, wanted)
+                reading = FileReading(Reading(content, wanted, said=said), path)
+                held = stack.pop_all()
             with held:
                 yield reading
+
+    def _said_by_days(
+        self, archived: ArchiveProfile, chunk: FetchRequestedV1, ref: ArchiveFileRef, wanted: Wanted
+    ) -> list[Said]:
+        """What the files of days say of what is wanted of a file of a month. Behind an address each
+        costs requests, and none is asked for."""
+        month = binance_file(ref.path) if archived.form == "klines" else None
+        root = self._roots[archived.name]
+        if month is None or "/monthly/" not in month.path or open_archive(root).is_remote:
+            return []
+        series = Series(chunk.exchange, chunk.symbol, chunk.timeframe)
+        return said_by_days(Path(root), days_of(archived, series, month, wanted.window), wanted)
 
     def _archived(self, exchange: str) -> ArchiveProfile:
         found = profile(exchange).archive

@@ -7,7 +7,7 @@ with opened(path, checksum=checksum) as content:
     summary = reading.summary()
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -17,7 +17,7 @@ from candlelog.market.ranges import TimeRange
 from fetcher.archives.gate import Content
 from fetcher.archives.lines import BLOCK_BYTES, blocks
 from fetcher.archives.sieve import Sieve, Wanted
-from fetcher.domain.file_summary import Summary, Tally
+from fetcher.domain.file_summary import Said, Summary, Tally
 
 PART_ROWS: Final = 10_000
 
@@ -35,13 +35,14 @@ class Part:
 
 
 class Reading:
-    """One file, which is read once."""
+    """One file, which is read once, and compared with what others have `said`."""
 
     def __init__(
         self,
         content: Content,
         wanted: Wanted,
         *,
+        said: Sequence[Said] = (),
         part_rows: int | None = None,
         block_bytes: int = BLOCK_BYTES,
     ) -> None:
@@ -50,7 +51,7 @@ class Reading:
         self._part_rows = part_rows or PART_ROWS
         self._block_bytes = block_bytes
         self._sieve = Sieve(wanted)
-        self._tally = Tally(wanted.timeframe)
+        self._tally = Tally(wanted.timeframe, said)
         self._start = wanted.window.start
         self._number = 0
 

@@ -99,6 +99,7 @@ def file_read(
         first=summary.first,
         last=summary.last,
         missing=summary.missing,
+        differing=summary.differing,
         read_at=now,
     )
 

@@ -315,6 +315,7 @@ def _file_read(batch: _Batch, event: FileReadV1) -> None:
         first_open_time=event.first,
         last_open_time=event.last,
         slots_missing=event.missing,
+        slots_differing=event.differing,
         refused=event.refused,
         read_at=event.read_at,
         job_id=event.job_id,

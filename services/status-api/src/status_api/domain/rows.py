@@ -195,6 +195,7 @@ class FileRow:
     first_open_time: datetime | None
     last_open_time: datetime | None
     slots_missing: int
+    slots_differing: int
     refused: str | None
     read_at: datetime
     job_id: UUID

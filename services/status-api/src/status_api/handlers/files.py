@@ -38,6 +38,10 @@ class FileView(BaseModel):
     rows: int = Field(description="of those that were asked for")
     quarantined: int
     missing: int = Field(description="slots that were asked for of which it has no row")
+    differing: int = Field(
+        description="slots of a month of which the files of its days, which are not stored, say "
+        "something else"
+    )
     first_open_time: datetime | None
     last_open_time: datetime | None
     read_at: datetime
@@ -87,6 +91,7 @@ def _view(row: FileRow, superseded_by: str | None) -> FileView:
         rows=row.rows_read,
         quarantined=row.rows_quarantined,
         missing=row.slots_missing,
+        differing=row.slots_differing,
         first_open_time=row.first_open_time,
         last_open_time=row.last_open_time,
         read_at=row.read_at,
