@@ -22,8 +22,10 @@ from rich.console import Console
 from bench.report import Figure, Held, Report, conclude
 from bench.system import System, running_system
 from bench.venue import KLINES
+from candlelog.market.ranges import TimeRange, overlap
 from candlelog.market.timeframe import Timeframe
 from candlelog_client import Candlelog, Job
+from candlelog_client.results import Task
 from candlelog_client.stored import Gap
 from candlelog_embedded.sandbox.faults import FAULTS
 
@@ -75,7 +77,7 @@ async def measure(system: System, minutes: float, random: Random) -> Report:
         struck = (await system.stats())["faults"]
         state = await system.sandbox("/_sandbox/faults", faults=[])
         await system.reach(state["banned_until"])
-        gaps = [gap async for gap in candlelog.gaps(exchange="binance")]
+        gaps = await _gaps(candlelog, jobs)
         rounds, found = len(jobs) // len(FRAMES), Found(gaps)
         for frame in FRAMES:
             for symbol in SYMBOLS:
@@ -105,11 +107,31 @@ async def _job(candlelog: Candlelog, frame: str, number: int) -> Job:
     )  # fmt: skip
     async for state in candlelog.jobs.watch(job.id):
         job = state
-    async with asyncio.timeout(60):
-        while job.data_quality_score is None:  # until it was audited
-            await asyncio.sleep(0.1)
-            job = await candlelog.jobs.get(job.id)
     return job
+
+
+async def _gaps(candlelog: Candlelog, jobs: Iterable[Job]) -> list[Gap]:
+    """All gaps, once every task was audited and what it leaves is listed: tasks are audited one
+    after the other, when they have ended, and gaps are listed by another way than scores."""
+    async with asyncio.timeout(60):
+        while True:
+            tasks = [task for job in jobs async for task in candlelog.jobs.tasks(job.id)]
+            gaps = [gap async for gap in candlelog.gaps(exchange="binance")]
+            if all(_is_listed(task, gaps) for task in tasks):
+                return gaps
+            await asyncio.sleep(0.1)
+
+
+def _is_listed(task: Task, gaps: Iterable[Gap]) -> bool:
+    """Whether it was audited, and has a gap where something is unexplained."""
+    assert task.start is not None and task.end is not None  # as of all tasks that were planned
+    if task.data_quality_score in (None, 1):
+        return task.data_quality_score is not None
+    names, window = (task.symbol, task.timeframe), TimeRange(task.start, task.end)
+    return any(
+        (gap.symbol, gap.timeframe) == names and overlap(TimeRange(gap.start, gap.end), window)
+        for gap in gaps
+    )
 
 
 def _window(frame: str, first: int, last: int) -> tuple[datetime, datetime]:
@@ -143,7 +165,7 @@ async def _compare(
     if missing:
         first, last = (datetime.fromtimestamp(edge(missing) / 1000, UTC) for edge in (min, max))
         async for run in candlelog.coverage(*names, start=first, end=last + timedelta(minutes=1)):
-            CONSOLE.print(f"of {len(missing)} unexplained {symbol} {frame}: {run}")
+            CONSOLE.print(f"among {len(missing)} unexplained slots of {symbol} {frame}: {run}")
 
 
 async def _reasons(
