@@ -124,9 +124,10 @@ async def _gaps(candlelog: Candlelog, jobs: Iterable[Job]) -> list[Gap]:
 
 def _is_listed(task: Task, gaps: Iterable[Gap]) -> bool:
     """Whether it was audited, and has a gap where something is unexplained."""
-    assert task.start is not None and task.end is not None  # as of all tasks that were planned
-    if task.data_quality_score in (None, 1):
-        return task.data_quality_score is not None
+    if task.start is None or task.end is None or task.data_quality_score is None:
+        return False
+    if task.data_quality_score == 1:
+        return True
     names, window = (task.symbol, task.timeframe), TimeRange(task.start, task.end)
     return any(
         (gap.symbol, gap.timeframe) == names and overlap(TimeRange(gap.start, gap.end), window)
