@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from candlelog.events.progress import BatchStoredV1, ChunkFetchedV1
+from candlelog.events.progress import BatchStoredV1, ChunkFetchedV1, FeaturesStoredV1
 from coordinator.domain.delays import LEASES
 from coordinator.domain.folding import (
     NOTHING,
@@ -126,6 +126,16 @@ def test_a_part_of_another_release_lends_no_lease():
 def test_a_chunk_without_a_lease_gets_none_by_a_part(state: ChunkState):
     after, _ = folded(chunk(state), [part(0, minutes=4)])
     assert (after.parts, after.state, after.due_at) == (1, state, None)
+
+
+@pytest.mark.parametrize("last_part", [True, False])
+def test_features_of_a_part_end_the_wait_where_it_is_the_last(last_part: bool):
+    event = FeaturesStoredV1(
+        **KEY._asdict(), generation=0, release=1, part=1, last_part=last_part, features=9,
+        stored_at=NOW,
+    )  # fmt: skip
+    state = fold(chunk(awaits_candles=False, awaits_features=True), event, **WHEN)
+    assert state.awaits_features is not last_part
 
 
 def test_features_are_awaited_from_the_last_part_on():

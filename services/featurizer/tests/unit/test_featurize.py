@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
@@ -203,6 +204,17 @@ async def test_the_chunk_of_a_batch_is_answered_behind_its_features(desk: Desk):
     (answer,) = last.header.answers
     assert (answer.chunk_id, answer.features) == (batch.header.chunk_id, 3)
     assert last.rows.num_rows == 0
+
+
+async def test_each_part_of_a_chunk_is_answered_with_its_own_features(desk: Desk):
+    for part, minutes in enumerate([range(10), range(10, 14)]):
+        batch = candles(minutes)
+        of_part = batch.header.model_copy(update={"part": part, "last_part": part == 1})
+        desk.store(batch, part)
+        await desk.handle((part, replace(batch, header=of_part)))
+    answers = [answer for batch in desk.batches for answer in batch.header.answers]
+    told = [(answer.part, answer.last_part, answer.features) for answer in answers]
+    assert told == [(0, False, 10), (1, True, 4)]
 
 
 async def test_a_chunk_without_candles_is_answered(desk: Desk):

@@ -104,8 +104,12 @@ def stored(chunk: int, part: int = 0, *, last: bool = True, **which: object) -> 
     )  # fmt: skip
 
 
-def featurized(chunk: int, **which: object) -> FeaturesStoredV1:
-    return FeaturesStoredV1(**of_chunk(chunk, **which), features=997, stored_at=later(8))
+def featurized(
+    chunk: int, part: int = 0, *, last: bool = True, **which: object
+) -> FeaturesStoredV1:
+    return FeaturesStoredV1(
+        **of_chunk(chunk, **which), part=part, last_part=last, features=997, stored_at=later(8)
+    )
 
 
 def task_state(version: int, state: str, job: UUID = JOB, task: UUID = TASK) -> TaskStateChangedV1:
@@ -199,6 +203,14 @@ def test_a_chunk_that_has_several_parts_waits_for_its_last_also_when_it_is_featu
     begun = [planned(features=True), featurized(1), stored(1, 0, last=False)]
     assert rows_of(begun).jobs[JOB].chunks_done == 0
     assert rows_of([*begun, stored(1, 1)]).jobs[JOB].chunks_done == 1
+
+
+def test_features_of_all_parts_of_a_chunk_are_counted_once():
+    begun = [planned(features=True), released(1), stored(1), featurized(1, 0, last=False)]
+    assert rows_of(begun).jobs[JOB].chunks_done == 0
+    again = [featurized(1, 0, last=False, release=2), featurized(1, 1, release=2)]
+    job = rows_of([*begun, *again, *again]).jobs[JOB]
+    assert (job.chunks_done, job.features_stored) == (1, 2 * 997)
 
 
 def test_a_task_without_features_does_not_wait_for_those_its_series_has():

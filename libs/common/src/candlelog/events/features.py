@@ -30,7 +30,8 @@ def is_feature_name(text: str) -> bool:
 
 
 class ChunkFeatures(BaseModel):
-    """A chunk whose candles all have features once the batch is stored, and how many they are."""
+    """A part of a chunk whose candles all have features once the batch is stored, and how many they
+    are; with the last part all of the chunk have."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -39,6 +40,8 @@ class ChunkFeatures(BaseModel):
     chunk_id: UUID
     generation: Ordinal
     release: Positive
+    part: Ordinal = 0
+    last_part: bool = True
     features: Count
 
 
@@ -61,7 +64,7 @@ class FeatureBatchHeaderV1(Event):
     revision: Count
     """Epoch of the topic `candles` and a position in the partition of the series, as one number."""
     answers: tuple[ChunkFeatures, ...] = ()
-    """Chunks that are through with this batch, which is the last of all that were computed."""
+    """Parts of chunks that have theirs with this batch, the last of all that were computed."""
 
     @property
     def key(self) -> str:

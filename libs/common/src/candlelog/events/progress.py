@@ -212,10 +212,13 @@ class FileReadV1(_ChunkEvent):
 
 
 class FeaturesStoredV1(_ChunkEvent):
-    """Every candle stored in the range of the chunk has its features, readable in ClickHouse."""
+    """Every candle stored of a part of the chunk has its features, readable in ClickHouse; with the
+    last part all have."""
 
     ce_type: ClassVar[str] = "candlelog.progress.features_stored.v1"
 
+    part: Ordinal = 0
+    last_part: bool = True
     features: Count
     stored_at: Time
 

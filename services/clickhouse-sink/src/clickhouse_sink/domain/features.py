@@ -51,17 +51,9 @@ def feature_tables(batches: Sequence[FeatureBatchV1]) -> list[pa.Table]:
 
 
 def features_stored(batches: Iterable[FeatureBatchV1], at: datetime) -> list[FeaturesStoredV1]:
-    """The chunks that are through, readable since `at`."""
+    """The parts of chunks that have theirs, readable since `at`."""
     return [
-        FeaturesStoredV1(
-            job_id=chunk.job_id,
-            task_id=chunk.task_id,
-            chunk_id=chunk.chunk_id,
-            generation=chunk.generation,
-            release=chunk.release,
-            features=chunk.features,
-            stored_at=at,
-        )
+        FeaturesStoredV1(**chunk.model_dump(), stored_at=at)
         for batch in batches
         for chunk in batch.header.answers
     ]

@@ -119,7 +119,8 @@ def fold(chunk: Chunk, event: ChunkEvent, *, retry_at: datetime, features_by: da
         case BatchStoredV1():
             return _with_part(chunk, event, features_by) if chunk.awaits_candles else chunk
         case FeaturesStoredV1():
-            return replace(chunk, awaits_features=False) if chunk.awaits_features else chunk
+            through = chunk.awaits_features and event.last_part
+            return replace(chunk, awaits_features=False) if through else chunk
         case _:
             late = (event.generation, event.release) != (chunk.generation, chunk.release)
             return chunk if late or chunk.through else _answered(chunk, event, retry_at)

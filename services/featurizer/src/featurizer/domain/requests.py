@@ -21,7 +21,8 @@ class Build(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A chunk that waits for the features of its span; `chunk.features` is to be counted."""
+    """A part of a chunk that waits for the features of its span; `chunk.features` is to be
+    counted."""
 
     chunk: ChunkFeatures
     span: TimeRange
@@ -78,8 +79,9 @@ def _add_batch(found: dict[Series, Work], header: CandleBatchHeaderV1) -> None:
     work = found.setdefault(Series(header.exchange, header.symbol, header.timeframe), Work())
     work.sets += header.feature_sets
     work.spans.append(span)
-    if header.feature_sets and header.last_part:
-        work.asked.append(Asked(_chunk(header), span))
+    if header.feature_sets:
+        part = {"part": header.part, "last_part": header.last_part}
+        work.asked.append(Asked(_chunk(header).model_copy(update=part), span))
 
 
 def _add_request(found: dict[Series, Work], event: ReplayRequestedV1) -> None:

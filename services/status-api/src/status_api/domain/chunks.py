@@ -134,11 +134,13 @@ def _featurized(
     chunk: ChunkRow | None, event: FeaturesStoredV1, figures: FiguresOf
 ) -> ChunkRow | None:
     chunk = chunk or _new(event)
-    if chunk.featurized:
+    again = event.part < chunk.parts_featurized and not event.last_part
+    if chunk.featurized or again:
         return None
-    chunk.featurized = True
+    chunk.parts_featurized = event.part + 1
+    chunk.featurized = event.last_part
     _add(figures, features_stored=event.features)
-    if chunk.complete:
+    if chunk.featurized and chunk.complete:
         _advance(chunk, event, "stored")
     return chunk
 

@@ -115,8 +115,8 @@ class TaskRow(Figures):
 
 @dataclass(slots=True, kw_only=True)
 class ChunkRow:
-    """What is known of a chunk. `parts_stored` counts its batches, which are stored in order;
-    `stored` and `featurized` stay once they are true.
+    """What is known of a chunk. `parts_stored` and `parts_featurized` count its batches, which
+    come in order; `stored` and `featurized` stay once they are true.
     """
 
     chunk_id: UUID
@@ -128,6 +128,7 @@ class ChunkRow:
     route: str = "rest"
     fetched: bool = False
     parts_stored: int = 0
+    parts_featurized: int = 0
     stored: bool = False
     featurized: bool = False
 
