@@ -218,6 +218,25 @@ async def test_what_is_read_again_has_another_tag(believed: Any):
     assert again[0] == 200  # the price before the range may be another one
 
 
+@pytest.mark.parametrize(
+    ("page", "status"),
+    [
+        ({"limit": "2"}, 304),
+        ({"limit": "2", "fill": "flagged"}, 304),
+        ({"limit": "3", "start": "2024-02-01T02:00:00Z"}, 200),
+        ({"limit": "2", "format": "csv"}, 200),
+    ],
+    ids=["each slot has a row", "filled", "slots lack theirs", "streamed"],
+)
+async def test_what_is_read_behind_a_page_changes_its_tag_where_it_reached_so_far(
+    believed: Any, page: dict[str, str], status: int
+):
+    _, tag = await tag_of(believed, **page)
+    later = THIRD + timedelta(days=len(str(page)))
+    await believed.clickhouse.insert_arrow("coverage", asked(5, 6, later))
+    assert (await tag_of(believed, tag, **page))[0] == status
+
+
 async def report(served: Any, **query: Any) -> list[dict[str, Any]]:
     answer = await served.http.get("/reports/completeness", params=query)
     assert answer.status_code == 200, answer.text

@@ -94,7 +94,7 @@ async def get_candles(
         as_of=then,
         whole=fill == "flagged",
     )
-    return await answer(ctx, reader.rows, wanted, await reader.revision(wanted.window))
+    return await answer(ctx, reader.rows, wanted, reader.revision)
 
 
 @router.get("/candles/revisions", responses={200: {"model": RevisionPage}}, response_model=None)

@@ -13,8 +13,9 @@ from fastapi import Depends, Header, Query, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
+from candlelog.events.fields import EARLIEST
 from candlelog.market.series import Series
-from candlelog.market.timeframe import from_milliseconds, milliseconds
+from candlelog.market.timeframe import Timeframe, from_milliseconds, milliseconds
 from status_api.adapters.history import Window
 from status_api.domain.cursors import encode_numbers
 from status_api.domain.media_types import most_wanted
@@ -50,6 +51,9 @@ Row = Mapping[str, Any]
 
 Read = Callable[[Window, int], Awaitable[pa.Table]]
 """Up to so many rows with open times in the window, in time order; may raise `Unavailable`."""
+
+Revision = Callable[[Window], Awaitable[str]]
+"""Another text whenever the rows of the window may be other ones; may raise `Unavailable`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,19 +100,26 @@ def described(page: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
 
 
 async def answer(
-    ctx: Context, read: Read, wanted: RangeRequest, revision: str | None = None
+    ctx: Context, read: Read, wanted: RangeRequest, revision: Revision | None = None
 ) -> Response:
-    """The rows that are wanted, in time order. `revision`, found before they are read, is another
-    one whenever they may be others: who has had those of this one hears just that.
+    """The rows that are wanted, in time order. Who has had those of a `revision` hears just that.
+
+    Of a page so many slots are looked at first as it holds rows: where each has one, no other slot
+    matters, and what is read later in the range leaves the tag of the page as it was.
     """
     told = {"Vary": "Accept"}
-    if revision is not None:
-        tag = told["ETag"] = _tag(revision, wanted.media)
-        if {tag, "*"} & {each.strip() for each in wanted.known.split(",")}:
-            return Response(status_code=304, headers=told)
     streamed = wanted.media != _JSON
     most = _ROWS_AT_ONCE if streamed else wanted.limit + 1
-    found = await read(wanted.window, most)
+    found = None
+    for window in (wanted.window,) if revision is None or streamed else _windows(wanted):
+        if revision is not None:  # found before the rows, which may be newer than their tag
+            tag = told["ETag"] = _tag(await revision(window), wanted.media)
+            if {tag, "*"} & {each.strip() for each in wanted.known.split(",")}:
+                return Response(status_code=304, headers=told)
+        found = await read(window, most)
+        if found.num_rows == most:
+            break
+    assert found is not None  # there is a window
     if not found.num_rows:
         await refuse_unknown_symbol(ctx, wanted.series)
     if streamed:
@@ -116,6 +127,15 @@ async def answer(
         return StreamingResponse(body, media_type=wanted.media, headers=told)
     body = await page(found, wanted.limit, lambda last: (milliseconds(last["open_time"]) + 1,))
     return Response(body, media_type=_JSON, headers=told)
+
+
+def _windows(wanted: RangeRequest) -> list[Window]:
+    """The slots that a page holds, where each has a row, and then all that is wanted."""
+    start, step = wanted.window.start, Timeframe.parse(wanted.series.timeframe).duration
+    if step is None or start <= EARLIEST:  # slots of no fixed length, or from whichever is first
+        return [wanted.window]
+    end = start + (wanted.limit + 1) * step
+    return [Window(start, end), wanted.window] if end < wanted.window.end else [wanted.window]
 
 
 async def page(found: pa.Table, limit: int, behind: Callable[[Row], tuple[int, ...]]) -> bytes:
