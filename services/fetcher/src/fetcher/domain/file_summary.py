@@ -17,8 +17,8 @@ _VALUES: Final = [name for name in CANDLE_SCHEMA.names if name != "open_time"]
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """`first` and `last` are open times of rows; of `missing` slots that were asked for the file
-    holds no row; of `differing` other files say something else."""
+    """As `FileReadV1` tells it: `first` and `last` are open times of rows; of `missing` slots that
+    were asked for the file holds no row; of `differing` other files say something else."""
 
     sha256: str
     size: int

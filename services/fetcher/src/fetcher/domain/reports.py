@@ -1,5 +1,6 @@
 """What is said about a chunk."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -43,14 +44,8 @@ def batch(
     answer = "candles" if page.rows.num_rows else "empty" if is_listed else "unlisted"
     return CandleBatchV1(
         header=CandleBatchHeaderV1(
-            job_id=chunk.job_id,
-            task_id=chunk.task_id,
-            chunk_id=chunk.chunk_id,
-            generation=chunk.generation,
-            release=chunk.release,
-            exchange=chunk.exchange,
-            symbol=chunk.symbol,
-            timeframe=chunk.timeframe,
+            **_chunk(chunk),
+            **_series(chunk),
             start=window.start,
             end=window.end,
             slots=Timeframe.parse(chunk.timeframe).count(window.start, window.end),
@@ -71,11 +66,7 @@ def fetched(
 ) -> ChunkFetchedV1:
     """All batches of the chunk are on the log."""
     return ChunkFetchedV1(
-        job_id=chunk.job_id,
-        task_id=chunk.task_id,
-        chunk_id=chunk.chunk_id,
-        generation=chunk.generation,
-        release=chunk.release,
+        **_chunk(chunk),
         candles=got.candles,
         quarantined=got.quarantined,
         parts=got.parts,
@@ -89,19 +80,7 @@ def file_read(
     chunk: FetchRequestedV1, file: ArchiveFileRef, summary: Summary, *, now: datetime
 ) -> FileReadV1:
     """All that the chunk asked of a file is on the log."""
-    return _file(
-        chunk,
-        file,
-        sha256=summary.sha256,
-        size=summary.size,
-        rows=summary.rows,
-        quarantined=summary.quarantined,
-        first=summary.first,
-        last=summary.last,
-        missing=summary.missing,
-        differing=summary.differing,
-        read_at=now,
-    )
+    return _file(chunk, file, **asdict(summary), read_at=now)
 
 
 def file_refused(
@@ -117,14 +96,8 @@ def file_refused(
 def _file(chunk: FetchRequestedV1, file: ArchiveFileRef, **told: Any) -> FileReadV1:
     archived = profile(chunk.exchange).archive
     return FileReadV1(
-        job_id=chunk.job_id,
-        task_id=chunk.task_id,
-        chunk_id=chunk.chunk_id,
-        generation=chunk.generation,
-        release=chunk.release,
-        exchange=chunk.exchange,
-        symbol=chunk.symbol,
-        timeframe=chunk.timeframe,
+        **_chunk(chunk),
+        **_series(chunk),
         archive=chunk.exchange if archived is None else archived.name,
         path=file.path,
         version=file.version,
@@ -137,11 +110,7 @@ def deferred(
 ) -> ChunkDeferredV1:
     """The chunk goes back until then; no attempt is used up."""
     return ChunkDeferredV1(
-        job_id=chunk.job_id,
-        task_id=chunk.task_id,
-        chunk_id=chunk.chunk_id,
-        generation=chunk.generation,
-        release=chunk.release,
+        **_chunk(chunk),
         until=until,
         reason=reason,
         deferred_at=now,
@@ -153,11 +122,7 @@ def failed(
 ) -> ChunkFailedV1:
     """The venue's answer was a failure."""
     return ChunkFailedV1(
-        job_id=chunk.job_id,
-        task_id=chunk.task_id,
-        chunk_id=chunk.chunk_id,
-        generation=chunk.generation,
-        release=chunk.release,
+        **_chunk(chunk),
         code=failure.code,
         message=str(failure),
         transient=isinstance(failure, Transient),
@@ -165,3 +130,12 @@ def failed(
         max_attempts=chunk.max_attempts,
         failed_at=now,
     )
+
+
+def _chunk(chunk: FetchRequestedV1) -> dict[str, Any]:
+    """What names a chunk, and which asking for it is meant."""
+    return chunk.model_dump(include={"job_id", "task_id", "chunk_id", "generation", "release"})
+
+
+def _series(chunk: FetchRequestedV1) -> dict[str, Any]:
+    return chunk.model_dump(include={"exchange", "symbol", "timeframe"})
