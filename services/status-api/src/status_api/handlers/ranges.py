@@ -104,8 +104,8 @@ async def answer(
 ) -> Response:
     """The rows that are wanted, in time order. Who has had those of a `revision` hears just that.
 
-    Of a page so many slots are looked at first as it holds rows: where each has one, no other slot
-    matters, and what is read later in the range leaves the tag of the page as it was.
+    Of a page twice as many slots are looked at first as it holds rows: where these fill it, no
+    other slot matters, and what is read later in the range leaves the tag of the page as it was.
     """
     told = {"Vary": "Accept"}
     streamed = wanted.media != _JSON
@@ -130,11 +130,11 @@ async def answer(
 
 
 def _windows(wanted: RangeRequest) -> list[Window]:
-    """The slots that a page holds, where each has a row, and then all that is wanted."""
+    """What fills a page where every other slot has a row, and then all that is wanted."""
     start, step = wanted.window.start, Timeframe.parse(wanted.series.timeframe).duration
     if step is None or start <= EARLIEST:  # slots of no fixed length, or from whichever is first
         return [wanted.window]
-    end = start + (wanted.limit + 1) * step
+    end = start + 2 * (wanted.limit + 1) * step
     return [Window(start, end), wanted.window] if end < wanted.window.end else [wanted.window]
 
 
