@@ -2,13 +2,14 @@
 
 import hashlib
 from collections.abc import AsyncGenerator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from tests.conftest import Launch
+from tests.end_to_end.audits import audited
 from tests.end_to_end.trees import path_of, put
 from tests.sandbox import Sandbox, sandbox_of
 
@@ -120,6 +121,22 @@ async def test_of_files_alone_those_that_lack_are_named_and_then_read(
     await put(archive, sandbox, "GEN003USDT", "2024-01")
     again = await ended(client, "GEN003/USDT", **wanted)
     assert (again.status, again.candles_fetched) == ("completed", 31 * 24)
+
+
+async def test_days_that_a_month_lacks_are_a_gap_and_the_same_command_asks_the_exchange_for_them(
+    system: tuple[Candlelog, Sandbox], archive: Path
+):
+    client, sandbox = system
+    end = FEBRUARY + timedelta(days=20)
+    await put(archive, sandbox, "GEN006USDT", "2024-02", until=end)
+    job = await audited(client, (await ended(client, "GEN006/USDT")).id)
+    assert (job.status, job.candles_stored) == ("completed_with_errors", 20 * 24)
+    (gap,) = [each async for each in client.gaps(symbol="GEN006/USDT")]
+    assert (gap.start, gap.end) == (end, MARCH)
+    again = await ended(client, "GEN006/USDT")
+    assert (again.status, again.candles_fetched) == ("completed", 9 * 24)
+    sources = [source for _, _, source in await stored(client, "GEN006/USDT")]
+    assert sources == ["archive"] * 20 * 24 + ["rest"] * 9 * 24
 
 
 async def test_a_file_with_another_checksum_is_refused_and_read_once_it_is_mended(

@@ -21,12 +21,14 @@ async def put(
     month: str,
     *,
     timeframe: str = "1h",
+    until: datetime | None = None,
     checksum: str | None = None,
 ) -> None:
-    """Put the file of a month there, with the rows that the exchange has, and its checksum."""
+    """Put the file of a month there, with the rows that the exchange has `until` then, and its
+    checksum."""
     start = datetime.fromisoformat(f"{month}-01T00:00:00+00:00")
     end = start.replace(month=start.month + 1)
-    rows = await sandbox.klines(market, timeframe, start, end)
+    rows = await sandbox.klines(market, timeframe, start, until or end)
     text = "".join(",".join(map(str, row)) + "\n" for row in rows)
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as file:

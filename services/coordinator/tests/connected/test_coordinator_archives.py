@@ -57,6 +57,7 @@ def read(request: FetchRequestedV1, **fields: object) -> FileReadV1:
         "archive": "binance", "path": request.file.path, "version": request.file.version,
         "sha256": request.file.version, "size": 1, "rows": request.slots, "quarantined": 0,
         "first": request.start, "last": request.end - timedelta(hours=1), "read_at": MARCH,
+        "start": request.start, "end": request.end,
     }  # fmt: skip
     return FileReadV1.model_validate({**names, **told, **fields})
 
@@ -219,6 +220,28 @@ async def test_a_file_that_was_replaced_is_read_again_though_its_slots_are_expla
     await desk.finish()
     requests = [r for r in desk.said(FetchRequestedV1) if r.job_id == job.job_id]
     assert [r.file.path for r in requests] == [f"{MONTHS}01.zip"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "routes"),
+    [
+        ({}, {"rest"}),
+        ({"incremental": False}, {"archive"}),
+        ({"source": "archive"}, set[str]()),
+    ],
+)
+async def test_what_a_file_that_was_read_lacks_is_asked_of_the_venue(
+    desk, archive, hours, fields, routes
+):
+    normal = desk.answer
+    desk.answer = lambda request: [read(request), *normal(request)]
+    await desk.say(hours())
+    await desk.finish()
+    desk.answer = normal  # of which nothing is explained: the files had no row
+    await desk.say(job := hours(**fields))
+    await desk.finish()
+    requests = [r for r in desk.said(FetchRequestedV1) if r.job_id == job.job_id]
+    assert {request.route for request in requests} == routes
 
 
 async def test_the_same_content_under_another_version_is_not_read_again(desk, archive, hours):

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from candlelog.events.progress import FileReadV1
+from candlelog.market.ranges import TimeRange
 from coordinator.domain.ledger import FileEntry, FileStatus, fold
 
 NOW = datetime(2024, 3, 1, tzinfo=UTC)
@@ -51,6 +52,21 @@ def test_the_same_content_changes_only_which_version_is_known_and_when_it_was_re
     first = folded(event())
     again = fold(first, event(1, version="2", rows=3, first=None, last=None))
     assert again == replace(first, version="2", read_at=NOW + timedelta(minutes=1))
+
+
+def test_what_was_asked_of_the_same_content_is_joined_where_it_touches():
+    days = [NOW + timedelta(days=day) for day in range(6)]
+    first = event(0, start=days[0], end=days[1])
+    next_one = event(1, start=days[1], end=days[2])
+    apart = event(2, start=days[4], end=days[5])
+    assert folded(first, next_one).read == TimeRange(days[0], days[2])
+    assert folded(first, next_one, apart).read == TimeRange(days[4], days[5])
+
+
+def test_what_was_asked_of_another_content_is_forgotten():
+    before = event(0, start=NOW, end=NOW + timedelta(days=1))
+    after = event(1, start=NOW + timedelta(days=1), end=NOW + timedelta(days=2), sha256="bb")
+    assert folded(before, after).read == TimeRange(NOW + timedelta(days=1), NOW + timedelta(days=2))
 
 
 def test_another_content_takes_the_place_of_the_one_before():

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -25,7 +26,7 @@ def between(first: int, last: int) -> TimeRange:
     return TimeRange(at(first), at(last))
 
 
-def file(name: str, first: int, last: int, **flags: bool) -> HeldFile:
+def file(name: str, first: int, last: int, **flags: Any) -> HeldFile:
     return HeldFile(ArchiveFileRef(path=name, version="1"), between(first, last), **flags)
 
 
@@ -130,6 +131,18 @@ def test_the_file_named_first_is_read_where_two_hold_a_slot():
 def test_a_file_that_was_replaced_is_read_before_others_and_however_little_is_wanted():
     found = ways([between(8, 12)], file("a", 0, 30), file("b", 10, 30, replaced=True))
     assert told(found) == ([("b", 10, 12)], [8, 9], [])
+
+
+def test_what_a_file_was_asked_for_before_it_lacks():
+    known = file("a", 0, 30, read=between(0, 20))
+    assert told(ways([between(0, 30)], known)) == ([("a", 20, 30)], list(range(20)), [])
+    assert told(ways([between(0, 15)], known, purpose="archive")) == ([], [], list(range(15)))
+
+
+def test_of_a_file_that_was_replaced_or_has_what_the_venue_no_longer_reaches_all_is_read():
+    assert read(ways([between(0, 30)], file("a", 0, 30, replaced=True))) == [("a", 0, 30)]
+    known = file("a", 0, 30, read=between(0, 20))
+    assert read(ways([between(0, 30)], known, oldest=30)) == [("a", 0, 30)]
 
 
 def test_from_files_alone_all_is_read_that_they_hold_and_the_rest_is_left():

@@ -47,6 +47,10 @@ clock that was wrong by hours is set."""
 _PATIENT_RELEASES: Final = 20
 """From this release of a chunk on, whatever those before it were for, it uses up an attempt that
 its request alone has no answer."""
+_LACKS: Final = (
+    "holds no candle of what is asked of it, and none near it; the next job of that range asks the "
+    "exchange"
+)
 _FETCHED_MEANWHILE: Final = Skip("another release of the chunk was fetched meanwhile")
 
 
@@ -125,11 +129,13 @@ class Handlers:
                 now = self._clock.now()
                 await self._publisher.publish(reports.file_refused(chunk, file, failure, now=now))
             return await self._report(chunk, failure)
-        got = reports.Got(summary.rows, summary.quarantined, number)
         now = self._clock.now()
+        await self._publisher.publish(reports.file_read(chunk, file, summary, now=now))
+        if not number:
+            return await self._report(chunk, Permanent("not_in_file", f"{file.path}: {_LACKS}"))
+        got = reports.Got(summary.rows, summary.quarantined, number)
         await self._publisher.publish(
-            reports.file_read(chunk, file, summary, now=now),
-            reports.fetched(chunk, got, weight=0.0, by=self._instance, now=now),
+            reports.fetched(chunk, got, weight=0.0, by=self._instance, now=now)
         )
         turn.fetched = True
         return Done()

@@ -133,6 +133,27 @@ async def test_what_was_read_of_a_file_is_told_before_its_chunk_is_fetched(
     assert (fetched.candles, fetched.quarantined, fetched.weight) == (24, 1, 0.0)
 
 
+async def test_a_chunk_whose_file_lacks_all_that_it_asks_for_fails_for_good(
+    desk: Desk, folder: Path
+):
+    put(folder, lines(5))
+    await desk.fetch(chunk(start=START + timedelta(minutes=10)))
+    file, failed = desk.written(PROGRESS.name)
+    assert isinstance(file, FileReadV1)
+    assert (file.rows, file.missing, file.refused) == (0, 15, None)
+    assert isinstance(failed, ChunkFailedV1)
+    assert (failed.code, failed.final) == ("not_in_file", True)
+    assert desk.written(CANDLES.name) == []
+
+
+async def test_what_is_told_of_a_file_is_told_with_what_was_asked_of_it(desk: Desk, folder: Path):
+    put(folder, lines(25))
+    await desk.fetch(chunk())
+    file, _ = desk.written(PROGRESS.name)
+    assert isinstance(file, FileReadV1)
+    assert (file.start, file.end) == (START, START + timedelta(minutes=25))
+
+
 MONTH = "spot/monthly/klines/BTCUSDT/1m/BTCUSDT-1m-2024-02.zip"
 OF_MONTH = {"file": {"path": MONTH, "version": "1-1"}}
 

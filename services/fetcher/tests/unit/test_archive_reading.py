@@ -5,6 +5,7 @@ import io
 import zipfile
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -76,10 +77,13 @@ def read(
     window: TimeRange = FEBRUARY,
     *,
     named: TimeRange | None = None,
+    is_dense: bool = False,
     **sizes: int,
 ) -> Read:
     content = Content("a.csv", "", 0, io.BytesIO(text.encode() if isinstance(text, str) else text))
-    reading = Reading(content, Wanted(layouts, MINUTES, window, named=named), **sizes)
+    reading = Reading(
+        content, Wanted(layouts, MINUTES, window, named=named, is_dense=is_dense), **sizes
+    )
     return Read(list(reading.parts()), reading.summary())
 
 
@@ -255,6 +259,67 @@ def test_a_month_may_lack_days():
     text = lines(*(kraken(number) for number in range(29 * days) if number // days not in (4, 5)))
     found = read(text, named=FEBRUARY)
     assert (found.summary.missing, found.summary.quarantined) == (2 * days, 0)
+
+
+DAY = 24 * 60
+
+
+def answered(*minutes: int, window: TimeRange = FEBRUARY) -> list[tuple[int, int]]:
+    """What a file with these candles answers for, in minutes, where the market has all of them."""
+    found = read(lines(*map(kraken, minutes)), window=window, named=FEBRUARY, is_dense=True)
+    ranges = merge(part.window for part in found.parts)
+    return [
+        ((each.start - START) // timedelta(minutes=1), (each.end - START) // timedelta(minutes=1))
+        for each in ranges
+    ]
+
+
+def test_a_file_does_not_answer_for_days_that_it_lacks():
+    assert answered(*range(10), *range(3 * DAY, 3 * DAY + 5)) == [(0, 10), (3 * DAY, 3 * DAY + 5)]
+
+
+def test_a_file_answers_for_hours_that_it_lacks():
+    assert answered(*range(10), *range(DAY + 9, DAY + 20)) == [(0, DAY + 20)]
+
+
+def test_a_day_is_counted_from_the_close_of_a_candle():
+    assert answered(0, DAY, 2 * DAY + 1) == [(0, DAY + 1), (2 * DAY + 1, 2 * DAY + 2)]
+
+
+def test_a_file_answers_for_nothing_before_its_first_candle_or_behind_its_last():
+    assert answered(*range(100, 200)) == [(100, 200)]
+
+
+def test_candles_beside_what_is_wanted_tell_that_a_file_goes_on():
+    assert answered(*range(5), *range(20, 25), window=TimeRange(minute(3), minute(22))) == [(3, 22)]
+    assert answered(*range(5), *range(20, 25), window=TimeRange(minute(7), minute(9))) == [(7, 9)]
+
+
+def test_a_file_that_lacks_all_that_is_wanted_has_no_part():
+    assert answered(0, 4 * DAY, window=TimeRange(minute(DAY), minute(2 * DAY))) == []
+    assert answered(*range(5), window=TimeRange(minute(7), minute(9))) == []
+
+
+def test_what_no_part_holds_is_missing():
+    found = read(lines(kraken(100)), window=first_minutes(200), named=FEBRUARY, is_dense=True)
+    assert found.summary.missing == 199
+
+
+@given(st.lists(st.integers(0, 40).map(lambda number: 700 * number), max_size=30), st.data())
+def test_of_a_file_with_holes_each_row_is_in_its_part_and_one_part_is_the_last(
+    minutes: list[int], data: st.DataObject
+):
+    text = lines(*map(kraken, data.draw(st.sampled_from([minutes, sorted(minutes)]))))
+    first = data.draw(st.integers(0, 20_000))
+    window = TimeRange(minute(first), minute(first + 9_000))
+    sizes = {"part_rows": 3, "block_bytes": 90}
+    parts = read(text, window=window, named=FEBRUARY, is_dense=True, **sizes).parts
+    assert [part.is_last for part in parts] in ([], [False] * (len(parts) - 1) + [True])
+    assert [part.number for part in parts] == list(range(len(parts)))
+    for part in parts:
+        times = part.page.rows["open_time"].to_pylist()
+        assert all(part.window.start <= time < part.window.end for time in times)
+    assert all(one.window.end <= other.window.start for one, other in pairwise(parts))
 
 
 def test_missing_months_are_counted_by_the_calendar():

@@ -206,6 +206,9 @@ class FileReadV1(_ChunkEvent):
     differing: Count = 0
     """Slots that were asked for of which the files of their days, beside that of the month, say
     something else; these are not stored."""
+    start: Time | None = None
+    end: Time | None = None
+    """What was asked of it, where it was read."""
     refused: Text | None = None
     """Why nothing of it is stored: `code: message`."""
     read_at: Time

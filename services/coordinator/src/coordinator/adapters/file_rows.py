@@ -5,6 +5,7 @@ from typing import Any
 
 from candlelog.events.fetch import ArchiveFileRef
 from candlelog.events.progress import FileReadV1
+from candlelog.market.ranges import TimeRange
 from candlelog.stores.postgres import Connection
 from coordinator.adapters import statements
 from coordinator.domain.ledger import FileEntry, FileStatus, Noted, fold
@@ -26,7 +27,8 @@ async def noted(connection: Connection, archive: str, paths: Sequence[str]) -> d
     """Those of the files of an archive that were read or refused, by path."""
     rows = await connection.fetch(statements.KNOWN_FILES, archive, paths)
     return {
-        row["path"]: Noted(row["version"], FileStatus(row["status"]), row["sha256"]) for row in rows
+        row["path"]: Noted(row["version"], FileStatus(row["status"]), row["sha256"], _read(row))
+        for row in rows
     }
 
 
@@ -46,7 +48,9 @@ async def _write(connection: Connection, entry: FileEntry) -> None:
         statements.WRITE_FILE,
         *(entry.archive, entry.path, entry.exchange, entry.symbol, entry.timeframe),
         *(entry.version, entry.sha256, entry.size, entry.rows, entry.quarantined),
-        *(entry.first, entry.last, entry.status, entry.message, entry.read_at),
+        *(entry.first, entry.last),
+        *((None, None) if entry.read is None else (entry.read.start, entry.read.end)),
+        *(entry.status, entry.message, entry.read_at),
     )
     if entry.status is FileStatus.READ:
         await connection.execute(
@@ -70,7 +74,12 @@ def _entry(row: Mapping[str, Any]) -> FileEntry:
         quarantined=row["quarantined"],
         first=row["first_time"],
         last=row["last_time"],
+        read=_read(row),
         status=FileStatus(row["status"]),
         message=row["message"],
         read_at=row["read_at"],
     )
+
+
+def _read(row: Mapping[str, Any]) -> TimeRange | None:
+    return None if row["read_from"] is None else TimeRange(row["read_from"], row["read_until"])

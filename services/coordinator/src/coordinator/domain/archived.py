@@ -139,6 +139,6 @@ def judged(
 def _judged(file: HeldFile, known: Noted | None, sha256: str | None) -> HeldFile:
     if known is None or known.status is FileStatus.SUPERSEDED:
         return file
-    if known.version != file.ref.version:
-        return replace(file, replaced=sha256 is None or sha256 != known.sha256)
-    return replace(file, refused=known.status is FileStatus.REFUSED)
+    if known.version != file.ref.version and (sha256 is None or sha256 != known.sha256):
+        return replace(file, replaced=True)
+    return replace(file, refused=known.status is FileStatus.REFUSED, read=known.read)

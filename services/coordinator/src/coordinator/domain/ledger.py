@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from candlelog.events.progress import FileReadV1
+from candlelog.market.ranges import TimeRange, merge
 
 
 class FileStatus(StrEnum):
@@ -22,11 +23,14 @@ class Noted(NamedTuple):
     version: str
     status: FileStatus
     sha256: str
+    read: TimeRange | None = None
+    """What was asked of it in this version."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileEntry:
-    """A file as it was read last. What is said of rows is of those that a chunk asked for;
+    """A file as it was read last. What is said of rows is of those that a chunk asked for; `read`
+    is that range, joined with what was asked before of the same content, where the two touch;
     `message` is why it was refused, or which file superseded it."""
 
     archive: str
@@ -41,6 +45,7 @@ class FileEntry:
     quarantined: int
     first: datetime | None
     last: datetime | None
+    read: TimeRange | None
     status: FileStatus
     message: str | None
     read_at: datetime
@@ -56,8 +61,16 @@ def fold(known: FileEntry | None, event: FileReadV1) -> FileEntry:
         return known
     entry = _entry(event)
     if known is not None and _is_same_content(known, entry):
-        return replace(known, version=entry.version, read_at=entry.read_at)
+        read = _joined(known.read, entry.read)
+        return replace(known, version=entry.version, read=read, read_at=entry.read_at)
     return entry
+
+
+def _joined(known: TimeRange | None, new: TimeRange | None) -> TimeRange | None:
+    """Both, where they overlap or touch; or else the new one."""
+    if known is None or new is None or len(merge([known, new])) > 1:
+        return new
+    return merge([known, new])[0]
 
 
 def _is_same_content(known: FileEntry, entry: FileEntry) -> bool:
@@ -66,6 +79,9 @@ def _is_same_content(known: FileEntry, entry: FileEntry) -> bool:
 
 
 def _entry(event: FileReadV1) -> FileEntry:
+    asked = None
+    if event.start is not None and event.end is not None:
+        asked = TimeRange(event.start, event.end)
     return FileEntry(
         archive=event.archive,
         path=event.path,
@@ -79,6 +95,7 @@ def _entry(event: FileReadV1) -> FileEntry:
         quarantined=event.quarantined,
         first=event.first,
         last=event.last,
+        read=asked,
         status=FileStatus.READ if event.refused is None else FileStatus.REFUSED,
         message=event.refused,
         read_at=event.read_at,

@@ -20,12 +20,14 @@ class HeldFile:
 
     `replaced`: it is not what was read, or refused, before: its slots are asked for whatever is
     known of them. `refused`: it was, as it is now, and is tried again where there is no other way.
+    `read` is what was asked of it, as it is now: a slot of these that is asked for again it lacks.
     """
 
     ref: ArchiveFileRef
     part: TimeRange
     replaced: bool = False
     refused: bool = False
+    read: TimeRange | None = None
 
 
 class FilePart(NamedTuple):
@@ -54,6 +56,14 @@ class Rules:
     frame: Timeframe
     page_size: int
     oldest: datetime | None
+
+    def untold(self, file: HeldFile, part: TimeRange) -> tuple[list[TimeRange], list[TimeRange]]:
+        """What of the slots that are asked for, which a file may hold, was not asked of it before,
+        and what was. Where the venue has a limited reach, there is nobody else to ask."""
+        if file.read is None or self.oldest is not None:
+            return [part], []
+        told, untold = _split([part], file.read)
+        return untold, told
 
     def for_file(self, file: HeldFile, part: TimeRange) -> tuple[list[TimeRange], list[TimeRange]]:
         """What of the slots that a file may hold is read there, and what is not."""
@@ -88,9 +98,12 @@ def route(asked: Iterable[TimeRange], files: Sequence[HeldFile], rules: Rules) -
             continue
         held, left = _split(left, file.part)
         for part in held:
-            chosen, others = rules.for_file(file, part)
-            read += [FilePart(file.ref, each) for each in chosen]
-            left += others
+            untold, told = rules.untold(file, part)
+            left += told
+            for each in untold:
+                chosen, others = rules.for_file(file, each)
+                read += [FilePart(file.ref, piece) for piece in chosen]
+                left += others
     rest, left = rules.for_venue(merge(left))
     for file in files:
         if file.refused:

@@ -184,6 +184,8 @@ async def _archived(
     async with transactions.begin() as transaction:
         paths = [file.ref.path for held in files for file in held]
         known = await file_rows.noted(transaction.connection, name, paths)
+    if not isinstance(command, FillGapsV1) and not command.incremental:
+        known = {path: each._replace(read=None) for path, each in known.items()}
     sums = await listings.sums(name, changed(archived, known))
     return judged(archived, known, sums)
 

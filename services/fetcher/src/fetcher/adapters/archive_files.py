@@ -40,7 +40,7 @@ class FileReading:
         self._name = name
 
     async def parts(self) -> AsyncIterator[Part]:
-        """The parts in order. Raises `Permanent` and `Away`.
+        """The parts in order; see `Reading.parts`. Raises `Permanent` and `Away`.
 
         A file that holds no candle at all is refused: what is in it says nothing of the slots.
         """
@@ -48,13 +48,13 @@ class FileReading:
         while True:
             with _outages():
                 part = await asyncio.to_thread(next, parts, None)
-            if part is None:
-                return
-            if part.is_last and not self._reading.holds_candles:
+            if (part is None or part.is_last) and not self._reading.holds_candles:
                 raise FileRefused(
                     "no_candles",
                     f"{self._name}: none of its lines is a candle; download it again",
                 )
+            if part is None:
+                return
             yield part
 
     def summary(self) -> Summary:
@@ -89,6 +89,7 @@ class ArchiveFiles:
                     Timeframe.parse(chunk.timeframe),
                     TimeRange(chunk.start, chunk.end),
                     named=_named(archived, path),
+                    is_dense=not profile(chunk.exchange).sparse,
                 )
                 said = await asyncio.to_thread(self._said_by_days, archived, chunk, file, wanted)
                 reading = FileReading(Reading(content, wanted, said=said), path)

@@ -9,11 +9,14 @@ with opened(path, checksum=checksum) as content:
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import timedelta
 from typing import Final
+
+import pyarrow as pa
 
 from candlelog.market.pages import Page
 from candlelog.market.ranges import TimeRange
+from candlelog.market.timeframe import from_milliseconds
 from fetcher.archives.gate import Content
 from fetcher.archives.lines import BLOCK_BYTES, blocks
 from fetcher.archives.sieve import Sieve, Wanted
@@ -22,11 +25,13 @@ from fetcher.domain.file_summary import Said, Summary, Tally
 PART_ROWS: Final = 10_000
 
 
+_DAY_MS: Final = 86_400_000
+_MONTH_MS: Final = 31 * _DAY_MS
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
-    """At most `PART_ROWS` rows. The windows of all parts, one after another, are the wanted window,
-    wherever rows lack: the last part may hold none.
-    """
+    """At most `PART_ROWS` rows, and what of the wanted window the file answers for by them."""
 
     number: int
     window: TimeRange
@@ -35,7 +40,12 @@ class Part:
 
 
 class Reading:
-    """One file, which is read once, and compared with what others have `said`."""
+    """One file, which is read once, and compared with what others have `said`.
+
+    The windows of its parts, one after another, are the wanted window. But where the market has a
+    candle of each slot, a day without any is a day that the file lacks, and what is before its
+    first candle and behind its last may be anything: no part holds these slots.
+    """
 
     def __init__(
         self,
@@ -53,16 +63,22 @@ class Reading:
         self._sieve = Sieve(wanted)
         self._tally = Tally(wanted.timeframe, said)
         self._start = wanted.window.start
+        self._newest: int | None = None
         self._number = 0
+        step = wanted.timeframe.duration
+        self._apart = _DAY_MS + (_MONTH_MS if step is None else step // timedelta(milliseconds=1))
 
     def parts(self) -> Iterator[Part]:
-        """The parts, at least one. Raises `FileRefused` where the file was written to meanwhile."""
+        """The parts: none where the file answers for nothing that is wanted. Raises `FileRefused`
+        where the file was written to meanwhile."""
         layouts, text = self._wanted.layouts, self._content.text
         for block in blocks(text, layouts, block_bytes=self._block_bytes):
             self._sieve.take(block)
-            while self._sieve.waiting > self._part_rows:  # one more: the next part has a row, too
-                yield self._part(*self._sieve.part(self._part_rows))
-        yield self._part(self._sieve.rest(), self._wanted.window.end)
+            while size := self._ready():
+                page, end = self._sieve.part(size)
+                yield from self._part(page, TimeRange(self._start, end), is_last=False)
+        rest = TimeRange(self._start, self._wanted.window.end)
+        yield from self._part(self._sieve.rest(), rest, is_last=True)
 
     @property
     def holds_candles(self) -> bool:
@@ -76,9 +92,35 @@ class Reading:
             sha256=content.sha256, size=content.size, quarantined=self._sieve.refused
         )
 
-    def _part(self, page: Page, end: datetime) -> Part:
-        is_last = end == self._wanted.window.end
-        part = Part(self._number, TimeRange(self._start, end), page, is_last)
-        self._tally.add(page.rows, part.window)
-        self._start, self._number = end, self._number + 1
-        return part
+    def _ready(self) -> int:
+        """How many rows are a part; 0 while more may belong to it. There is one more row, always:
+        the newest may be taken back, and the last part has a row, too."""
+        hole = self._sieve.before_hole(self._apart) if self._wanted.is_dense else None
+        if hole is not None and hole <= self._part_rows:
+            return hole
+        return self._part_rows if self._sieve.waiting > self._part_rows else 0
+
+    def _part(self, page: Page, read: TimeRange, *, is_last: bool) -> Iterator[Part]:
+        """The part of what was `read` for it, unless that says nothing."""
+        self._tally.add(page.rows, read)
+        answered = self._answered(page.rows, read, is_last) if self._wanted.is_dense else read
+        self._start = read.end
+        if answered is not None:
+            yield Part(self._number, answered, page, is_last)
+            self._number += 1
+
+    def _answered(self, rows: pa.RecordBatch, read: TimeRange, is_last: bool) -> TimeRange | None:
+        """What of that the file answers for: slots less than a day from a candle before them and
+        from one behind."""
+        before, after = self._newest or self._sieve.before, self._sieve.after
+        if not len(rows):
+            return read if self._near(before, after) else None
+        first, last = (rows.column("open_time")[place].value for place in (0, -1))
+        self._newest = last
+        start = read.start if self._near(before, first) else from_milliseconds(first)
+        if not is_last or self._near(last, after):
+            return TimeRange(start, read.end)
+        return TimeRange(start, self._wanted.timeframe.advance(from_milliseconds(last), 1))
+
+    def _near(self, one: int | None, other: int | None) -> bool:
+        return one is not None and other is not None and other - one < self._apart

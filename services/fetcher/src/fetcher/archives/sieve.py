@@ -28,13 +28,14 @@ class Wanted:
     """What is read of a file: its candles of `timeframe` that open in `window`.
 
     `named` is the period that its name says, if it says one: a row beside that is refused. Other
-    rows beside the window are passed over.
+    rows beside the window are passed over. `is_dense`: its market has a candle of each slot.
     """
 
     layouts: Sequence[Layout]
     timeframe: Timeframe
     window: TimeRange
     named: TimeRange | None = None
+    is_dense: bool = False
 
 
 class Sieve:
@@ -50,6 +51,9 @@ class Sieve:
         self._newest: tuple[Block, int] | None = None
         self.holds_candles = False
         """Whether a line so far was one, in the window or not."""
+        self.before: int | None = None
+        self.after: int | None = None
+        """Open times of those next to the window that were passed over, in milliseconds."""
 
     @property
     def waiting(self) -> int:
@@ -69,6 +73,7 @@ class Sieve:
         # Of rows in disorder `faults` refuses more than stand in the wrong place.
         fine = ((reasons == None) | (reasons == _DISORDER)) & ~elsewhere  # noqa: E711
         self.holds_candles |= bool(fine.any() or elsewhere.any())
+        self._pass_over(times[elsewhere])
         keep = fine.copy()
         keep[fine], taken_back = self._order.keep(times[fine])
         if taken_back:
@@ -92,9 +97,24 @@ class Sieve:
         self._rows, self._lines = self._rows.slice(size), self._lines[size:]
         return Page(rows, self._quarantine.due(line, end)), end
 
+    def before_hole(self, apart: int) -> int | None:
+        """How many rows wait before the first that opens so many milliseconds, or more, after the
+        one before it; None where there is none."""
+        times = self._rows.column("open_time").cast(pa.int64()).to_numpy()
+        holes = np.flatnonzero(np.diff(times) >= apart)
+        return int(holes[0]) + 1 if len(holes) else None
+
     def rest(self) -> Page:
         """All that is left, with what was refused."""
         return Page(self._rows, self._quarantine.rest())
+
+    def _pass_over(self, times: NDArray[np.int64]) -> None:
+        start = milliseconds(self._wanted.window.start)
+        before, after = times[times < start], times[times >= start]
+        if len(before):
+            self.before = max(int(before.max()), self.before or 0)
+        if len(after) and self.after is None:
+            self.after = int(after.min())
 
     def _take_back(self) -> None:
         """Refuse the newest row: the next one shows that it was ahead."""

@@ -80,7 +80,7 @@ def file_read(
     chunk: FetchRequestedV1, file: ArchiveFileRef, summary: Summary, *, now: datetime
 ) -> FileReadV1:
     """All that the chunk asked of a file is on the log."""
-    return _file(chunk, file, **asdict(summary), read_at=now)
+    return _file(chunk, file, **asdict(summary), start=chunk.start, end=chunk.end, read_at=now)
 
 
 def file_refused(
