@@ -152,10 +152,12 @@ def _fault(row: Figures) -> Fault | None:
             return Fault(code="quarantined", message=message, transient=False)
         beyond = row.slots_expected - row.slots_covered - row.slots_explained
         if row.chunks_done == row.chunks_total and beyond > 0:
-            # Every page was answered, one for its end alone; or no file holds what was asked for.
+            # Every page was answered, one for its end alone; or no file holds what was asked for,
+            # or the one that was read lacks it.
             message = (
-                f"{beyond:,} candles are older than those that the venue still answers, or in no "
-                "file that is there"
+                f"{beyond:,} candles are in no file that is there, or older than those that the "
+                "venue still answers; GET /gaps names them, and the next job of this range asks "
+                "for those that can be asked for"
             )
             return Fault(code="out_of_reach", message=message, transient=False)
     if row.error_code is not None:
