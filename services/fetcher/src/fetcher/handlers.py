@@ -49,7 +49,7 @@ _PATIENT_RELEASES: Final = 20
 its request alone has no answer."""
 _LACKS: Final = (
     "holds no candle of what is asked of it, and none near it; the next job of that range asks the "
-    "exchange"
+    "exchange, unless it is of files alone"
 )
 _FETCHED_MEANWHILE: Final = Skip("another release of the chunk was fetched meanwhile")
 
