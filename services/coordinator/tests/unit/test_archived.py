@@ -143,6 +143,16 @@ def test_of_files_whose_names_say_no_time_the_longest_comes_first():
     assert by_span([next_one, old, dump]) == [dump, old, next_one]
 
 
+@pytest.mark.parametrize(
+    ("begin", "end"),
+    [("2023-01-01", "2023-01-01"), ("2023-01-01T23:00", "2023-01-01T23:00"), ("2023-01-02", None)],
+    ids=["at once", "hours later", "a day later"],
+)
+def test_a_file_reaches_to_the_begin_of_one_less_than_a_day_behind_it(begin: str, end: str | None):
+    old, new = held("old", "2013-01-01", "2023-01-01"), held("new", begin, "2023-04-01")
+    assert by_span([new, old]) == [held("old", "2013-01-01", end or "2023-01-01"), new]
+
+
 READ, REFUSED, SUPERSEDED = FileStatus.READ, FileStatus.REFUSED, FileStatus.SUPERSEDED
 
 

@@ -1,9 +1,10 @@
 """Files of a series in an archive: what they are called, and which slots they may hold."""
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from candlelog.archives.entries import is_zip, split_entry
@@ -17,6 +18,7 @@ from candlelog.market.timeframe import Timeframe
 from coordinator.domain.ledger import FileStatus, Noted
 from coordinator.domain.routing import HeldFile
 
+_DAY: Final = timedelta(days=1)
 _FIRST_CANDLES: Final = datetime(2009, 1, 1, tzinfo=UTC)
 _TIME: Final = re.compile(rb"^(?:\xef\xbb\xbf)?(\d{10}),", re.MULTILINE)
 _REMOTE_MONTHS: Final = 2
@@ -107,9 +109,23 @@ def span(head: bytes, tail: bytes, frame: Timeframe, now: datetime) -> TimeRange
 
 def by_span(files: Iterable[HeldFile]) -> list[HeldFile]:
     """Files whose names do not say from when they are: those first that begin first, and of these
-    the longest, which leaves the least to others."""
+    the longest, which leaves the least to others.
+
+    Each holds what it begins and ends with, and what is before the begin of another less than a day
+    behind it: nothing was traded then. A file that lacks between them would be of a quarter.
+    """
     latest_first = sorted(files, key=lambda file: file.part.end, reverse=True)
-    return sorted(latest_first, key=lambda file: file.part.start)
+    starts = sorted(file.part.start for file in latest_first)
+    return [
+        _up_to_next(file, starts) for file in sorted(latest_first, key=lambda file: file.part.start)
+    ]
+
+
+def _up_to_next(file: HeldFile, starts: Sequence[datetime]) -> HeldFile:
+    place = bisect_left(starts, file.part.end)
+    if place == len(starts) or starts[place] - file.part.end >= _DAY:
+        return file
+    return replace(file, part=TimeRange(file.part.start, starts[place]))
 
 
 def changed(archived: Archived, known: Mapping[str, Noted]) -> list[ArchiveFileRef]:
