@@ -23,10 +23,9 @@ from fetcher.archives.sieve import Sieve, Wanted
 from fetcher.domain.file_summary import Said, Summary, Tally
 
 PART_ROWS: Final = 10_000
-
-
-_DAY_MS: Final = 86_400_000
-_MONTH_MS: Final = 31 * _DAY_MS
+_DAY: Final = timedelta(days=1)
+_MONTH: Final = timedelta(days=31)
+_MILLISECOND: Final = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +64,7 @@ class Reading:
         self._start = wanted.window.start
         self._newest: int | None = None
         self._number = 0
-        step = wanted.timeframe.duration
-        self._apart = _DAY_MS + (_MONTH_MS if step is None else step // timedelta(milliseconds=1))
+        self._apart = (_DAY + (wanted.timeframe.duration or _MONTH)) // _MILLISECOND
 
     def parts(self) -> Iterator[Part]:
         """The parts: none where the file answers for nothing that is wanted. Raises `FileRefused`
