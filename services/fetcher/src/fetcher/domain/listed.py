@@ -33,8 +33,10 @@ class Listed:
         self.first, self.first_at = first, now
 
     def ends(self, end: datetime, now: float) -> None:
-        """The venue has no candle from there on."""
-        self.end, self.end_at = end, now
+        """The venue has no candle from there on. Of chunks that are fetched at once one behind may
+        prove so after one before it did: the earlier end stays."""
+        if self.end is None or end <= self.end:
+            self.end, self.end_at = end, now
 
     def forget(self, now: float, page: Page | None = None) -> None:
         """Drop what was proved too long ago, and what a page contradicts."""
