@@ -533,6 +533,18 @@ async def test_a_job_that_was_cancelled_before_it_was_planned_is_retried(desk, s
     assert desk.states(job.job_id)[-2:] == ["running", "completed"]
 
 
+async def test_a_command_that_comes_again_has_no_job_planned_before_its_turn(
+    desk, steering, unplanned
+):
+    job = await unplanned()
+    resume = steering(ResumeJobV1, job, symbols=job.symbols[:1])
+    await desk.say(steering(CancelJobV1, job), resume, steering(RetryJobV1, job))
+    await desk.consume()
+    desk.read_again_from_the_start()
+    await desk.consume()
+    assert await desk.pool.fetch("SELECT FROM tasks") == []
+
+
 async def test_a_job_that_is_deleted_before_it_was_planned_leaves_no_submission(
     desk, steering, unplanned
 ):

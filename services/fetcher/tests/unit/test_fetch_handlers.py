@@ -101,9 +101,9 @@ class MemoryExchange:
         self, symbol: str, timeframe: str, window: TimeRange, gate: Gate, *, most: int
     ) -> Answer[RawPage]:
         answer = self._answer(None, gate)  # a request that is not let through is answered by nobody
+        found = self.page(window)[:1] if most == 1 else self.page(window)
         if self.failure is not None:
             raise self.failure
-        found = self.page(window)[:1] if most == 1 else self.page(window)
         return replace(answer, said=RawPage(orjson.dumps(found), LAYOUT, self.reaches(window)))
 
 

@@ -26,6 +26,14 @@ class Transaction:
         """Publish these events, in this order, once the transaction has committed."""
         self.said.extend(events)
 
+    async def consumed(self, received: Received) -> bool:
+        """Whether a record was consumed before; who asks does not consume it.
+
+        Waits while another transaction consumes from its partition.
+        """
+        partition, offset = received.record.partition, received.record.offset
+        return offset < (await PartitionOffsets().lock(self.connection, [partition]))[partition]
+
     async def fresh(self, received: Sequence[Received]) -> list[bool]:
         """Which records were not consumed before; from this transaction on they are.
 

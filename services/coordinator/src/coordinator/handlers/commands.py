@@ -81,7 +81,7 @@ class Commands:
 
     async def _steer(self, received: Received, command: SteerJob) -> Outcome:
         if command.symbols or command.tasks:
-            await self._submissions.hurry(command.job_id)
+            await self._submissions.hurry(received, command.job_id)
         async with self._transactions.begin() as transaction:
             if not all(await transaction.fresh([received])):
                 return CONSUMED

@@ -109,12 +109,14 @@ class Submissions:
             self._in_vain.add(command.job_id)
         return True
 
-    async def hurry(self, job_id: UUID) -> None:
+    async def hurry(self, received: Received, job_id: UUID) -> None:
         """Plan a job before its turn, if it waits and that can be done now: its tasks are asked
-        for."""
+        for. Not for a command that comes again: it was answered by what there was."""
         with suppress(Unavailable, TimeoutError):
             async with asyncio.timeout(_HURRY_SECONDS):
                 async with self._transactions.begin() as transaction:
+                    if await transaction.consumed(received):
+                        return
                     job = (await job_rows.lock(transaction.connection, [job_id])).get(job_id)
                     command = await submission_rows.of_job(transaction.connection, job_id)
                 if command is not None and job is not None and job.status in TO_PLAN:
