@@ -222,6 +222,27 @@ async def test_a_file_that_was_replaced_is_read_again_though_its_slots_are_expla
     assert [r.file.path for r in requests] == [f"{MONTHS}01.zip"]
 
 
+async def test_of_a_file_that_was_replaced_each_job_reads_what_no_job_has_read_of_it(
+    desk, archive, hours
+):
+    normal = desk.answer
+    desk.answer = lambda request: [read(request, read_at=desk.clock.now()), *normal(request)]
+    await desk.say(hours(end=FEBRUARY))
+    await desk.finish()
+    whole = Observation(SERIES, TimeRange(JANUARY, MARCH), desk.clock.now())
+    desk.coverage.observations.append(whole)
+    archive.files[f"{MONTHS}01.zip"] = b"another one"
+    day = timedelta(days=1)
+    asked = []
+    for start, end in ((0, 2), (1, 4), (0, 4)):
+        desk.clock.advance(60)
+        await desk.say(job := hours(start=JANUARY + start * day, end=JANUARY + end * day))
+        await desk.finish()
+        requests = [r for r in desk.said(FetchRequestedV1) if r.job_id == job.job_id]
+        asked.append([((r.start - JANUARY) // day, (r.end - JANUARY) // day) for r in requests])
+    assert asked == [[(0, 2)], [(2, 4)], []]
+
+
 @pytest.mark.parametrize(
     ("fields", "routes"),
     [

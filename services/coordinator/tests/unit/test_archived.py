@@ -175,7 +175,17 @@ def test_a_file_is_judged_by_what_the_ledger_knows_of_it(
     archived = Archived({SERIES: [held("a", "2024-01-01", "2024-02-01")]}, ("cut.zip",))
     found = judged(archived, {} if known is None else {"a": known}, {"a": sha256})
     (file,) = found.files[SERIES]
-    assert (file.replaced, file.refused, found.damaged) == (replaced, refused, ("cut.zip",))
+    again = (file.part,) if replaced else ()
+    assert (file.again, file.refused, found.damaged) == (again, refused, ("cut.zip",))
+
+
+def test_what_was_asked_of_the_version_before_and_not_of_this_one_is_asked_again():
+    known = Noted(
+        "1", READ, "ab", window("2024-01-10", "2024-01-11"), window("2024-01-05", "2024-01-20")
+    )
+    found = judged(Archived({SERIES: [held("a", "2024-01-01", "2024-02-01")]}), {"a": known}, {})
+    (file,) = found.files[SERIES]
+    assert file.again == (window("2024-01-05", "2024-01-10"), window("2024-01-11", "2024-01-20"))
 
 
 def test_of_files_that_were_read_those_of_another_version_may_have_changed():

@@ -63,10 +63,19 @@ def test_what_was_asked_of_the_same_content_is_joined_where_it_touches():
     assert folded(first, next_one, apart).read == TimeRange(days[4], days[5])
 
 
-def test_what_was_asked_of_another_content_is_forgotten():
+def test_what_was_asked_of_another_content_was_not_read_of_this_one():
     before = event(0, start=NOW, end=NOW + timedelta(days=1))
     after = event(1, start=NOW + timedelta(days=1), end=NOW + timedelta(days=2), sha256="bb")
     assert folded(before, after).read == TimeRange(NOW + timedelta(days=1), NOW + timedelta(days=2))
+
+
+def test_what_was_asked_of_a_content_that_was_replaced_is_stale():
+    days = [NOW + timedelta(days=day) for day in range(4)]
+    first = event(0, start=days[0], end=days[2])
+    second = event(1, start=days[1], end=days[2], sha256="bb")
+    third = event(2, start=days[1], end=days[3], sha256="cc")
+    assert folded(first, second).stale == TimeRange(days[0], days[2])
+    assert folded(first, second, third).stale == TimeRange(days[0], days[2])
 
 
 def test_another_content_takes_the_place_of_the_one_before():

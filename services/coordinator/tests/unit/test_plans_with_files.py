@@ -151,7 +151,7 @@ def test_a_file_that_was_replaced_is_read_again_within_the_window_whatever_is_co
     command = submission(start=JANUARY + timedelta(days=1), end=FEBRUARY + timedelta(days=1))
     task = plan(
         command,
-        file("1", JANUARY, FEBRUARY, replaced=True),
+        file("1", JANUARY, FEBRUARY, again=(TimeRange(JANUARY, FEBRUARY),)),
         file("2", FEBRUARY, MARCH),
         covered={series: [TimeRange(JANUARY, MARCH)]},
     )
@@ -161,7 +161,9 @@ def test_a_file_that_was_replaced_is_read_again_within_the_window_whatever_is_co
 
 def test_where_no_candle_has_closed_no_file_is_read_again():
     start = NOW.replace(second=0)
-    task = plan(submission(start=start, end=NOW), file("3", MARCH, NOW, replaced=True))
+    task = plan(
+        submission(start=start, end=NOW), file("3", MARCH, NOW, again=(TimeRange(MARCH, NOW),))
+    )
     assert (task.queues, task.slots_expected) == ((), 0)
 
 

@@ -62,7 +62,7 @@ def told(found: Ways) -> tuple[list[tuple[str, int, int]], list[int], list[int]]
 stretches = st.tuples(st.integers(0, 90), st.integers(1, 40)).map(
     lambda pair: between(pair[0], pair[0] + pair[1])
 )
-flags = st.sampled_from([{}, {"replaced": True}, {"refused": True}])
+flags = st.sampled_from([{}, {"again": (between(0, 120),)}, {"refused": True}])
 held = st.lists(st.tuples(stretches, flags), max_size=6).map(
     lambda some: [
         HeldFile(ArchiveFileRef(path=str(number), version="1"), part, **each)
@@ -129,7 +129,7 @@ def test_the_file_named_first_is_read_where_two_hold_a_slot():
 
 
 def test_a_file_that_was_replaced_is_read_before_others_and_however_little_is_wanted():
-    found = ways([between(8, 12)], file("a", 0, 30), file("b", 10, 30, replaced=True))
+    found = ways([between(8, 12)], file("a", 0, 30), file("b", 10, 30, again=(between(10, 30),)))
     assert told(found) == ([("b", 10, 12)], [8, 9], [])
 
 
@@ -140,7 +140,7 @@ def test_what_a_file_was_asked_for_before_it_lacks():
 
 
 def test_of_a_file_that_was_replaced_or_has_what_the_venue_no_longer_reaches_all_is_read():
-    assert read(ways([between(0, 30)], file("a", 0, 30, replaced=True))) == [("a", 0, 30)]
+    assert read(ways([between(0, 30)], file("a", 0, 30, again=(between(0, 30),)))) == [("a", 0, 30)]
     known = file("a", 0, 30, read=between(0, 20))
     assert read(ways([between(0, 30)], known, oldest=30)) == [("a", 0, 30)]
 

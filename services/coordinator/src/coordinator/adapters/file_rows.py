@@ -1,6 +1,7 @@
 """Rows of the ledger of archive files, and files as other rows name them."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from candlelog.events.fetch import ArchiveFileRef
@@ -27,7 +28,13 @@ async def noted(connection: Connection, archive: str, paths: Sequence[str]) -> d
     """Those of the files of an archive that were read or refused, by path."""
     rows = await connection.fetch(statements.KNOWN_FILES, archive, paths)
     return {
-        row["path"]: Noted(row["version"], FileStatus(row["status"]), row["sha256"], _read(row))
+        row["path"]: Noted(
+            row["version"],
+            FileStatus(row["status"]),
+            row["sha256"],
+            _range(row["read_from"], row["read_until"]),
+            _range(row["stale_from"], row["stale_until"]),
+        )
         for row in rows
     }
 
@@ -50,6 +57,7 @@ async def _write(connection: Connection, entry: FileEntry) -> None:
         *(entry.version, entry.sha256, entry.size, entry.rows, entry.quarantined),
         *(entry.first, entry.last),
         *((None, None) if entry.read is None else (entry.read.start, entry.read.end)),
+        *((None, None) if entry.stale is None else (entry.stale.start, entry.stale.end)),
         *(entry.status, entry.message, entry.read_at),
     )
     if entry.status is FileStatus.READ:
@@ -74,12 +82,13 @@ def _entry(row: Mapping[str, Any]) -> FileEntry:
         quarantined=row["quarantined"],
         first=row["first_time"],
         last=row["last_time"],
-        read=_read(row),
+        read=_range(row["read_from"], row["read_until"]),
+        stale=_range(row["stale_from"], row["stale_until"]),
         status=FileStatus(row["status"]),
         message=row["message"],
         read_at=row["read_at"],
     )
 
 
-def _read(row: Mapping[str, Any]) -> TimeRange | None:
-    return None if row["read_from"] is None else TimeRange(row["read_from"], row["read_until"])
+def _range(start: datetime | None, end: datetime | None) -> TimeRange | None:
+    return None if start is None or end is None else TimeRange(start, end)

@@ -336,7 +336,7 @@ WHERE exchange = $1 AND route <> 'features' AND awaits_features
 LOCK_FILES: Final = "SELECT pg_advisory_xact_lock(hashtextextended('coordinator.files', 0))"
 
 KNOWN_FILES: Final = """
-SELECT path, version, status, sha256, read_from, read_until FROM files
+SELECT path, version, status, sha256, read_from, read_until, stale_from, stale_until FROM files
 WHERE archive = $1 AND path = ANY($2::text[])
 """
 
@@ -344,15 +344,16 @@ READ_FILE: Final = "SELECT * FROM files WHERE archive = $1 AND path = $2"
 
 WRITE_FILE: Final = """
 INSERT INTO files (archive, path, exchange, symbol, timeframe, version, sha256, size, rows,
-                   quarantined, first_time, last_time, read_from, read_until, status, message,
-                   read_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+                   quarantined, first_time, last_time, read_from, read_until, stale_from,
+                   stale_until, status, message, read_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
 ON CONFLICT (archive, path) DO UPDATE SET
     exchange = excluded.exchange, symbol = excluded.symbol, timeframe = excluded.timeframe,
     version = excluded.version, sha256 = excluded.sha256, size = excluded.size,
     rows = excluded.rows, quarantined = excluded.quarantined, first_time = excluded.first_time,
     last_time = excluded.last_time, read_from = excluded.read_from,
-    read_until = excluded.read_until, status = excluded.status, message = excluded.message,
+    read_until = excluded.read_until, stale_from = excluded.stale_from,
+    stale_until = excluded.stale_until, status = excluded.status, message = excluded.message,
     read_at = excluded.read_at
 """
 

@@ -12,7 +12,7 @@ from candlelog.events.fetch import ArchiveFileRef
 from candlelog.market.archive_names import days_of, market_name, months
 from candlelog.market.archives import ArchiveFile, kraken_file
 from candlelog.market.profile import ArchiveProfile
-from candlelog.market.ranges import TimeRange
+from candlelog.market.ranges import TimeRange, overlap, subtract
 from candlelog.market.series import Series
 from candlelog.market.timeframe import Timeframe
 from coordinator.domain.ledger import FileStatus, Noted
@@ -156,5 +156,9 @@ def _judged(file: HeldFile, known: Noted | None, sha256: str | None) -> HeldFile
     if known is None or known.status is FileStatus.SUPERSEDED:
         return file
     if known.version != file.ref.version and (sha256 is None or sha256 != known.sha256):
-        return replace(file, replaced=True)
-    return replace(file, refused=known.status is FileStatus.REFUSED, read=known.read)
+        return replace(file, again=(file.part,))
+    stale = known.stale and overlap(known.stale, file.part)
+    again = subtract(stale, [known.read] if known.read else []) if stale else []
+    return replace(
+        file, again=tuple(again), refused=known.status is FileStatus.REFUSED, read=known.read
+    )

@@ -25,13 +25,16 @@ class Noted(NamedTuple):
     sha256: str
     read: TimeRange | None = None
     """What was asked of it in this version."""
+    stale: TimeRange | None = None
+    """What was asked of versions before, and may be another one now, but for `read`."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileEntry:
     """A file as it was read last. What is said of rows is of those that a chunk asked for; `read`
     is that range, joined with what was asked before of the same content, where the two touch;
-    `message` is why it was refused, or which file superseded it."""
+    `stale` is what was asked of it before it was replaced; `message` is why it was refused, or
+    which file superseded it."""
 
     archive: str
     path: str
@@ -46,6 +49,7 @@ class FileEntry:
     first: datetime | None
     last: datetime | None
     read: TimeRange | None
+    stale: TimeRange | None
     status: FileStatus
     message: str | None
     read_at: datetime
@@ -63,7 +67,16 @@ def fold(known: FileEntry | None, event: FileReadV1) -> FileEntry:
     if known is not None and _is_same_content(known, entry):
         read = _joined(known.read, entry.read)
         return replace(known, version=entry.version, read=read, read_at=entry.read_at)
+    if known is not None and entry.status is FileStatus.READ:
+        return replace(entry, stale=_around(known.read, known.stale))
     return entry
+
+
+def _around(one: TimeRange | None, other: TimeRange | None) -> TimeRange | None:
+    """What both lie in."""
+    if one is None or other is None:
+        return one or other
+    return TimeRange(min(one.start, other.start), max(one.end, other.end))
 
 
 def _joined(known: TimeRange | None, new: TimeRange | None) -> TimeRange | None:
@@ -96,6 +109,7 @@ def _entry(event: FileReadV1) -> FileEntry:
         first=event.first,
         last=event.last,
         read=asked,
+        stale=None,
         status=FileStatus.READ if event.refused is None else FileStatus.REFUSED,
         message=event.refused,
         read_at=event.read_at,

@@ -146,11 +146,11 @@ def _asked(start: datetime, end: datetime, covered: Sequence[TimeRange]) -> list
 def _asked_again(
     start: datetime, end: datetime, asked: Sequence[TimeRange], files: Sequence[HeldFile]
 ) -> list[TimeRange]:
-    """What was asked for, and what of the window is in files that were replaced."""
+    """What was asked for, and what of the window files are read again for."""
     if start == end:
         return []
     window = TimeRange(start, end)
-    again = [overlap(window, file.part) for file in files if file.replaced]
+    again = [overlap(window, part) for file in files for part in file.again]
     return merge([*asked, *(part for part in again if part is not None)])
 
 

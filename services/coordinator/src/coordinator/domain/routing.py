@@ -18,14 +18,15 @@ what is out of its reach."""
 class HeldFile:
     """A file that is there, and the slots of its series that it may hold, on the grid.
 
-    `replaced`: it is not what was read, or refused, before: its slots are asked for whatever is
-    known of them. `refused`: it was, as it is now, and is tried again where there is no other way.
-    `read` is what was asked of it, as it is now: a slot of these that is asked for again it lacks.
+    `again`: it is not what was read of these slots, or refused, before: they are asked for whatever
+    is known of them. `refused`: it was, as it is now, and is tried again where there is no other
+    way. `read` is what was asked of it, as it is now: a slot of these that is asked for again it
+    lacks.
     """
 
     ref: ArchiveFileRef
     part: TimeRange
-    replaced: bool = False
+    again: tuple[TimeRange, ...] = ()
     refused: bool = False
     read: TimeRange | None = None
 
@@ -67,7 +68,7 @@ class Rules:
 
     def for_file(self, file: HeldFile, part: TimeRange) -> tuple[list[TimeRange], list[TimeRange]]:
         """What of the slots that a file may hold is read there, and what is not."""
-        if self.purpose == "archive" or (file.replaced and self.purpose == "auto"):
+        if self.purpose == "archive" or (file.again and self.purpose == "auto"):
             return [part], []
         if self.oldest is not None:
             within, beyond = cut_at(self.oldest, [part])
@@ -90,10 +91,10 @@ class Rules:
 def route(asked: Iterable[TimeRange], files: Sequence[HeldFile], rules: Rules) -> Ways:
     """Where what is asked for is fetched: ranges on the grid, apart, in order.
 
-    Of two files that hold a slot the one named first is read, unless the other one was replaced.
+    Of two files that hold a slot the one named first is read, unless the other one is read again.
     """
     left, read = list(asked), list[FilePart]()
-    for file in sorted(files, key=lambda each: not each.replaced):
+    for file in sorted(files, key=lambda each: not each.again):
         if file.refused:
             continue
         held, left = _split(left, file.part)
