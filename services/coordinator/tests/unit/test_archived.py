@@ -180,9 +180,8 @@ def test_a_file_is_judged_by_what_the_ledger_knows_of_it(
 
 
 def test_what_was_asked_of_the_version_before_and_not_of_this_one_is_asked_again():
-    known = Noted(
-        "1", READ, "ab", window("2024-01-10", "2024-01-11"), window("2024-01-05", "2024-01-20")
-    )
+    day, before = window("2024-01-10", "2024-01-11"), window("2024-01-05", "2024-01-20")
+    known = Noted("1", READ, "ab", read=day, stale=before)
     found = judged(Archived({SERIES: [held("a", "2024-01-01", "2024-02-01")]}), {"a": known}, {})
     (file,) = found.files[SERIES]
     assert file.again == (window("2024-01-05", "2024-01-10"), window("2024-01-11", "2024-01-20"))

@@ -161,9 +161,8 @@ def test_a_file_that_was_replaced_is_read_again_within_the_window_whatever_is_co
 
 def test_where_no_candle_has_closed_no_file_is_read_again():
     start = NOW.replace(second=0)
-    task = plan(
-        submission(start=start, end=NOW), file("3", MARCH, NOW, again=(TimeRange(MARCH, NOW),))
-    )
+    replaced = file("3", MARCH, NOW, again=(TimeRange(MARCH, NOW),))
+    task = plan(submission(start=start, end=NOW), replaced)
     assert (task.queues, task.slots_expected) == ((), 0)
 
 
