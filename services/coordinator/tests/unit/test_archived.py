@@ -128,6 +128,11 @@ def test_a_file_of_kraken_holds_the_slots_from_its_first_line_to_its_last(head: 
     assert span(head, tail, HOURS, NOW) == TimeRange(FIRST, LAST + timedelta(hours=1))
 
 
+def test_a_line_that_is_no_candle_tells_no_time():
+    text = b"1706745600,1,2,0.5,1,3,4\n1709251200,garbage\n1577836800,junk\n"
+    assert span(text, text, HOURS, NOW) == window("2024-02-01", "2024-02-01T01:00")
+
+
 def test_a_file_without_a_candle_holds_nothing():
     assert span(b"", b"", HOURS, NOW) is None
     assert span(b"<html>\n", b"</html>\n", HOURS, NOW) is None

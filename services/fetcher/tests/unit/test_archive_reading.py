@@ -409,10 +409,29 @@ def test_every_line_of_a_file_is_a_row_or_refused(text: str):
     assert summary.rows + summary.quarantined == text.count("\n")
 
 
-@given(files)
+@given(st.lists(st.integers(-2, 12).map(kraken), max_size=25).map(lambda found: lines(*found)))
 def test_parts_are_of_the_whole_window(text: str):
     parts = read(text, window=first_minutes(10), part_rows=3).parts
     assert merge(part.window for part in parts) == [first_minutes(10)]
+
+
+@pytest.mark.parametrize("is_dense", [True, False])
+@pytest.mark.parametrize("block_bytes", [1, 1000])
+def test_a_file_does_not_answer_for_slots_that_it_lacks_where_a_line_tells_no_time(
+    is_dense: bool, block_bytes: int
+):
+    text = lines(kraken(0), kraken(1), "x", kraken(4), kraken(6), "", kraken(7), kraken(9), "text")
+    parts = read(text, window=first_minutes(10), is_dense=is_dense, block_bytes=block_bytes).parts
+    found = [
+        ((p.window.start - START).seconds // 60, (p.window.end - START).seconds // 60)
+        for p in parts
+    ]
+    assert found == [(0, 2), (4, 10)]
+
+
+def test_a_line_without_a_time_before_the_first_row_may_be_of_what_is_before_it():
+    parts = read(lines("text", kraken(3)), window=first_minutes(10)).parts
+    assert [part.window for part in parts] == [TimeRange(minute(3), minute(10))]
 
 
 @pytest.mark.parametrize("symbol", ["AVAXUSDT", "FILUSDT", "NEARUSDT"])

@@ -20,7 +20,8 @@ from coordinator.domain.routing import HeldFile
 
 _DAY: Final = timedelta(days=1)
 _FIRST_CANDLES: Final = datetime(2009, 1, 1, tzinfo=UTC)
-_TIME: Final = re.compile(rb"^(?:\xef\xbb\xbf)?(\d{10}),", re.MULTILINE)
+_TIME: Final = re.compile(rb"^(?:\xef\xbb\xbf)?(\d{10})(?:,[\d.eE+-]+){6,7},?\r?$", re.MULTILINE)
+"""The time of a line that is a candle, as far as one sees."""
 _REMOTE_MONTHS: Final = 2
 
 

@@ -41,9 +41,10 @@ class Part:
 class Reading:
     """One file, which is read once, and compared with what others have `said`.
 
-    The windows of its parts, one after another, are the wanted window. But where the market has a
-    candle of each slot, a day without any is a day that the file lacks, and what is before its
-    first candle and behind its last may be anything: no part holds these slots.
+    The windows of its parts, one after another, are the wanted window. But no part holds slots that
+    it lacks where lines stand that tell no time, and may be of these. Where the market has a candle
+    of each slot, none holds a day that it lacks either, or what is before its first candle or
+    behind its last.
     """
 
     def __init__(
@@ -64,7 +65,8 @@ class Reading:
         self._start = wanted.window.start
         self._newest: int | None = None
         self._number = 0
-        self._apart = (_DAY + (wanted.timeframe.duration or _MONTH)) // _MILLISECOND
+        self._step = (wanted.timeframe.duration or _MONTH) // _MILLISECOND
+        self._apart = self._step + _DAY // _MILLISECOND if wanted.is_dense else None
 
     def parts(self) -> Iterator[Part]:
         """The parts: none where the file answers for nothing that is wanted. Raises `FileRefused`
@@ -73,10 +75,12 @@ class Reading:
         for block in blocks(text, layouts, block_bytes=self._block_bytes):
             self._sieve.take(block)
             while size := self._ready():
+                is_loose = self._sieve.begins_loose
                 page, end = self._sieve.part(size)
-                yield from self._part(page, TimeRange(self._start, end), is_last=False)
-        rest = TimeRange(self._start, self._wanted.window.end)
-        yield from self._part(self._sieve.rest(), rest, is_last=True)
+                read = TimeRange(self._start, end)
+                yield from self._part(page, read, is_loose, is_last=False)
+        read = TimeRange(self._start, self._wanted.window.end)
+        yield from self._part(self._sieve.rest(), read, self._sieve.begins_loose, is_last=True)
 
     @property
     def holds_candles(self) -> bool:
@@ -93,32 +97,39 @@ class Reading:
     def _ready(self) -> int:
         """How many rows are a part; 0 while more may belong to it. There is one more row, always:
         the newest may be taken back, and the last part has a row, too."""
-        hole = self._sieve.before_hole(self._apart) if self._wanted.is_dense else None
+        hole = self._sieve.before_hole(self._apart, self._step)
         if hole is not None and hole <= self._part_rows:
             return hole
         return self._part_rows if self._sieve.waiting > self._part_rows else 0
 
-    def _part(self, page: Page, read: TimeRange, *, is_last: bool) -> Iterator[Part]:
-        """The part of what was `read` for it, unless that says nothing."""
+    def _part(
+        self, page: Page, read: TimeRange, is_loose: bool, *, is_last: bool
+    ) -> Iterator[Part]:
+        """The part of what was `read` for it, unless that says nothing. `is_loose`: lines that tell
+        no time stand before its first row."""
         self._tally.add(page.rows, read)
-        answered = self._answered(page.rows, read, is_last) if self._wanted.is_dense else read
+        answered = self._answered(page.rows, read, is_loose, is_last)
         self._start = read.end
         if answered is not None:
             yield Part(self._number, answered, page, is_last)
             self._number += 1
 
-    def _answered(self, rows: pa.RecordBatch, read: TimeRange, is_last: bool) -> TimeRange | None:
-        """What of that the file answers for: slots less than a day from a candle before them and
-        from one behind."""
+    def _answered(
+        self, rows: pa.RecordBatch, read: TimeRange, is_loose: bool, is_last: bool
+    ) -> TimeRange | None:
+        """What of that the file answers for."""
         before, after = self._newest or self._sieve.before, self._sieve.after
         if not len(rows):
-            return read if self._near(before, after) else None
+            return read if self._near(before, after, is_loose) else None
         first, last = (rows.column("open_time")[place].value for place in (0, -1))
         self._newest = last
-        start = read.start if self._near(before, first) else from_milliseconds(first)
-        if not is_last or self._near(last, after):
+        start = read.start if self._near(before, first, is_loose) else from_milliseconds(first)
+        if not is_last or self._near(last, after, self._sieve.ends_loose):
             return TimeRange(start, read.end)
         return TimeRange(start, self._wanted.timeframe.advance(from_milliseconds(last), 1))
 
-    def _near(self, one: int | None, other: int | None) -> bool:
+    def _near(self, one: int | None, other: int | None, is_loose: bool) -> bool:
+        """Whether the file answers for what lies between two candles, or before or behind one."""
+        if is_loose or self._apart is None:
+            return not is_loose
         return one is not None and other is not None and other - one < self._apart

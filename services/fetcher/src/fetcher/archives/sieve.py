@@ -48,6 +48,8 @@ class Sieve:
         self._quarantine = Quarantine()
         self._rows = pa.RecordBatch.from_pylist([], schema=CANDLE_SCHEMA)
         self._lines = np.empty(0, dtype=np.int64)
+        self._loose = np.empty(0, dtype=np.bool_)
+        self._untimed = np.empty(0, dtype=np.int64)
         self._newest: tuple[Block, int] | None = None
         self.holds_candles = False
         """Whether a line so far was one, in the window or not."""
@@ -82,6 +84,7 @@ class Sieve:
         refused = np.flatnonzero(~keep & ~elsewhere).tolist()
         self._quarantine.add(block.refused(row, reasons[row] or _DISORDER) for row in refused)
         kept = np.flatnonzero(keep)
+        self._note_untimed(block, block.first + block.places[kept])
         if len(kept):
             self._rows = pa.concat_batches([self._rows, block.columns.to_batch(keep)])
             self._lines = np.concatenate([self._lines, block.first + block.places[kept]])
@@ -95,18 +98,42 @@ class Sieve:
         last = from_milliseconds(rows.column("open_time")[size - 1].value)
         end = self._wanted.timeframe.advance(last, 1)
         self._rows, self._lines = self._rows.slice(size), self._lines[size:]
+        self._loose = self._loose[size:]
         return Page(rows, self._quarantine.due(line, end)), end
 
-    def before_hole(self, apart: int) -> int | None:
-        """How many rows wait before the first that opens so many milliseconds, or more, after the
-        one before it; None where there is none."""
-        times = self._rows.column("open_time").cast(pa.int64()).to_numpy()
-        holes = np.flatnonzero(np.diff(times) >= apart)
+    @property
+    def begins_loose(self) -> bool:
+        """Whether lines that tell no time stand right before the first row that waits, or, where
+        none does, behind all: they may be of the slots in between."""
+        return bool(self._loose[0]) if len(self._loose) else self.ends_loose
+
+    @property
+    def ends_loose(self) -> bool:
+        """Whether lines that tell no time stand behind the newest row."""
+        return len(self._untimed) > 0
+
+    def before_hole(self, apart: int | None, step: int) -> int | None:
+        """How many rows wait before the first that opens `apart` milliseconds, or more, after the
+        one before it, or more than `step`, with lines between them that tell no time; None where
+        there is none."""
+        steps = np.diff(self._rows.column("open_time").cast(pa.int64()).to_numpy())
+        is_hole = self._loose[1:] & (steps > step)
+        if apart is not None:
+            is_hole |= steps >= apart
+        holes = np.flatnonzero(is_hole)
         return int(holes[0]) + 1 if len(holes) else None
 
     def rest(self) -> Page:
         """All that is left, with what was refused."""
         return Page(self._rows, self._quarantine.rest())
+
+    def _note_untimed(self, block: Block, kept: NDArray[np.int64]) -> None:
+        """Note before which of the rows with these lines, that are kept, others tell no time."""
+        lines = [each.line for each in block.malformed if each.row.open_time is None]
+        untimed = np.concatenate([self._untimed, np.array(lines, dtype=np.int64)])
+        before = np.searchsorted(untimed, kept)
+        self._loose = np.concatenate([self._loose, np.diff(before, prepend=0) > 0])
+        self._untimed = untimed[before[-1] if len(before) else 0 :]
 
     def _pass_over(self, times: NDArray[np.int64]) -> None:
         start = milliseconds(self._wanted.window.start)
@@ -122,6 +149,9 @@ class Sieve:
         block, row = self._newest
         self._quarantine.add([block.refused(row, _DISORDER)])
         self._rows, self._lines = self._rows.slice(0, len(self._rows) - 1), self._lines[:-1]
+        if self._loose[-1]:  # and so before the next row
+            self._untimed = np.concatenate([[0], self._untimed])
+        self._loose = self._loose[:-1]
 
     def _is_elsewhere(self, refused: Refused) -> bool:
         time, window = refused.row.open_time, self._wanted.window
