@@ -74,11 +74,8 @@ class Reading:
         layouts, text = self._wanted.layouts, self._content.text
         for block in blocks(text, layouts, block_bytes=self._block_bytes):
             self._sieve.take(block)
-            while size := self._ready():
-                is_loose = self._sieve.begins_loose
-                page, end = self._sieve.part(size)
-                read = TimeRange(self._start, end)
-                yield from self._part(page, read, is_loose, is_last=False)
+            yield from self._ready(but_newest=1)
+        yield from self._ready(but_newest=0)
         read = TimeRange(self._start, self._wanted.window.end)
         yield from self._part(self._sieve.rest(), read, self._sieve.begins_loose, is_last=True)
 
@@ -94,13 +91,19 @@ class Reading:
             sha256=content.sha256, size=content.size, quarantined=self._sieve.refused
         )
 
-    def _ready(self) -> int:
-        """How many rows are a part; 0 while more may belong to it. There is one more row, always:
-        the newest may be taken back, and the last part has a row, too."""
-        hole = self._sieve.before_hole(self._apart, self._step)
-        if hole is not None and hole <= self._part_rows:
-            return hole
-        return self._part_rows if self._sieve.waiting > self._part_rows else 0
+    def _ready(self, *, but_newest: int) -> Iterator[Part]:
+        """The parts to which nothing is added any more; while more may come, the newest row may be
+        taken back. One more row waits, always, so that the last part has one."""
+        while True:
+            hole = self._sieve.before_hole(self._apart, self._step, but_newest=but_newest)
+            size = self._part_rows if self._sieve.waiting > self._part_rows else 0
+            if hole is not None and hole <= self._part_rows:
+                size = hole
+            if not size:
+                return
+            is_loose = self._sieve.begins_loose
+            page, end = self._sieve.part(size)
+            yield from self._part(page, TimeRange(self._start, end), is_loose, is_last=False)
 
     def _part(
         self, page: Page, read: TimeRange, is_loose: bool, *, is_last: bool

@@ -112,12 +112,13 @@ class Sieve:
         """Whether lines that tell no time stand behind the newest row."""
         return len(self._untimed) > 0
 
-    def before_hole(self, apart: int | None, step: int) -> int | None:
+    def before_hole(self, apart: int | None, step: int, *, but_newest: int) -> int | None:
         """How many rows wait before the first that opens `apart` milliseconds, or more, after the
         one before it, or more than `step`, with lines between them that tell no time; None where
-        there is none."""
-        steps = np.diff(self._rows.column("open_time").cast(pa.int64()).to_numpy())
-        is_hole = self._loose[1:] & (steps > step)
+        there is none. The newest rows are left out, so many."""
+        times = self._rows.column("open_time").cast(pa.int64()).to_numpy()
+        steps = np.diff(times[: len(times) - but_newest])
+        is_hole = self._loose[1 : len(steps) + 1] & (steps > step)
         if apart is not None:
             is_hole |= steps >= apart
         holes = np.flatnonzero(is_hole)
