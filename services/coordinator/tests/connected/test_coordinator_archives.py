@@ -67,6 +67,28 @@ async def ledger(desk) -> dict[str, tuple[str, str | None]]:
     return {row["path"]: (row["status"], row["message"]) for row in rows}
 
 
+async def files_read(desk, job) -> None:
+    """The files that a job asks for are read, and told of."""
+    normal = desk.answer
+    desk.answer = lambda request: [read(request), *normal(request)]
+    await desk.say(job)
+    await desk.finish()
+    desk.answer = normal
+
+
+def explain(desk) -> None:
+    """All slots of January and February are explained."""
+    whole = Observation(SERIES, TimeRange(JANUARY, MARCH), desk.clock.now())
+    desk.coverage.observations.append(whole)
+
+
+async def asked_by(desk, job) -> list[FetchRequestedV1]:
+    """What a job asks for, once it is over."""
+    await desk.say(job)
+    await desk.finish()
+    return [each for each in desk.said(FetchRequestedV1) if each.job_id == job.job_id]
+
+
 async def test_a_file_is_asked_for_with_its_version_and_the_job_completes(desk, archive, hours):
     job = hours()
     await desk.say(job)
@@ -197,10 +219,7 @@ async def test_a_job_with_features_ends_with_those_of_its_files(desk, archive, h
 
 
 async def test_what_was_read_of_a_file_is_noted(desk, archive, hours):
-    normal = desk.answer
-    desk.answer = lambda request: [read(request), *normal(request)]
-    await desk.say(hours())
-    await desk.finish()
+    await files_read(desk, hours())
     assert await ledger(desk) == {
         f"{MONTHS}01.zip": ("read", None), f"{MONTHS}02.zip": ("read", None),
     }  # fmt: skip
@@ -209,16 +228,10 @@ async def test_what_was_read_of_a_file_is_noted(desk, archive, hours):
 async def test_a_file_that_was_replaced_is_read_again_though_its_slots_are_explained(
     desk, archive, hours
 ):
-    normal = desk.answer
-    desk.answer = lambda request: [read(request), *normal(request)]
-    await desk.say(hours())
-    await desk.finish()
-    whole = Observation(SERIES, TimeRange(JANUARY, MARCH), desk.clock.now())
-    desk.coverage.observations.append(whole)
+    await files_read(desk, hours())
+    explain(desk)
     archive.files[f"{MONTHS}01.zip"] = b"another one"
-    await desk.say(job := hours())
-    await desk.finish()
-    requests = [r for r in desk.said(FetchRequestedV1) if r.job_id == job.job_id]
+    requests = await asked_by(desk, hours())
     assert [r.file.path for r in requests] == [f"{MONTHS}01.zip"]
 
 
@@ -229,16 +242,14 @@ async def test_of_a_file_that_was_replaced_each_job_reads_what_no_job_has_read_o
     desk.answer = lambda request: [read(request, read_at=desk.clock.now()), *normal(request)]
     await desk.say(hours(end=FEBRUARY))
     await desk.finish()
-    whole = Observation(SERIES, TimeRange(JANUARY, MARCH), desk.clock.now())
-    desk.coverage.observations.append(whole)
+    explain(desk)
     archive.files[f"{MONTHS}01.zip"] = b"another one"
     day = timedelta(days=1)
     asked = []
     for start, end in ((0, 2), (1, 4), (0, 4)):
         desk.clock.advance(60)
-        await desk.say(job := hours(start=JANUARY + start * day, end=JANUARY + end * day))
-        await desk.finish()
-        requests = [r for r in desk.said(FetchRequestedV1) if r.job_id == job.job_id]
+        job = hours(start=JANUARY + start * day, end=JANUARY + end * day)
+        requests = await asked_by(desk, job)
         asked.append([((r.start - JANUARY) // day, (r.end - JANUARY) // day) for r in requests])
     assert asked == [[(0, 2)], [(2, 4)], []]
 
@@ -254,28 +265,17 @@ async def test_of_a_file_that_was_replaced_each_job_reads_what_no_job_has_read_o
 async def test_what_a_file_that_was_read_lacks_is_asked_of_the_venue(
     desk, archive, hours, fields, routes
 ):
-    normal = desk.answer
-    desk.answer = lambda request: [read(request), *normal(request)]
-    await desk.say(hours())
-    await desk.finish()
-    desk.answer = normal  # of which nothing is explained: the files had no row
-    await desk.say(job := hours(**fields))
-    await desk.finish()
-    requests = [r for r in desk.said(FetchRequestedV1) if r.job_id == job.job_id]
+    await files_read(desk, hours())
+    # Of what was asked nothing is explained: the files had no row.
+    requests = await asked_by(desk, hours(**fields))
     assert {request.route for request in requests} == routes
 
 
 async def test_the_same_content_under_another_version_is_not_read_again(desk, archive, hours):
-    normal = desk.answer
-    desk.answer = lambda request: [read(request), *normal(request)]
-    await desk.say(hours())
-    await desk.finish()
-    whole = Observation(SERIES, TimeRange(JANUARY, MARCH), desk.clock.now())
-    desk.coverage.observations.append(whole)
+    await files_read(desk, hours())
+    explain(desk)
     archive.stamps = dict.fromkeys(archive.files, "-2")
-    await desk.say(job := hours())
-    await desk.finish()
-    assert [r for r in desk.said(FetchRequestedV1) if r.job_id == job.job_id] == []
+    assert await asked_by(desk, job := hours()) == []
     assert desk.states(job.job_id)[-1] == "completed"
 
 

@@ -56,8 +56,8 @@ async def _write(connection: Connection, entry: FileEntry) -> None:
         *(entry.archive, entry.path, entry.exchange, entry.symbol, entry.timeframe),
         *(entry.version, entry.sha256, entry.size, entry.rows, entry.quarantined),
         *(entry.first, entry.last),
-        *((None, None) if entry.read is None else (entry.read.start, entry.read.end)),
-        *((None, None) if entry.stale is None else (entry.stale.start, entry.stale.end)),
+        *_bounds(entry.read),
+        *_bounds(entry.stale),
         *(entry.status, entry.message, entry.read_at),
     )
     if entry.status is FileStatus.READ:
@@ -88,6 +88,10 @@ def _entry(row: Mapping[str, Any]) -> FileEntry:
         message=row["message"],
         read_at=row["read_at"],
     )
+
+
+def _bounds(part: TimeRange | None) -> tuple[datetime | None, datetime | None]:
+    return (None, None) if part is None else (part.start, part.end)
 
 
 def _range(start: datetime | None, end: datetime | None) -> TimeRange | None:

@@ -81,9 +81,10 @@ def _around(one: TimeRange | None, other: TimeRange | None) -> TimeRange | None:
 
 def _joined(known: TimeRange | None, new: TimeRange | None) -> TimeRange | None:
     """Both, where they overlap or touch; or else the new one."""
-    if known is None or new is None or len(merge([known, new])) > 1:
+    if known is None or new is None:
         return new
-    return merge([known, new])[0]
+    ranges = merge([known, new])
+    return ranges[0] if len(ranges) == 1 else new
 
 
 def _is_same_content(known: FileEntry, entry: FileEntry) -> bool:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Literal, NamedTuple
 
 from candlelog.events.fetch import ArchiveFileRef
-from candlelog.market.ranges import TimeRange, merge
+from candlelog.market.ranges import TimeRange, merge, overlap
 from candlelog.market.timeframe import Timeframe
 
 Purpose = Literal["auto", "archive", "repair"]
@@ -58,13 +58,14 @@ class Rules:
     page_size: int
     oldest: datetime | None
 
-    def untold(self, file: HeldFile, part: TimeRange) -> tuple[list[TimeRange], list[TimeRange]]:
-        """What of the slots that are asked for, which a file may hold, was not asked of it before,
-        and what was. Where the venue has a limited reach, there is nobody else to ask."""
+    def told(
+        self, file: HeldFile, parts: list[TimeRange]
+    ) -> tuple[list[TimeRange], list[TimeRange]]:
+        """What of the slots that are asked for, which a file may hold, was asked of it before, and
+        what was not. Where the venue has a limited reach, there is nobody else to ask."""
         if file.read is None or self.oldest is not None:
-            return [part], []
-        told, untold = _split([part], file.read)
-        return untold, told
+            return [], parts
+        return _split(parts, file.read)
 
     def for_file(self, file: HeldFile, part: TimeRange) -> tuple[list[TimeRange], list[TimeRange]]:
         """What of the slots that a file may hold is read there, and what is not."""
@@ -98,13 +99,12 @@ def route(asked: Iterable[TimeRange], files: Sequence[HeldFile], rules: Rules) -
         if file.refused:
             continue
         held, left = _split(left, file.part)
-        for part in held:
-            untold, told = rules.untold(file, part)
-            left += told
-            for each in untold:
-                chosen, others = rules.for_file(file, each)
-                read += [FilePart(file.ref, piece) for piece in chosen]
-                left += others
+        told, untold = rules.told(file, held)
+        left += told
+        for part in untold:
+            chosen, others = rules.for_file(file, part)
+            read += [FilePart(file.ref, each) for each in chosen]
+            left += others
     rest, left = rules.for_venue(merge(left))
     for file in files:
         if file.refused:
@@ -131,10 +131,11 @@ def _split(ranges: Iterable[TimeRange], part: TimeRange) -> tuple[list[TimeRange
     """What of the ranges is in `part`, and what is not."""
     within, others = list[TimeRange](), list[TimeRange]()
     for each in ranges:
-        if each.end <= part.start or each.start >= part.end:
+        both = overlap(each, part)
+        if both is None:
             others.append(each)
             continue
-        within.append(TimeRange(max(each.start, part.start), min(each.end, part.end)))
+        within.append(both)
         if each.start < part.start:
             others.append(TimeRange(each.start, part.start))
         if part.end < each.end:
